@@ -1,0 +1,1 @@
+"""Devices and the strategies that trade for them."""

@@ -1,0 +1,1 @@
+"""Vyper sources, their compilation and ABI."""

@@ -1,0 +1,1 @@
+"""The chain: backends, signing, settlement, delivery, certificates and audit."""

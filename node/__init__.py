@@ -1,0 +1,1 @@
+"""The process people run: API, store, slot clock, command line and Python client."""

@@ -1,0 +1,1 @@
+"""Communities, their data, and the indicators computed from a run."""
