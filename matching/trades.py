@@ -1,0 +1,135 @@
+"""Trades, who sells to whom, derived from the fills by one rule.
+
+The rule, which needs nothing but what the chain knows (hashes, sides, accounts and fills):
+
+1. Lay the filled bids end to end in ascending rank, each as long as its fill, and the filled offers
+   likewise next to them. Where a bid and an offer lie next to one another they trade: at most m + n - 1
+   trades, in that order.
+2. No account trades with itself as long as that can be avoided. Account by account, in the order in which
+   they first do so: its trades with itself swap sellers with the first trades in which it takes no part, as
+   far as they last. A swap splits at most one trade, whose rest goes to the end. What cannot be swapped,
+   because an account's own fills are more than everything traded, stays.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from matching.book import Book, Ints
+from matching.orders import Side
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trades:
+    """Trades as columns, read-only int64: row of the offer, row of the bid, energy, and the two prices.
+
+    Attributes:
+        seller: the offer's row in the book.
+        buyer: the bid's row in the book.
+        quantity_wh: traded energy, Wh, above zero.
+        buyer_price: what the buyer pays, nano-credit per Wh.
+        seller_price: what the seller receives; differs only in designs whose market keeps a surplus.
+    """
+
+    seller: Ints
+    buyer: Ints
+    quantity_wh: Ints
+    buyer_price: Ints
+    seller_price: Ints
+
+    def __post_init__(self) -> None:
+        """Freeze the columns."""
+        for column in (self.seller, self.buyer, self.quantity_wh, self.buyer_price, self.seller_price):
+            column.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.quantity_wh)
+
+
+_NONE = np.zeros(0, dtype=np.int64)
+
+NO_TRADES = Trades(seller=_NONE, buyer=_NONE, quantity_wh=_NONE, buyer_price=_NONE, seller_price=_NONE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Trades before they have prices: who with whom, how much."""
+
+    seller: Ints
+    buyer: Ints
+    quantity_wh: Ints
+
+    def __len__(self) -> int:
+        return len(self.quantity_wh)
+
+    def priced(self, buyer_price: Ints | int, seller_price: Ints | int) -> Trades:
+        """The trades at these prices, one each or one for all."""
+        return Trades(
+            seller=self.seller,
+            buyer=self.buyer,
+            quantity_wh=self.quantity_wh,
+            buyer_price=np.broadcast_to(buyer_price, self.quantity_wh.shape).astype(np.int64),
+            seller_price=np.broadcast_to(seller_price, self.quantity_wh.shape).astype(np.int64),
+        )
+
+
+def pair(book: Book, fills_wh: Ints) -> Pairs:
+    """Who trades with whom, by the module's rule, given fills whose bought and sold energy are equal."""
+    ranked = book.rows_by_rank()
+    filled = ranked[fills_wh[ranked] > 0]
+    is_bid = book.side[filled] == Side.BID
+    buyers, sellers = filled[is_bid], filled[~is_bid]
+    bought, sold = np.cumsum(fills_wh[buyers]), np.cumsum(fills_wh[sellers])
+    ends = np.concatenate((bought, sold))
+    ends.sort(kind="stable")  # merges the two sorted runs in linear time
+    ends = ends[np.diff(ends, prepend=0) > 0]
+    pairs = Pairs(
+        seller=sellers[np.searchsorted(sold, ends)],
+        buyer=buyers[np.searchsorted(bought, ends)],
+        quantity_wh=np.diff(ends, prepend=0),
+    )
+    with_itself = book.account[pairs.seller] == book.account[pairs.buyer]
+    if not with_itself.any():
+        return pairs
+    return _separate(book, pairs, np.flatnonzero(with_itself))
+
+
+def _separate(book: Book, pairs: Pairs, with_itself: Ints) -> Pairs:
+    """The pairs after step 2 of the rule; `with_itself` are the trades of one account with itself.
+
+    Linear time: an account's search only moves on, past trades in which that account takes part.
+    """
+    seller: list[int] = pairs.seller.tolist()
+    buyer: list[int] = pairs.buyer.tolist()
+    quantity: list[int] = pairs.quantity_wh.tolist()
+    account: list[int] = book.account.tolist()
+    own: dict[int, deque[int]] = {}
+    for trade in with_itself.tolist():
+        own.setdefault(account[buyer[trade]], deque()).append(trade)
+
+    def cut(trade: int, kept: int) -> None:
+        """Shorten a trade; the rest goes to the end and, if it needs a swap too, into its account's queue."""
+        if quantity[trade] == kept:
+            return
+        if account[seller[trade]] == account[buyer[trade]]:
+            own[account[buyer[trade]]].appendleft(len(quantity))
+        seller.append(seller[trade])
+        buyer.append(buyer[trade])
+        quantity.append(quantity[trade] - kept)
+        quantity[trade] = kept
+
+    for me, mine in own.items():
+        other = 0
+        while mine and other < len(quantity):
+            if account[seller[mine[0]]] != me:  # a swap for another account's sake took care of it
+                mine.popleft()
+            elif me in (account[buyer[other]], account[seller[other]]):
+                other += 1
+            else:
+                trade = mine.popleft()
+                swapped = min(quantity[trade], quantity[other])
+                cut(trade, swapped)
+                cut(other, swapped)
+                seller[trade], seller[other] = seller[other], seller[trade]
+    return Pairs(seller=np.array(seller), buyer=np.array(buyer), quantity_wh=np.array(quantity))

@@ -1,0 +1,48 @@
+"""Design 1, uniform price: one call auction, everyone pays and receives the same price (pay-as-clear)."""
+
+from fractions import Fraction
+
+import numpy as np
+
+from matching.book import Book
+from matching.crossing import Margin, cross, demand, fill, supply
+from matching.exact import exact_sum
+from matching.orders import Side
+from matching.result import Clearing, nothing_trades, verified
+from matching.settings import HALF, price_in_interval, require_pricing
+from matching.trades import pair
+
+DESIGN = "uniform"
+
+
+def clear(book: Book, *, k: Fraction = HALF, tick: int = 1, margin: Margin = Margin.TIME) -> Clearing:
+    """The most energy that can trade at one price and, among such fills, those with the greatest welfare.
+
+    Every order strictly better than the price is filled whole; orders at the price share what is left by
+    `margin`. The price lies in the interval of prices that allow this: at fraction `k` of it, on a multiple
+    of `tick` nano-credit per Wh (`matching.settings.price_in_interval`). Buyers pay exactly price x fill;
+    grid fees are the ledger's business. If nothing crosses, the price is None and nothing is filled.
+
+    The order of rows changes nothing.
+
+    Raises:
+        InvalidSettingError: `k` or `tick` is outside its limits.
+    """
+    require_pricing(k, tick)
+    crossing = cross(demand(book), supply(book))
+    if crossing is None:
+        return nothing_trades(book, DESIGN)
+    price = price_in_interval(crossing.low, crossing.high, k, tick)
+    fills = fill(book, crossing, margin)
+    signs = np.where(book.side == Side.BID, -1, 1)
+    return verified(
+        book,
+        Clearing(
+            design=DESIGN,
+            price=price,
+            fills_wh=fills,
+            amounts_nano=signs * fills * price,
+            trades=pair(book, fills).priced(price, price),
+            welfare_nano=-exact_sum(signs * fills * book.price),
+        ),
+    )
