@@ -1,0 +1,39 @@
+"""What can be wrong with a development chain itself, as opposed to what is sent to it."""
+
+from ledger.chain import ChainError
+
+
+class DirectoryInUseError(ChainError):
+    """Another process has the chain's directory open."""
+
+    code = "devchain.in_use"
+
+
+class GenesisMismatchError(ChainError):
+    """The directory holds a chain that began differently from the one asked for."""
+
+    code = "devchain.genesis_mismatch"
+
+
+class UnknownSnapshotError(ChainError):
+    """No such snapshot: it was never taken, or a revert to an earlier one dropped it."""
+
+    code = "devchain.unknown_snapshot"
+
+
+class TimeReversalError(ChainError):
+    """A block's time must lie after its parent's."""
+
+    code = "devchain.time_reversal"
+
+
+class SlowCryptographyError(ChainError):
+    """A compiled cryptography package is missing; without it the chain is several times slower."""
+
+    code = "devchain.slow_cryptography"
+
+
+class UnknownBlockError(ChainError):
+    """The chain has no such block."""
+
+    code = "devchain.unknown_block"

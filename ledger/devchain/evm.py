@@ -1,0 +1,235 @@
+"""Running messages and transactions on py-evm, without the parts of it that only a full node needs.
+
+py-evm's own chain classes re-read, re-verify and re-hash what they have just made, as a node must that
+imports other people's blocks. This chain makes all its blocks itself, so it uses py-evm's state and
+virtual machine directly.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import rlp
+from eth.abc import BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI, StateAPI
+from eth.constants import CREATE_CONTRACT_ADDRESS, MAX_PREV_HEADER_DEPTH
+from eth.exceptions import (
+    InsufficientFunds,
+    InvalidInstruction,
+    InvalidJumpDestination,
+    OutOfGas,
+    Revert,
+    VMError,
+    WriteProtection,
+)
+from eth.vm.chain_context import ChainContext
+from eth.vm.forks import ParisVM
+from eth.vm.forks.paris.state import ParisState, ParisTransactionExecutor
+from eth.vm.spoof import SpoofTransaction
+from eth_hash.auto import keccak
+from eth_hash.backends import pysha3
+from eth_keys import keys
+from eth_keys.backends import CoinCurveECCBackend
+
+from ledger.chain import Address, Hash
+from ledger.devchain.errors import SlowCryptographyError
+from ledger.devchain.store import StateDatabase
+
+BLOCK_GAS_LIMIT = 100_000_000
+"""Constant. A transaction that settles 1,024 orders takes about 20 million."""
+
+CALL_GAS_LIMIT = 500_000_000
+"""Gas of a message call, which nobody pays for: enough for any view, and still an end for an endless loop."""
+
+CALL_STIPEND = 2_300
+"""Gas that a call with value gets on top, out of nothing."""
+
+INITIAL_BASE_FEE_WEI = 1_000_000_000
+
+_GETH_WORDS: Mapping[type[VMError], str] = {
+    Revert: "execution reverted",
+    OutOfGas: "out of gas",
+    InvalidInstruction: "invalid opcode",
+    InvalidJumpDestination: "invalid jump destination",
+    InsufficientFunds: "insufficient balance for transfer",
+    WriteProtection: "write protection",
+}
+
+BlockHashes = Callable[[int], Hash | None]
+"""Block hash by block number."""
+
+
+class _Executor(ParisTransactionExecutor):  # type: ignore[misc]  # py-evm's base classes are untyped
+    def validate_transaction(self, transaction: SignedTransactionAPI) -> None:
+        """Nothing: `ledger.devchain.admission` has checked it, and recovers the signer only once."""
+
+
+class _State(ParisState):  # type: ignore[misc]  # py-evm's base classes are untyped
+    transaction_executor_class = _Executor
+
+
+class _Vm(ParisVM):  # type: ignore[misc]  # py-evm's base classes are untyped
+    """The rules of Paris: London's instruction set, which our contracts are compiled for.
+
+    Unlike London's they know no block reward and no mining difficulty, which would cost time and put
+    unexplained money into the state; unlike later rules they write no system contracts into every block,
+    and they reject the newer instructions that a London network would reject too.
+    """
+
+    _state_class = _State
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a simulated message call did.
+
+    Attributes:
+        output: returned bytes; what it reverted with, if it did.
+        error: None if it succeeded, else what went wrong, in geth's words.
+        reverted: True if the contract itself refused; False for lack of gas, bad instructions and the like.
+        gas_needed: gas limit that it takes: what it used before any refund.
+    """
+
+    output: bytes
+    error: str | None
+    reverted: bool
+    gas_needed: int
+
+
+def require_fast_cryptography() -> None:
+    """Select the compiled Keccak and make sure of the compiled secp256k1.
+
+    Raises:
+        SlowCryptographyError: `coincurve` is missing or another signature package was chosen over it.
+    """
+    if not isinstance(keys.backend, CoinCurveECCBackend):
+        chosen = type(keys.backend).__name__
+        raise SlowCryptographyError(f"signatures would be made by {chosen}: install the package 'coincurve'")
+    # eth-hash prefers pycryptodome when both are installed, at ten times the cost of a hash.
+    keccak.hasher = pysha3.keccak256
+    keccak.preimage = pysha3.preimage
+
+
+class Evm:
+    """py-evm over one state database.
+
+    Args:
+        database: trie nodes and contract code.
+        chain_id: what the CHAINID instruction answers.
+        block_hashes: what the BLOCKHASH instruction looks up.
+    """
+
+    def __init__(self, database: StateDatabase, chain_id: int, block_hashes: BlockHashes) -> None:
+        self.chain_id = chain_id
+        self._database = database
+        self._context = ChainContext(chain_id)
+        self._block_hashes = block_hashes
+
+    def create_genesis(self, balances_wei: Mapping[Address, int], timestamp: int) -> BlockHeaderAPI:
+        """Write the first state and return the first block's header."""
+        header = _Vm.create_genesis_header(
+            difficulty=0, gas_limit=BLOCK_GAS_LIMIT, timestamp=timestamp, base_fee_per_gas=INITIAL_BASE_FEE_WEI
+        )
+        state = self.state_at(header)
+        for address, balance_wei in balances_wei.items():
+            state.set_balance(address, balance_wei)
+        state.persist()
+        return header.copy(state_root=state.state_root)
+
+    def next_header(self, parent: BlockHeaderAPI, timestamp: int) -> BlockHeaderAPI:
+        """The header of an empty block on `parent`."""
+        return _Vm.create_header_from_parent(parent, gas_limit=parent.gas_limit, timestamp=timestamp)
+
+    def state_at(self, header: BlockHeaderAPI) -> StateAPI:
+        """The state that `header` names, in that block's surroundings.
+
+        That is what the block left behind, or, for a header from `next_header`, what its parent did.
+        """
+        return _Vm.build_state(self._database, header, self._context, self._previous_hashes(header))
+
+    def _previous_hashes(self, header: BlockHeaderAPI) -> Iterator[Hash]:
+        last = header.block_number - 1
+        for number in range(last, max(-1, last - MAX_PREV_HEADER_DEPTH), -1):
+            block_hash = self._block_hashes(number)
+            if block_hash is not None:
+                yield block_hash
+
+    def execute(
+        self, header: BlockHeaderAPI, state: StateAPI, transaction: SignedTransactionAPI
+    ) -> tuple[BlockHeaderAPI, ReceiptAPI]:
+        """Run an admitted transaction as the only one of the block, write its state, complete the header."""
+        computation = state.apply_transaction(transaction)
+        receipt = _Vm.make_receipt(header, transaction, computation, state)
+        state.persist()
+        mined = header.copy(
+            state_root=state.state_root,
+            transaction_root=_single_item_root(transaction.encode()),
+            receipt_root=_single_item_root(receipt.encode()),
+            bloom=receipt.bloom,
+            gas_used=receipt.gas_used,
+        )
+        return mined, receipt
+
+    def call(
+        self, header: BlockHeaderAPI, *, sender: Address, to: Address | None, data: bytes, value_wei: int
+    ) -> Outcome:
+        """Run a transaction free of charge and forget what it did; without `to`, create a contract."""
+        return self._simulate(header, sender, to, data, value_wei, CALL_GAS_LIMIT)
+
+    def estimate(
+        self, header: BlockHeaderAPI, *, sender: Address, to: Address | None, data: bytes, value_wei: int
+    ) -> Outcome:
+        """Find the gas a transaction needs, by trying; at most about 2 % too much.
+
+        What it used with gas in plenty is nearly always enough. It is not if the contract calls others, each
+        of which gets at most 63/64 of what is left (EIP-150), so more is added until it succeeds.
+        """
+        outcome = self._simulate(header, sender, to, data, value_wei, header.gas_limit)
+        if outcome.error is not None:
+            return outcome
+        gas = outcome.gas_needed
+        while gas < header.gas_limit:
+            if self._simulate(header, sender, to, data, value_wei, gas).error is None:
+                return replace(outcome, gas_needed=gas)
+            gas = gas * 64 // 63 + CALL_STIPEND
+        return replace(outcome, gas_needed=header.gas_limit)
+
+    def _simulate(
+        self, header: BlockHeaderAPI, sender: Address, to: Address | None, data: bytes, value_wei: int, gas: int
+    ) -> Outcome:
+        # London takes a fee of zero only in a block whose base fee is zero.
+        state = self.state_at(header.copy(base_fee_per_gas=0))
+        unsigned = _Vm.create_unsigned_transaction(
+            nonce=state.get_nonce(sender),
+            gas_price=0,
+            gas=gas,
+            to=CREATE_CONTRACT_ADDRESS if to is None else to,
+            value=value_wei,
+            data=data,
+        )
+        if state.get_balance(sender) < value_wei:
+            return Outcome(b"", "insufficient funds for transfer", reverted=False, gas_needed=gas)
+        return _outcome(state.apply_transaction(SpoofTransaction(unsigned, from_=sender)), gas)
+
+
+def _outcome(computation: ComputationAPI, gas: int) -> Outcome:
+    error = computation.error if computation.is_error else None
+    return Outcome(
+        output=bytes(computation.output),
+        error=None if error is None else _describe(error),
+        reverted=isinstance(error, Revert),
+        gas_needed=gas - computation.get_gas_remaining(),
+    )
+
+
+def _describe(error: VMError) -> str:
+    for kind, words in _GETH_WORDS.items():
+        if isinstance(error, kind):
+            return words
+    return type(error).__name__
+
+
+def _single_item_root(item: bytes) -> Hash:
+    """Root hash of the Merkle-Patricia trie that holds only `item`, under index 0.
+
+    That trie is one leaf, whose path is the hex-prefix encoding (yellow paper, appendix C) of rlp(0).
+    """
+    return keccak(rlp.encode([b"\x20\x80", item]))
