@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from functools import cache
 
-from eth_account.hdaccount import HDPath, seed_from_mnemonic
-from eth_keys import keys
+from eth_account.hdaccount import seed_from_mnemonic
+from eth_account.hdaccount.deterministic import HDPath
+from eth_keys.main import lazy_key_api as keys
 
 from ledger.chain import Address
 

@@ -5,7 +5,7 @@ from eth.constants import SECPK1_N
 from eth.exceptions import UnrecognizedTransactionType
 from eth.vm.forks.paris.transactions import ParisTransactionBuilder
 from eth_keys.exceptions import BadSignature
-from eth_utils import ValidationError
+from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException
 
 from ledger.chain import TransactionRefusedError
@@ -82,6 +82,7 @@ def _check_gas(transaction: SignedTransactionAPI, header: BlockHeaderAPI) -> Non
 
 
 def _check_fees(transaction: SignedTransactionAPI, header: BlockHeaderAPI) -> None:
+    base_fee_wei = header.base_fee_per_gas or 0
     max_fee_wei, tip_wei = transaction.max_fee_per_gas, transaction.max_priority_fee_per_gas
     if max(max_fee_wei, tip_wei) > MAX_WORD:
         raise TransactionRefusedError("max fee per gas higher than 2^256-1")
@@ -90,8 +91,7 @@ def _check_fees(transaction: SignedTransactionAPI, header: BlockHeaderAPI) -> No
             f"max priority fee per gas higher than max fee per gas: "
             f"maxPriorityFeePerGas: {tip_wei}, maxFeePerGas: {max_fee_wei}"
         )
-    if max_fee_wei < header.base_fee_per_gas:
+    if max_fee_wei < base_fee_wei:
         raise TransactionRefusedError(
-            f"max fee per gas less than block base fee: "
-            f"maxFeePerGas: {max_fee_wei}, baseFee: {header.base_fee_per_gas}"
+            f"max fee per gas less than block base fee: maxFeePerGas: {max_fee_wei}, baseFee: {base_fee_wei}"
         )

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from eth.abc import BlockHeaderAPI, StateAPI
+from eth_typing import Address as EvmAddress
 
 from ledger.chain import (
     ZERO_ADDRESS,
@@ -23,7 +24,7 @@ from ledger.devchain.accounts import DevAccount, dev_accounts
 from ledger.devchain.admission import check_transaction, decode_transaction
 from ledger.devchain.archive import Archive
 from ledger.devchain.errors import TimeReversalError, UnknownBlockError, UnknownSnapshotError
-from ledger.devchain.evm import Evm, Outcome, require_fast_cryptography
+from ledger.devchain.evm import CallMessage, Evm, Outcome, require_fast_cryptography
 from ledger.devchain.records import BlockRecord, Mined
 from ledger.devchain.store import StateDatabase, Store, Table
 from ledger.reverts import revert_reason
@@ -139,7 +140,7 @@ class DevChain:
             CallRevertedError: the contract refused, or failed.
             UnknownBlockError: there is no such block.
         """
-        outcome = self.run_call(to, data, sender=sender, block_number=block_number)
+        outcome = self.run_call(CallMessage(to, data, sender), block_number=block_number)
         _raise_if_failed(outcome)
         return outcome.output
 
@@ -149,24 +150,24 @@ class DevChain:
         Raises:
             CallRevertedError: the contract refused, or failed, or needs more gas than a block has.
         """
-        outcome = self.run_estimate(to, data, sender=sender)
+        outcome = self.run_estimate(CallMessage(to, data, sender))
         _raise_if_failed(outcome)
         return outcome.gas_needed
 
     def nonce(self, address: Address, *, block_number: int | None = None) -> int:
         """How many transactions of `address` had been mined by then: the next one's nonce."""
         with self._lock:
-            return int(self._state(block_number).get_nonce(address))
+            return int(self._state(block_number).get_nonce(EvmAddress(address)))
 
     def balance(self, address: Address, *, block_number: int | None = None) -> int:
         """Native balance in wei."""
         with self._lock:
-            return int(self._state(block_number).get_balance(address))
+            return int(self._state(block_number).get_balance(EvmAddress(address)))
 
     def code(self, address: Address, *, block_number: int | None = None) -> bytes:
         """Contract code; empty for an ordinary account."""
         with self._lock:
-            return bytes(self._state(block_number).get_code(address))
+            return bytes(self._state(block_number).get_code(EvmAddress(address)))
 
     def send(self, raw: bytes) -> Hash:
         """Mine a signed transaction and return its hash; by then its block is durable.
@@ -233,31 +234,23 @@ class DevChain:
     def storage(self, address: Address, key: int, *, block_number: int | None = None) -> int:
         """A word of a contract's storage."""
         with self._lock:
-            return int(self._state(block_number).get_storage(address, key))
+            return int(self._state(block_number).get_storage(EvmAddress(address), key))
 
     def next_base_fee_wei(self) -> int:
         """Base fee per gas of the next block."""
         with self._lock:
-            return int(self._next_header().base_fee_per_gas)
+            return self._next_header().base_fee_per_gas or 0
 
-    def run_call(
-        self,
-        to: Address | None,
-        data: bytes,
-        *,
-        sender: Address = ZERO_ADDRESS,
-        value_wei: int = 0,
-        block_number: int | None = None,
-    ) -> Outcome:
-        """As `call`, but tell how it went instead of raising; without `to`, create a contract."""
+    def run_call(self, message: CallMessage, *, block_number: int | None = None) -> Outcome:
+        """As `call`, but tell how it went instead of raising."""
         with self._lock:
             header = self._next_header() if block_number is None else self._record(block_number).header
-            return self._evm.call(header, sender=sender, to=to, data=data, value_wei=value_wei)
+            return self._evm.call(header, message)
 
-    def run_estimate(self, to: Address | None, data: bytes, *, sender: Address, value_wei: int = 0) -> Outcome:
+    def run_estimate(self, message: CallMessage) -> Outcome:
         """As `estimate_gas`, but tell how it went instead of raising."""
         with self._lock:
-            return self._evm.estimate(self._next_header(), sender=sender, to=to, data=data, value_wei=value_wei)
+            return self._evm.estimate(self._next_header(), message)
 
     # What only a development chain can do
 

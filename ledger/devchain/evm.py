@@ -7,6 +7,7 @@ virtual machine directly.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 import rlp
 from eth.abc import BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI, StateAPI
@@ -21,15 +22,17 @@ from eth.exceptions import (
     WriteProtection,
 )
 from eth.vm.chain_context import ChainContext
-from eth.vm.forks import ParisVM
+from eth.vm.forks.paris import ParisVM
 from eth.vm.forks.paris.state import ParisState, ParisTransactionExecutor
 from eth.vm.spoof import SpoofTransaction
 from eth_hash.auto import keccak
 from eth_hash.backends import pysha3
-from eth_keys import keys
-from eth_keys.backends import CoinCurveECCBackend
+from eth_keys.backends.coincurve import CoinCurveECCBackend
+from eth_keys.main import lazy_key_api as keys
+from eth_typing import Address as EvmAddress
+from eth_typing import Hash32
 
-from ledger.chain import Address, Hash
+from ledger.chain import ZERO_ADDRESS, Address, Hash
 from ledger.devchain.errors import SlowCryptographyError
 from ledger.devchain.store import StateDatabase
 
@@ -57,16 +60,16 @@ BlockHashes = Callable[[int], Hash | None]
 """Block hash by block number."""
 
 
-class _Executor(ParisTransactionExecutor):  # type: ignore[misc]  # py-evm's base classes are untyped
+class _Executor(ParisTransactionExecutor):
     def validate_transaction(self, transaction: SignedTransactionAPI) -> None:
         """Nothing: `ledger.devchain.admission` has checked it, and recovers the signer only once."""
 
 
-class _State(ParisState):  # type: ignore[misc]  # py-evm's base classes are untyped
+class _State(ParisState):
     transaction_executor_class = _Executor
 
 
-class _Vm(ParisVM):  # type: ignore[misc]  # py-evm's base classes are untyped
+class _Vm(ParisVM):
     """The rules of Paris: London's instruction set, which our contracts are compiled for.
 
     Unlike London's they know no block reward and no mining difficulty, which would cost time and put
@@ -75,6 +78,16 @@ class _Vm(ParisVM):  # type: ignore[misc]  # py-evm's base classes are untyped
     """
 
     _state_class = _State
+
+
+@dataclass(frozen=True, slots=True)
+class CallMessage:
+    """A message to try out; `to` is None to create a contract."""
+
+    to: Address | None
+    data: bytes
+    sender: Address = ZERO_ADDRESS
+    value_wei: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +117,8 @@ def require_fast_cryptography() -> None:
         chosen = type(keys.backend).__name__
         raise SlowCryptographyError(f"signatures would be made by {chosen}: install the package 'coincurve'")
     # eth-hash prefers pycryptodome when both are installed, at ten times the cost of a hash.
-    keccak.hasher = pysha3.keccak256
-    keccak.preimage = pysha3.preimage
+    keccak.hasher = pysha3.keccak256  # type: ignore[assignment]  # only the parameter's name differs
+    keccak.preimage = pysha3.preimage  # type: ignore[assignment]  # likewise
 
 
 class Evm:
@@ -130,13 +143,16 @@ class Evm:
         )
         state = self.state_at(header)
         for address, balance_wei in balances_wei.items():
-            state.set_balance(address, balance_wei)
+            state.set_balance(EvmAddress(address), balance_wei)
         state.persist()
         return header.copy(state_root=state.state_root)
 
     def next_header(self, parent: BlockHeaderAPI, timestamp: int) -> BlockHeaderAPI:
         """The header of an empty block on `parent`."""
-        return _Vm.create_header_from_parent(parent, gas_limit=parent.gas_limit, timestamp=timestamp)
+        header: BlockHeaderAPI = _Vm.create_header_from_parent(
+            parent, gas_limit=parent.gas_limit, timestamp=timestamp
+        )
+        return header
 
     def state_at(self, header: BlockHeaderAPI) -> StateAPI:
         """The state that `header` names, in that block's surroundings.
@@ -145,12 +161,12 @@ class Evm:
         """
         return _Vm.build_state(self._database, header, self._context, self._previous_hashes(header))
 
-    def _previous_hashes(self, header: BlockHeaderAPI) -> Iterator[Hash]:
+    def _previous_hashes(self, header: BlockHeaderAPI) -> Iterator[Hash32]:
         last = header.block_number - 1
         for number in range(last, max(-1, last - MAX_PREV_HEADER_DEPTH), -1):
             block_hash = self._block_hashes(number)
             if block_hash is not None:
-                yield block_hash
+                yield Hash32(block_hash)
 
     def execute(
         self, header: BlockHeaderAPI, state: StateAPI, transaction: SignedTransactionAPI
@@ -168,46 +184,44 @@ class Evm:
         )
         return mined, receipt
 
-    def call(
-        self, header: BlockHeaderAPI, *, sender: Address, to: Address | None, data: bytes, value_wei: int
-    ) -> Outcome:
-        """Run a transaction free of charge and forget what it did; without `to`, create a contract."""
-        return self._simulate(header, sender, to, data, value_wei, CALL_GAS_LIMIT)
+    def call(self, header: BlockHeaderAPI, message: CallMessage) -> Outcome:
+        """Run a message in the surroundings of `header`, free of charge, and forget what it did."""
+        return self._simulate(header, message, CALL_GAS_LIMIT)
 
-    def estimate(
-        self, header: BlockHeaderAPI, *, sender: Address, to: Address | None, data: bytes, value_wei: int
-    ) -> Outcome:
-        """Find the gas a transaction needs, by trying; at most about 2 % too much.
+    def estimate(self, header: BlockHeaderAPI, message: CallMessage) -> Outcome:
+        """Find the gas that a message needs as a transaction, by trying; at most about 2 % too much.
 
         What it used with gas in plenty is nearly always enough. It is not if the contract calls others, each
         of which gets at most 63/64 of what is left (EIP-150), so more is added until it succeeds.
         """
-        outcome = self._simulate(header, sender, to, data, value_wei, header.gas_limit)
+        outcome = self._simulate(header, message, header.gas_limit)
         if outcome.error is not None:
             return outcome
         gas = outcome.gas_needed
         while gas < header.gas_limit:
-            if self._simulate(header, sender, to, data, value_wei, gas).error is None:
+            if self._simulate(header, message, gas).error is None:
                 return replace(outcome, gas_needed=gas)
             gas = gas * 64 // 63 + CALL_STIPEND
         return replace(outcome, gas_needed=header.gas_limit)
 
-    def _simulate(
-        self, header: BlockHeaderAPI, sender: Address, to: Address | None, data: bytes, value_wei: int, gas: int
-    ) -> Outcome:
+    def _simulate(self, header: BlockHeaderAPI, message: CallMessage, gas: int) -> Outcome:
         # London takes a fee of zero only in a block whose base fee is zero.
         state = self.state_at(header.copy(base_fee_per_gas=0))
+        sender = EvmAddress(message.sender)
+        if state.get_balance(sender) < message.value_wei:
+            return Outcome(b"", "insufficient funds for transfer", reverted=False, gas_needed=gas)
         unsigned = _Vm.create_unsigned_transaction(
             nonce=state.get_nonce(sender),
             gas_price=0,
             gas=gas,
-            to=CREATE_CONTRACT_ADDRESS if to is None else to,
-            value=value_wei,
-            data=data,
+            to=CREATE_CONTRACT_ADDRESS if message.to is None else EvmAddress(message.to),
+            value=message.value_wei,
+            data=message.data,
         )
-        if state.get_balance(sender) < value_wei:
-            return Outcome(b"", "insufficient funds for transfer", reverted=False, gas_needed=gas)
-        return _outcome(state.apply_transaction(SpoofTransaction(unsigned, from_=sender)), gas)
+        if gas < unsigned.intrinsic_gas:
+            return Outcome(b"", "intrinsic gas too low", reverted=False, gas_needed=unsigned.intrinsic_gas)
+        transaction = cast(SignedTransactionAPI, SpoofTransaction(unsigned, from_=sender))
+        return _outcome(state.apply_transaction(transaction), gas)
 
 
 def _outcome(computation: ComputationAPI, gas: int) -> Outcome:

@@ -49,10 +49,15 @@ class BlockRecord:
     header: BlockHeaderAPI
     mined: Mined | None
 
+    @property
+    def base_fee_wei(self) -> int:
+        """Base fee per gas."""
+        return self.header.base_fee_per_gas or 0
+
     def encode(self) -> bytes:
         """As stored."""
         mined = [] if self.mined is None else [self.mined.raw, self.mined.sender, self.mined.receipt]
-        return rlp.encode([rlp.encode(self.header), *mined])
+        return bytes(rlp.encode([rlp.encode(self.header), *mined]))
 
     @classmethod
     def decode(cls, stored: bytes) -> "BlockRecord":
@@ -67,7 +72,7 @@ class BlockRecord:
             hash=self.header.hash,
             parent_hash=self.header.parent_hash,
             timestamp=self.header.timestamp,
-            base_fee_wei=self.header.base_fee_per_gas,
+            base_fee_wei=self.base_fee_wei,
             gas_used=self.header.gas_used,
             transaction_hashes=() if self.mined is None else (self.mined.hash,),
         )

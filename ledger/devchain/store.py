@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import lmdb
 from eth.abc import AtomicWriteBatchAPI
@@ -107,7 +107,7 @@ class Store:
             return cursor.key() if cursor.last() else None
 
 
-class StateDatabase(BaseAtomicDB):  # type: ignore[misc]  # py-evm's base classes are untyped
+class StateDatabase(BaseAtomicDB):
     """The state table as py-evm wants its database; a batch is part of the store's transaction."""
 
     def __init__(self, store: Store) -> None:
@@ -132,7 +132,7 @@ class StateDatabase(BaseAtomicDB):  # type: ignore[misc]  # py-evm's base classe
     def atomic_batch(self) -> Iterator[AtomicWriteBatchAPI]:
         """Writes inside take effect together, with those of the block they belong to."""
         with self._store.writing():
-            yield self
+            yield cast(AtomicWriteBatchAPI, self)
 
 
 def _lock(directory: Path) -> IO[str]:
