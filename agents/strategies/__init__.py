@@ -1,0 +1,1 @@
+"""How an agent prices what its home needs or has to spare."""
