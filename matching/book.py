@@ -74,6 +74,11 @@ class Book:
         """Rows of the offers, ascending."""
         return np.flatnonzero(self.side == Side.OFFER)
 
+    @property
+    def signs(self) -> Ints:
+        """-1 for each bid, which pays, and +1 for each offer, which is paid."""
+        return 2 * self.side - 1
+
     def rows_by_rank(self) -> Ints:
         """All rows in canonical order: row `rows_by_rank()[i]` has rank `i`."""
         rows = np.empty(len(self), dtype=np.int64)

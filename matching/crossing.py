@@ -63,7 +63,7 @@ def supply(book: Book) -> Curve:
 
 def _sorted_keys(book: Book, rows: Ints) -> Ints:
     """Price and quantity in one integer (32 + 31 bits), ascending: values sort faster than indices."""
-    keys = (book.price[rows] << _QUANTITY_BITS) | book.quantity_wh[rows]
+    keys = ((book.price << _QUANTITY_BITS) | book.quantity_wh)[rows]
     keys.sort()
     return keys
 
@@ -103,15 +103,14 @@ def cross(demand: Curve, supply: Curve) -> Crossing | None:
 def fill(book: Book, crossing: Crossing, margin: Margin) -> Ints:
     """The fills that trade `crossing.volume_wh` with the greatest welfare, Wh per row."""
     is_bid = book.side == Side.BID
-    fills = np.zeros(len(book), dtype=np.int64)
-    for side, limit, better in (
-        (is_bid, crossing.bid, book.price > crossing.bid),
-        (~is_bid, crossing.offer, book.price < crossing.offer),
-    ):
-        whole = side & better
-        fills[whole] = book.quantity_wh[whole]
+    is_offer = ~is_bid
+    # a product with a mask is several times faster than selecting by it
+    fills: Ints = book.quantity_wh * (
+        (is_bid & (book.price > crossing.bid)) | (is_offer & (book.price < crossing.offer))
+    )
+    for side, limit in ((is_bid, crossing.bid), (is_offer, crossing.offer)):
+        left_wh = crossing.volume_wh - int((fills * side).sum())
         marginal = np.flatnonzero(side & (book.price == limit))
-        left_wh = crossing.volume_wh - int(fills[whole].sum())
         fills[marginal] = _ration(book, marginal, left_wh, margin)
     return fills
 

@@ -77,22 +77,31 @@ class Pairs:
 def pair(book: Book, fills_wh: Ints) -> Pairs:
     """Who trades with whom, by the module's rule, given fills whose bought and sold energy are equal."""
     ranked = book.rows_by_rank()
-    filled = ranked[fills_wh[ranked] > 0]
-    is_bid = book.side[filled] == Side.BID
-    buyers, sellers = filled[is_bid], filled[~is_bid]
-    bought, sold = np.cumsum(fills_wh[buyers]), np.cumsum(fills_wh[sellers])
-    ends = np.concatenate((bought, sold))
-    ends.sort(kind="stable")  # merges the two sorted runs in linear time
-    ends = ends[np.diff(ends, prepend=0) > 0]
-    pairs = Pairs(
-        seller=sellers[np.searchsorted(sold, ends)],
-        buyer=buyers[np.searchsorted(bought, ends)],
-        quantity_wh=np.diff(ends, prepend=0),
-    )
+    bought_by_rank = (fills_wh * (book.side == Side.BID))[ranked]
+    sold_by_rank = (fills_wh * (book.side == Side.OFFER))[ranked]
+    bids, offers = np.flatnonzero(bought_by_rank), np.flatnonzero(sold_by_rank)
+    bid, offer, quantity_wh = _overlay(bought_by_rank[bids], sold_by_rank[offers])
+    pairs = Pairs(seller=ranked[offers[offer]], buyer=ranked[bids[bid]], quantity_wh=quantity_wh)
     with_itself = book.account[pairs.seller] == book.account[pairs.buyer]
     if not with_itself.any():
         return pairs
     return _separate(book, pairs, np.flatnonzero(with_itself))
+
+
+def _overlay(bought_wh: Ints, sold_wh: Ints) -> tuple[Ints, Ints, Ints]:
+    """Step 1 of the rule: for each trade the indices of the bid and the offer, and the energy.
+
+    Merges the ends of the bids and of the offers in linear time; of two ends at one place the bid's comes
+    first, and the piece of no length after it is dropped.
+    """
+    ends = np.concatenate((np.cumsum(bought_wh), np.cumsum(sold_wh)))
+    order = np.argsort(ends, kind="stable")
+    quantity_wh = np.diff(ends[order], prepend=0)
+    is_bid_end = order < len(bought_wh)
+    bid: Ints = np.cumsum(is_bid_end) - is_bid_end
+    offer = np.arange(len(ends)) - bid
+    pieces = np.flatnonzero(quantity_wh)
+    return bid[pieces], offer[pieces], quantity_wh[pieces]
 
 
 def _separate(book: Book, pairs: Pairs, with_itself: Ints) -> Pairs:

@@ -2,12 +2,9 @@
 
 from fractions import Fraction
 
-import numpy as np
-
 from matching.book import Book
 from matching.crossing import Margin, cross, demand, fill, supply
 from matching.exact import exact_sum
-from matching.orders import Side
 from matching.result import Clearing, nothing_trades, verified
 from matching.settings import HALF, price_in_interval, require_pricing
 from matching.trades import pair
@@ -34,15 +31,14 @@ def clear(book: Book, *, k: Fraction = HALF, tick: int = 1, margin: Margin = Mar
         return nothing_trades(book, DESIGN)
     price = price_in_interval(crossing.low, crossing.high, k, tick)
     fills = fill(book, crossing, margin)
-    signs = np.where(book.side == Side.BID, -1, 1)
     return verified(
         book,
         Clearing(
             design=DESIGN,
             price=price,
             fills_wh=fills,
-            amounts_nano=signs * fills * price,
+            amounts_nano=book.signs * fills * price,
             trades=pair(book, fills).priced(price, price),
-            welfare_nano=-exact_sum(signs * fills * book.price),
+            welfare_nano=-exact_sum(book.signs * fills * book.price),
         ),
     )

@@ -82,9 +82,7 @@ def test_orders_become_rows_with_accounts_by_address_and_ranks_by_hash() -> None
         (ORDER, b"\x01" * 31, "hash"),
     ],
 )
-def test_orders_that_do_not_belong_together_are_refused(
-    second: Order, second_hash: bytes, field: str
-) -> None:
+def test_orders_that_do_not_belong_together_are_refused(second: Order, second_hash: bytes, field: str) -> None:
     with pytest.raises(InvalidBookError, match=f"'{field}', row 1"):
         from_orders([ORDER, second], [bytes(32), second_hash])
 

@@ -38,9 +38,7 @@ def test_limits_energy_money_and_trades_agree(orders: Book, margin: Margin) -> N
 
 
 @given(small_books(), MARGINS, st.fractions(0, 1, max_denominator=5))
-def test_orders_strictly_better_than_the_price_are_filled_whole(
-    orders: Book, margin: Margin, k: Fraction
-) -> None:
+def test_orders_strictly_better_than_the_price_are_filled_whole(orders: Book, margin: Margin, k: Fraction) -> None:
     clearing = uniform.clear(orders, margin=margin, k=k)
     if clearing.price is None:
         assert not clearing.fills_wh.any()
@@ -50,9 +48,7 @@ def test_orders_strictly_better_than_the_price_are_filled_whole(
 
 
 @given(small_books(max_price=40), st.fractions(0, 1, max_denominator=7), st.integers(1, 9))
-def test_the_price_is_the_stated_point_of_all_prices_that_would_do(
-    orders: Book, k: Fraction, tick: int
-) -> None:
+def test_the_price_is_the_stated_point_of_all_prices_that_would_do(orders: Book, k: Fraction, tick: int) -> None:
     clearing = uniform.clear(orders, k=k, tick=tick)
     if clearing.price is None:
         assert greatest_volume(orders) == 0
