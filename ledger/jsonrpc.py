@@ -1,0 +1,292 @@
+"""The chain behind any EVM JSON-RPC endpoint: geth, anvil, a provider, or our own development chain."""
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import httpx
+
+from ledger.chain import (
+    ZERO_ADDRESS,
+    Address,
+    Block,
+    CallRevertedError,
+    ChainError,
+    ChainUnavailableError,
+    Hash,
+    Log,
+    Receipt,
+    Transaction,
+    TransactionRefusedError,
+)
+from ledger.hexcodec import from_data, from_quantity, to_data, to_quantity
+from ledger.reverts import revert_reason
+
+DEFAULT_TIMEOUT_S = 60.0
+"""Long enough for a development chain to mine the largest settlement before it answers."""
+
+REVERTED = 3
+"""Error code of a reverted call, with what it reverted with as data; geth set the custom."""
+
+UNCERTAIN_CODES = frozenset({-32603, -32005})
+"""Internal error and limit exceeded: the endpoint's own trouble, which says nothing about the request."""
+
+EXECUTION_FAILURES = (
+    "revert",
+    "out of gas",
+    "gas required exceeds",
+    "invalid opcode",
+    "invalid jump",
+    "stack",
+    "write protection",
+    "insufficient",
+    "evm error",
+)
+"""What endpoints say, in any case of letters, when a call failed in the virtual machine."""
+
+
+class RpcError(ChainError):
+    """The endpoint answered with an error object.
+
+    Attributes:
+        rpc_code: the JSON-RPC error code.
+        message: the endpoint's words.
+        data: what came with them.
+    """
+
+    code = "chain.rpc"
+
+    def __init__(self, method: str, rpc_code: int, message: str, data: object) -> None:
+        super().__init__(f"{method} failed: {message} ({rpc_code})")
+        self.rpc_code = rpc_code
+        self.message = message
+        self.data = data
+
+
+class JsonRpcChain:
+    """A `ledger.chain.Chain` over HTTP. Safe to use from several threads; close it when done.
+
+    Args:
+        url: the endpoint.
+        timeout_s: how long to wait for a connection, and for an answer.
+
+    Raises:
+        ChainUnavailableError: the endpoint did not tell its chain id.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        self._url = url
+        self._client = httpx.Client(timeout=timeout_s)
+        self._request_ids = count(1)
+        self._chain_id = from_quantity(self._request("eth_chainId"))
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._client.close()
+
+    @property
+    def chain_id(self) -> int:
+        """EIP-155 chain id, asked for once."""
+        return self._chain_id
+
+    def head(self) -> Block:
+        """The newest mined block."""
+        return _block(self._request("eth_getBlockByNumber", "latest", False))
+
+    def block(self, number: int) -> Block | None:
+        """The block with this number, or None if there is none (yet)."""
+        found = self._request("eth_getBlockByNumber", to_quantity(number), False)
+        return None if found is None else _block(found)
+
+    def call(
+        self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS, block_number: int | None = None
+    ) -> bytes:
+        """Run a message call, changing nothing.
+
+        Raises:
+            CallRevertedError: the contract refused, or failed.
+            RpcError: the endpoint refused; it may, for instance, no longer have an old block's state.
+        """
+        message = {"from": to_data(sender), "to": to_data(to), "data": to_data(data)}
+        at = "latest" if block_number is None else to_quantity(block_number)
+        return from_data(self._execute("eth_call", message, at))
+
+    def estimate_gas(self, to: Address | None, data: bytes, *, sender: Address) -> int:
+        """Gas that the transaction would need on the head's state.
+
+        Raises:
+            CallRevertedError: the contract refused, or failed.
+        """
+        message = {"from": to_data(sender), "data": to_data(data)}
+        if to is not None:
+            message["to"] = to_data(to)
+        return from_quantity(self._execute("eth_estimateGas", message))
+
+    def nonce(self, address: Address) -> int:
+        """How many transactions of `address` have been mined."""
+        return from_quantity(self._request("eth_getTransactionCount", to_data(address), "latest"))
+
+    def balance(self, address: Address) -> int:
+        """Native balance in wei at the head."""
+        return from_quantity(self._request("eth_getBalance", to_data(address), "latest"))
+
+    def code(self, address: Address) -> bytes:
+        """Contract code at the head; empty for an ordinary account."""
+        return from_data(self._request("eth_getCode", to_data(address), "latest"))
+
+    def send(self, raw: bytes) -> Hash:
+        """Broadcast a signed transaction and return its hash.
+
+        Raises:
+            TransactionRefusedError: the chain did not take it.
+        """
+        try:
+            return from_data(self._request("eth_sendRawTransaction", to_data(raw)))
+        except RpcError as error:
+            if error.rpc_code in UNCERTAIN_CODES:
+                raise ChainUnavailableError(str(error)) from error
+            raise TransactionRefusedError(error.message) from error
+
+    def transaction(self, transaction_hash: Hash) -> Transaction | None:
+        """The transaction, or None if the chain does not know it."""
+        found = self._request("eth_getTransactionByHash", to_data(transaction_hash))
+        return None if found is None else _transaction(found)
+
+    def receipt(self, transaction_hash: Hash) -> Receipt | None:
+        """The receipt, or None while the transaction is not mined."""
+        found = self._request("eth_getTransactionReceipt", to_data(transaction_hash))
+        return None if found is None else _receipt(found)
+
+    def logs(
+        self,
+        *,
+        first_block: int,
+        last_block: int,
+        address: Address | Sequence[Address] | None = None,
+        topics: Sequence[Hash | Sequence[Hash] | None] = (),
+    ) -> list[Log]:
+        """Events in blocks `first_block` to `last_block`, both included, in chain order.
+
+        Endpoints limit the blocks or the events of one answer, each in its own way and words. So when one
+        refuses, less is asked for, down to a single block.
+
+        Raises:
+            RpcError: even a single block's events were refused.
+        """
+        criteria: dict[str, Any] = {"topics": [_one_or_many(topic) for topic in topics]}
+        if address is not None:
+            criteria["address"] = _one_or_many(address)
+        # Beyond the head, some answer with what there is and others with an error.
+        last_block = min(last_block, from_quantity(self._request("eth_blockNumber")))
+        found: list[Log] = []
+        span = last_block - first_block + 1
+        while first_block <= last_block:
+            until = min(first_block + span - 1, last_block)
+            criteria |= {"fromBlock": to_quantity(first_block), "toBlock": to_quantity(until)}
+            try:
+                found += [_log(entry) for entry in self._request("eth_getLogs", criteria)]
+            except RpcError:
+                if span == 1:
+                    raise
+                span //= 2
+            else:
+                first_block = until + 1
+        return found
+
+    def _execute(self, method: str, *params: object) -> Any:
+        try:
+            return self._request(method, *params)
+        except RpcError as error:
+            message = error.message.lower()
+            if error.rpc_code == REVERTED or any(words in message for words in EXECUTION_FAILURES):
+                raise CallRevertedError(_reason(error)) from error
+            raise
+
+    def _request(self, method: str, *params: object) -> Any:
+        request = {"jsonrpc": "2.0", "id": next(self._request_ids), "method": method, "params": params}
+        try:
+            response = self._client.post(self._url, json=request)
+        except httpx.TransportError as error:
+            raise ChainUnavailableError(f"{method} at {self._url}: {error!r}") from error
+        try:
+            answer = response.json()
+        except ValueError as error:
+            raise ChainUnavailableError(
+                f"{method} at {self._url}: HTTP status {response.status_code} and no JSON"
+            ) from error
+        if isinstance(answer, dict) and isinstance(problem := answer.get("error"), dict):
+            code, message = problem.get("code", 0), problem.get("message", "")
+            raise RpcError(method, code, message, problem.get("data"))
+        if not isinstance(answer, dict) or "result" not in answer:
+            raise ChainUnavailableError(
+                f"{method} at {self._url}: HTTP status {response.status_code} and no JSON-RPC answer"
+            )
+        return answer["result"]
+
+
+def _reason(error: RpcError) -> str:
+    """The contract's reason, from the data if there is any, else from the endpoint's words."""
+    data = error.data.get("data") if isinstance(error.data, dict) else error.data
+    if isinstance(data, str) and data.startswith("0x") and len(data) > 2:
+        return revert_reason(from_data(data))
+    if "revert" not in error.message.lower():
+        return error.message
+    return error.message.partition(": ")[2]
+
+
+def _one_or_many(value: bytes | Sequence[bytes] | None) -> str | list[str] | None:
+    if value is None:
+        return None
+    return to_data(value) if isinstance(value, bytes) else [to_data(item) for item in value]
+
+
+def _block(found: dict[str, Any]) -> Block:
+    return Block(
+        number=from_quantity(found["number"]),
+        hash=from_data(found["hash"]),
+        parent_hash=from_data(found["parentHash"]),
+        timestamp=from_quantity(found["timestamp"]),
+        base_fee_wei=from_quantity(found.get("baseFeePerGas") or "0x0"),
+        gas_used=from_quantity(found["gasUsed"]),
+        transaction_hashes=tuple(from_data(item) for item in found["transactions"]),
+    )
+
+
+def _transaction(found: dict[str, Any]) -> Transaction:
+    number = found.get("blockNumber")
+    return Transaction(
+        hash=from_data(found["hash"]),
+        sender=from_data(found["from"]),
+        nonce=from_quantity(found["nonce"]),
+        to=from_data(found["to"]) if found.get("to") else None,
+        input=from_data(found["input"]),
+        value_wei=from_quantity(found["value"]),
+        gas=from_quantity(found["gas"]),
+        block_number=None if number is None else from_quantity(number),
+    )
+
+
+def _receipt(found: dict[str, Any]) -> Receipt:
+    created = found.get("contractAddress")
+    return Receipt(
+        transaction_hash=from_data(found["transactionHash"]),
+        block_number=from_quantity(found["blockNumber"]),
+        block_hash=from_data(found["blockHash"]),
+        succeeded=from_quantity(found["status"]) == 1,
+        gas_used=from_quantity(found["gasUsed"]),
+        contract_address=from_data(created) if created else None,
+        logs=tuple(_log(entry) for entry in found["logs"]),
+    )
+
+
+def _log(found: dict[str, Any]) -> Log:
+    return Log(
+        address=from_data(found["address"]),
+        topics=tuple(from_data(topic) for topic in found["topics"]),
+        data=from_data(found["data"]),
+        block_number=from_quantity(found["blockNumber"]),
+        block_hash=from_data(found["blockHash"]),
+        transaction_hash=from_data(found["transactionHash"]),
+        transaction_index=from_quantity(found["transactionIndex"]),
+        log_index=from_quantity(found["logIndex"]),
+    )

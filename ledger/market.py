@@ -1,0 +1,92 @@
+"""What the chain says of a market and its accounts."""
+
+from dataclasses import dataclass
+
+from ledger.abi import Contract
+from matching.tariff import Tariff
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A market's terms; times in seconds, parties as addresses."""
+
+    id: bytes
+    operator: bytes
+    meter_authority: bytes
+    registrar: bytes
+    utility: bytes
+    slot_length_s: int
+    gate_lead_s: int
+    settle_within_s: int
+    uniform_price: bool
+
+    def gate_closes_at(self, slot: int) -> int:
+        """The first second at which no order for the slot is taken any more."""
+        return slot - self.gate_lead_s
+
+    def ends_at(self, slot: int) -> int:
+        """The first second after the slot."""
+        return slot + self.slot_length_s
+
+    def void_after(self, slot: int) -> int:
+        """The last second at which the slot cannot yet be voided."""
+        return slot + self.settle_within_s
+
+    def is_aligned(self, slot: int) -> bool:
+        """Whether a slot starts at this second."""
+        return slot % self.slot_length_s == 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """An account as the exchange keeps it; money in nano-credits.
+
+    Attributes:
+        balance_nano: credits in escrow.
+        debt_nano: owed to the utility, because escrow did not cover an imbalance.
+        epoch: orders signed for an earlier epoch are cancelled.
+        market: the market the account belongs to, or None if it is not a member of any.
+        withdrawal_nano: credits that the account asked to withdraw.
+    """
+
+    balance_nano: int
+    debt_nano: int
+    epoch: int
+    market: bytes | None
+    withdrawal_nano: int
+
+
+def read_market(exchange: Contract, market: bytes) -> Market:
+    """The market's terms.
+
+    Raises:
+        CallRevertedError: the exchange has no such market.
+    """
+    return Market(id=market, **exchange.read("terms_of", market))
+
+
+def read_tariff(exchange: Contract, market: bytes, slot: int, *, block_number: int | None = None) -> Tariff:
+    """The tariff in force in a slot."""
+    fields = exchange.read("tariff_at", market, slot, block_number=block_number)
+    del fields["from_slot"]
+    return Tariff(**fields)
+
+
+def read_account(exchange: Contract, account: bytes, *, block_number: int | None = None) -> AccountState:
+    """An account after a block (default: the head)."""
+    state = exchange.read("account_of", account, block_number=block_number)
+    number = state["market_number"]
+    amount, _ready_at = exchange.read("withdrawals", account, block_number=block_number).values()
+    return AccountState(
+        balance_nano=state["balance"],
+        debt_nano=state["debt"],
+        epoch=state["epoch"],
+        market=exchange.read("market_of_number", number) if number else None,
+        withdrawal_nano=amount,
+    )
+
+
+def read_position(exchange: Contract, account: bytes, slot: int, *, block_number: int | None = None) -> int:
+    """Wh that an account bought (positive) or sold (negative) in a slot."""
+    position: int = exchange.read("position_of", account, slot, block_number=block_number)
+    return position

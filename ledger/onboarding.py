@@ -1,0 +1,104 @@
+"""Members, devices and money come on chain. Every function looks first, so that repeating it does nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from ledger.chain import CallRevertedError
+from ledger.deployment import Contracts, transact
+from ledger.keys import Key
+from matching.errors import WattbookError
+
+_REGISTRATIONS_PER_TRANSACTION = 256
+
+
+class ForeignMemberError(WattbookError):
+    """An account belongs to another market already."""
+
+    code = "member.foreign"
+
+
+class Technology(IntEnum):
+    """What a device is, as the Certificates contract numbers it; loads generate nothing."""
+
+    LOAD = 0
+    SOLAR = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A metered device: its number, its member, and the Ed25519 public key of its meter.
+
+    Attributes:
+        device: unique among all devices of the Certificates contract, 64 bits.
+        nameplate_w: the most it can generate, W; 0 for a load.
+    """
+
+    device: int
+    owner: bytes
+    technology: Technology
+    nameplate_w: int
+    meter_key: bytes
+
+
+def register_members(contracts: Contracts, registrar: Key, market: bytes, accounts: Sequence[bytes]) -> None:
+    """Make accounts members of a market, unless they are.
+
+    Raises:
+        ForeignMemberError: one belongs to another market.
+    """
+    exchange = contracts.exchange
+    new = []
+    for account in accounts:
+        number = exchange.read("account_of", account)["market_number"]
+        if number == 0:
+            new.append(account)
+        elif exchange.read("market_of_number", number) != market:
+            raise ForeignMemberError(f"account 0x{account.hex()} is a member of market number {number}")
+    for start in range(0, len(new), _REGISTRATIONS_PER_TRANSACTION):
+        batch = new[start : start + _REGISTRATIONS_PER_TRANSACTION]
+        transact(exchange, registrar, exchange.interface.call("register", market, batch))
+
+
+def register_device(
+    contracts: Contracts, registrar: Key, market: bytes, slot_length_s: int, device: Device
+) -> None:
+    """Enter a device in the Certificates contract, unless its number is taken."""
+    if registered_device(contracts, device.device) is not None:
+        return
+    details = {
+        "owner": device.owner,
+        "market": market,
+        "technology": int(device.technology),
+        "nameplate_w": device.nameplate_w,
+        "slot_length_s": slot_length_s,
+        "meter_key": device.meter_key,
+    }
+    certificates = contracts.certificates
+    transact(certificates, registrar, certificates.interface.call("register_device", device.device, details))
+
+
+def registered_device(contracts: Contracts, number: int) -> Device | None:
+    """The device with this number, or None if there is none."""
+    try:
+        details = contracts.certificates.read("device_of", number)
+    except CallRevertedError:
+        return None
+    return Device(
+        device=number,
+        owner=details["owner"],
+        technology=Technology(details["technology"]),
+        nameplate_w=details["nameplate_w"],
+        meter_key=details["meter_key"],
+    )
+
+
+def fund(contracts: Contracts, treasurer: Key, account: bytes, amount_nano: int) -> None:
+    """Mint credits and put them into an account's escrow: what a treasurer does when money has arrived.
+
+    Not repeatable: each call is a payment. The caller keeps the books of what was paid in.
+    """
+    credit, exchange = contracts.credit, contracts.exchange
+    transact(credit, treasurer, credit.interface.call("mint", treasurer.address, amount_nano))
+    transact(credit, treasurer, credit.interface.call("approve", exchange.address, amount_nano))
+    transact(exchange, treasurer, exchange.interface.call("deposit", account, amount_nano))

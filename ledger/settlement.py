@@ -1,0 +1,88 @@
+"""The operator's part of a slot's life on chain: commit its book, settle it, or void it when it is too late."""
+
+from collections.abc import Callable, Sequence
+
+from ledger import merkle
+from ledger.abi import Contract
+from ledger.batches import FilledOrder, settle_calldata
+from ledger.keys import Key
+from ledger.steps import Step, Stepper
+from matching.errors import WattbookError
+
+MAX_FILLS = 1_024
+"""Most filled orders of one settlement."""
+
+
+class TooManyFillsError(WattbookError):
+    """More filled orders than one settlement can carry."""
+
+    code = "settlement.too_many_fills"
+
+
+class Settlement:
+    """Commits, settles and voids the slots of one market. Every step can be repeated."""
+
+    def __init__(self, exchange: Contract, market: bytes, operator: Key, stepper: Stepper) -> None:
+        self._exchange = exchange
+        self._market = market
+        self._operator = operator
+        self._stepper = stepper
+
+    def commit_book(self, slot: int, hashes: Sequence[bytes]) -> bytes:
+        """Fix the slot's order set on chain, and return its Merkle root; `hashes` ascend."""
+        root = merkle.root(hashes)
+        size = len(hashes)
+
+        def is_done() -> bool:
+            committed: bytes = self._exchange.read("books", self._market, slot)
+            return committed != bytes(32)
+
+        def calldata() -> bytes:
+            return self._exchange.interface.call("commit_book", self._market, slot, root, size)
+
+        self._run(slot, "commit", is_done, calldata)
+        return root
+
+    def settle(self, slot: int, price: int, fills: Sequence[FilledOrder]) -> None:
+        """Settle the slot's filled orders at one price, or with `price` 0 each at its own amount.
+
+        Raises:
+            TooManyFillsError: more than `MAX_FILLS`.
+            CallRevertedError: the contract finds a fill that breaks its rules.
+        """
+        if len(fills) > MAX_FILLS:
+            raise TooManyFillsError(f"slot {slot} has {len(fills)} filled orders: at most {MAX_FILLS} can settle")
+        ordered = sorted(fills, key=lambda fill: fill.signed.hash)
+        selector = self._exchange.interface.selector("settle")
+        self._run(
+            slot,
+            "settle",
+            lambda: self._slot_state(slot) != 0,
+            lambda: settle_calldata(selector, self._market, slot, price, ordered),
+        )
+
+    def void(self, slot: int) -> None:
+        """Close a slot whose time to settle is over."""
+        self._run(
+            slot,
+            "void",
+            lambda: self._slot_state(slot) != 0,
+            lambda: self._exchange.interface.call("void", self._market, slot),
+        )
+
+    def _slot_state(self, slot: int) -> int:
+        state: int = self._exchange.read("slot_state", self._market, slot)
+        return state
+
+    def _run(self, slot: int, name: str, is_done: Callable[[], bool], calldata: Callable[[], bytes]) -> None:
+        self._stepper.run(
+            Step(
+                market=self._market,
+                slot=slot,
+                name=name,
+                key=self._operator,
+                to=self._exchange.address,
+                is_done=is_done,
+                calldata=calldata,
+            )
+        )

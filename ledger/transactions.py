@@ -1,0 +1,73 @@
+"""Building and signing transactions, and waiting for them."""
+
+import time
+from dataclasses import dataclass
+
+from eth_account import Account
+from eth_hash.auto import keccak
+
+from ledger.chain import Address, Chain, ChainError, Hash, Receipt
+from ledger.keys import Key
+
+PRIORITY_FEE_WEI = 10**9
+# Fees may double six times over, block after block, before a waiting transaction is priced out.
+_FEE_HEADROOM = 64
+# The state may change between estimate and inclusion; unused gas is not paid for.
+_GAS_HEADROOM_PERCENT = 120
+_POLL_S = 0.2
+PATIENCE_S = 120.0
+"""How long to wait for a broadcast transaction to be mined, unless told otherwise."""
+
+
+class NotMinedError(ChainError):
+    """A transaction was broadcast and not mined in time; it still may be."""
+
+    code = "chain.not_mined"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """A transaction ready to be broadcast, any number of times: its hash and nonce make it happen once."""
+
+    raw: bytes
+    hash: Hash
+    nonce: int
+
+
+def build(
+    chain: Chain, key: Key, *, to: Address | None, data: bytes, nonce: int | None = None
+) -> SignedTransaction:
+    """Sign an EIP-1559 transaction; `to` None creates a contract; the nonce defaults to the key's next one.
+
+    Raises:
+        CallRevertedError: it would revert on the head's state.
+    """
+    gas = chain.estimate_gas(to, data, sender=key.address) * _GAS_HEADROOM_PERCENT // 100
+    fields: dict[str, object] = {
+        "type": 2,
+        "chainId": chain.chain_id,
+        "nonce": chain.nonce(key.address) if nonce is None else nonce,
+        "gas": gas,
+        "maxPriorityFeePerGas": PRIORITY_FEE_WEI,
+        "maxFeePerGas": chain.head().base_fee_wei * _FEE_HEADROOM + PRIORITY_FEE_WEI,
+        "value": 0,
+        "data": data,
+    }
+    if to is not None:
+        fields["to"] = to
+    raw = bytes(Account.sign_transaction(fields, key.secret).raw_transaction)
+    return SignedTransaction(raw=raw, hash=keccak(raw), nonce=int(str(fields["nonce"])))
+
+
+def wait_for(chain: Chain, transaction_hash: Hash, *, patience_s: float = PATIENCE_S) -> Receipt:
+    """The receipt, as soon as there is one.
+
+    Raises:
+        NotMinedError: none within `patience_s` seconds.
+    """
+    give_up_at = time.monotonic() + patience_s
+    while (receipt := chain.receipt(transaction_hash)) is None:
+        if time.monotonic() > give_up_at:
+            raise NotMinedError(f"transaction 0x{transaction_hash.hex()} was not mined within {patience_s:g} s")
+        time.sleep(_POLL_S)
+    return receipt

@@ -1,0 +1,156 @@
+"""A small world on a real chain in memory: contracts, one market, members with escrow. For tests only."""
+
+from dataclasses import dataclass, field
+
+from ledger.abi import Contract
+from ledger.batches import FilledOrder, MemberReading, deliver_calldata, settle_calldata
+from ledger.chain import Chain, Receipt
+from ledger.deployment import Contracts, MarketTerms, Roles, deploy, open_market, transact
+from ledger.devchain.accounts import dev_accounts
+from ledger.devchain.chain import DevChain
+from ledger.eip712 import Domain, SignedOrder, sign_order
+from ledger.keys import Key
+from matching.orders import CertificatePreference, Order, Side
+from matching.tariff import Tariff
+
+MARKET = b"fontana".ljust(32, b"\0")
+SLOT = 1_700_000_100  # a multiple of 900
+ONE_CREDIT = 10**9
+TARIFF = Tariff(retail_price=220_000, feed_in_price=90_000, grid_fee=20_000)
+TERMS = MarketTerms(slot_length_s=900, gate_lead_s=300, settle_within_s=86_400)
+
+
+@dataclass
+class Time:
+    now: int
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@dataclass
+class World:
+    """Everything a test needs to act as any of the parties."""
+
+    chain: Chain
+    time: Time
+    contracts: Contracts
+    keys: dict[str, Key]
+    members: list[Key]
+    market: bytes = MARKET
+    salt: int = field(default=0)
+
+    @property
+    def exchange(self) -> Contract:
+        return self.contracts.exchange
+
+    @property
+    def domain(self) -> Domain:
+        return Domain(self.chain.chain_id, self.exchange.address)
+
+    def send(self, who: str | Key, contract: Contract, function: str, *arguments: object) -> Receipt:
+        key = self.keys[who] if isinstance(who, str) else who
+        return transact(contract, key, contract.interface.call(function, *arguments))
+
+    def act(self, who: str | Key, function: str, *arguments: object) -> Receipt:
+        return self.send(who, self.exchange, function, *arguments)
+
+    def fund(self, account: bytes, amount: int) -> None:
+        treasurer = self.keys["treasurer"]
+        self.send("treasurer", self.contracts.credit, "mint", treasurer.address, amount)
+        self.send("treasurer", self.contracts.credit, "approve", self.exchange.address, amount)
+        self.act("treasurer", "deposit", account, amount)
+
+    def balance(self, account: bytes) -> int:
+        balance: int = self.exchange.read("account_of", account)["balance"]
+        return balance
+
+    def debt(self, account: bytes) -> int:
+        debt: int = self.exchange.read("account_of", account)["debt"]
+        return debt
+
+    def order(
+        self,
+        member: int,
+        side: Side,
+        quantity_wh: int,
+        price: int,
+        *,
+        slot: int = SLOT,
+        market: bytes = MARKET,
+        epoch: int = 0,
+        expires_at: int = 2**40 - 1,
+        certificates: CertificatePreference = CertificatePreference.AUTO_RETIRE,
+        domain: Domain | None = None,
+    ) -> SignedOrder:
+        self.salt += 1
+        key = self.members[member]
+        order = Order(
+            account=key.address,
+            market=market,
+            slot=slot,
+            side=side,
+            price=price,
+            quantity_wh=quantity_wh,
+            certificates=certificates,
+            epoch=epoch,
+            expires_at=expires_at,
+            salt=self.salt,
+        )
+        return sign_order(domain or self.domain, order, key)
+
+    def bid(self, member: int, quantity_wh: int, price: int, **more: object) -> SignedOrder:
+        return self.order(member, Side.BID, quantity_wh, price, **more)  # type: ignore[arg-type]
+
+    def offer(self, member: int, quantity_wh: int, price: int, **more: object) -> SignedOrder:
+        return self.order(member, Side.OFFER, quantity_wh, price, **more)  # type: ignore[arg-type]
+
+    def close_gate(self, slot: int = SLOT) -> None:
+        self.time.now = max(self.time.now, slot - TERMS.gate_lead_s)
+
+    def commit(self, slot: int = SLOT, size: int = 0) -> Receipt:
+        self.close_gate(slot)
+        return self.act("operator", "commit_book", self.market, slot, bytes(32), size)
+
+    def settle(
+        self, fills: list[FilledOrder], price: int = 150_000, *, slot: int = SLOT, sort: bool = True
+    ) -> Receipt:
+        if sort:
+            fills = sorted(fills, key=lambda fill: fill.signed.hash)
+        data = settle_calldata(self.exchange.interface.selector("settle"), self.market, slot, price, fills)
+        return transact(self.exchange, self.keys["operator"], data)
+
+    def deliver(self, readings: list[MemberReading], *, slot: int = SLOT, sort: bool = True) -> Receipt:
+        self.time.now = max(self.time.now, slot + TERMS.slot_length_s)
+        if sort:
+            readings = sorted(readings, key=lambda reading: reading.account)
+        data = deliver_calldata(self.exchange.interface.selector("deliver"), self.market, slot, readings)
+        return transact(self.exchange, self.keys["meter_authority"], data)
+
+
+ROLE_NAMES = ("owner", "treasurer", "operator", "meter_authority", "issuer", "registrar", "utility")
+
+
+def new_world(members: int = 4, *, uniform_price: bool = True, escrow: int = 1_000 * ONE_CREDIT) -> World:
+    """Deploy everything on a fresh chain in memory and give each member and the utility some escrow."""
+    accounts = dev_accounts(len(ROLE_NAMES) + 1 + members)
+    keys = [Key(account.private_key) for account in accounts]
+    time = Time(SLOT - 3_600)
+    chain = DevChain.open(None, clock=time, accounts=accounts)
+    roles = dict(zip(ROLE_NAMES, keys[1:], strict=False))
+    named = Roles(**{name: key.address for name, key in roles.items()})
+    contracts = deploy(chain, keys[0], named)
+    terms = MarketTerms(
+        slot_length_s=TERMS.slot_length_s,
+        gate_lead_s=TERMS.gate_lead_s,
+        settle_within_s=TERMS.settle_within_s,
+        uniform_price=uniform_price,
+    )
+    open_market(contracts, roles["owner"], MARKET, roles=named, terms=terms, tariff=TARIFF)
+    world = World(chain, time, contracts, {"deployer": keys[0], **roles}, keys[len(ROLE_NAMES) + 1 :])
+    addresses = [key.address for key in world.members]
+    for start in range(0, members, 256):
+        world.act("registrar", "register", MARKET, addresses[start : start + 256])
+    for account in (*addresses, world.keys["utility"].address):
+        world.fund(account, escrow)
+    return world
