@@ -92,6 +92,8 @@ event WithdrawalRequested:
 event Withdrawn:
     account: indexed(address)
     amount: uint256
+    # Paid to the utility on this occasion.
+    debt_paid: uint256
 
 
 event EpochRaised:
@@ -309,19 +311,32 @@ def request_withdrawal(amount: uint256):
 @external
 def withdraw():
     """
-    @notice Pay out the requested amount, or what is left of it after trades settled since. Needs nobody's consent.
+    @notice Pay out the requested amount, or what is left of it after trades settled since and debt to the utility
+            is paid. Needs nobody's consent.
     """
     request: Withdrawal = self.withdrawals[msg.sender]
     assert request.amount > 0, "exchange: nothing requested"
     assert block.timestamp >= request.ready_at, "exchange: notice period"
+    self.withdrawals[msg.sender] = empty(Withdrawal)
     state: accounts.Account = accounts.load(msg.sender)
-    assert state.debt == 0, "exchange: debt"
+    payment: uint256 = min(state.debt, state.balance)
+    if payment > 0:
+        state.debt -= payment
+        state.balance -= payment
+        self._pay_utility(state.market_number, payment)
     amount: uint256 = min(request.amount, state.balance)
     state.balance -= amount
     accounts.store(msg.sender, state)
-    self.withdrawals[msg.sender] = empty(Withdrawal)
-    log Withdrawn(account=msg.sender, amount=amount)
+    log Withdrawn(account=msg.sender, amount=amount, debt_paid=payment)
     assert extcall CREDIT.transfer(msg.sender, amount), "exchange: transfer"
+
+
+@internal
+def _pay_utility(market_number: uint256, amount: uint256):
+    account: address = self.markets[self.market_of_number[market_number]].utility
+    utility: accounts.Account = accounts.load(account)
+    utility.balance += amount
+    accounts.store(account, utility)
 
 
 @external

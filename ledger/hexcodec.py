@@ -3,7 +3,6 @@
 import re
 
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]+")
-_DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 
 
 def from_quantity(text: str) -> int:
@@ -13,7 +12,7 @@ def from_quantity(text: str) -> int:
         ValueError: it is anything but `0x` and hexadecimal digits.
     """
     if not _QUANTITY.fullmatch(text):
-        raise ValueError(f"{text!r} is not a hexadecimal quantity such as 0x2a")
+        raise ValueError(f"{text[:80]!r} is not a hexadecimal quantity such as 0x2a")
     return int(text, 16)
 
 
@@ -23,9 +22,10 @@ def from_data(text: str) -> bytes:
     Raises:
         ValueError: it is anything but `0x` and pairs of hexadecimal digits.
     """
-    if not _DATA.fullmatch(text):
-        raise ValueError(f"{text!r} is not hexadecimal data such as 0x00ff")
-    return bytes.fromhex(text[2:])
+    data = bytes.fromhex(text[2:])
+    if not text.startswith("0x") or len(text) != 2 + 2 * len(data):  # fromhex passes over white space
+        raise ValueError(f"{text[:80]!r} is not hexadecimal data such as 0x00ff")
+    return data
 
 
 def to_quantity(number: int) -> str:

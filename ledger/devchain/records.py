@@ -95,17 +95,19 @@ class BlockRecord:
 
     def receipt(self) -> Receipt | None:
         """The ledger's view of the receipt."""
-        if self.mined is None:
-            return None
-        transaction = self.mined.decode()
-        status = _decode_receipt(self.mined.receipt)[0]
+        return None if self.mined is None else self.receipt_of(self.mined)
+
+    def receipt_of(self, mined: Mined) -> Receipt:
+        """The ledger's view of the receipt of this block's transaction."""
+        transaction = mined.decode()
+        created = None if transaction.to else created_address(mined.sender, transaction.nonce)
         return Receipt(
-            transaction_hash=self.mined.hash,
+            transaction_hash=mined.hash,
             block_number=self.header.block_number,
             block_hash=self.header.hash,
-            succeeded=status == SUCCEEDED,
+            succeeded=_decode_receipt(mined.receipt)[0] == SUCCEEDED,
             gas_used=self.header.gas_used,
-            contract_address=None if transaction.to else created_address(self.mined.sender, transaction.nonce),
+            contract_address=created,
             logs=tuple(self.logs()),
         )
 
@@ -114,8 +116,8 @@ class BlockRecord:
         if self.mined is None:
             return
         transaction_hash = self.mined.hash
-        *_, entries = _decode_receipt(self.mined.receipt)
-        for index, (address, topics, data) in enumerate(cast(list[tuple[bytes, list[bytes], bytes]], entries)):
+        entries = cast(list[tuple[bytes, list[bytes], bytes]], _decode_receipt(self.mined.receipt)[3])
+        for index, (address, topics, data) in enumerate(entries):
             yield Log(
                 address=address,
                 topics=tuple(topics),
