@@ -2,26 +2,15 @@
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from matching.book import Book, Ints
-from matching.exact import muldiv
 from matching.orders import Side
+from matching.rationing import Margin, ration
 
 _QUANTITY_BITS = 31
 _QUANTITY_MASK = 2**_QUANTITY_BITS - 1
-
-
-class Margin(StrEnum):
-    """Who goes first among orders at the marginal price when not all of them can be filled."""
-
-    TIME = "time"
-    """The earlier order."""
-    PRO_RATA = "pro-rata"
-    """Nobody: each gets the same share of its quantity; Wh left over by rounding down go, one each, to the
-    largest remainders, and among equal ones to the lowest ranks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +100,5 @@ def fill(book: Book, crossing: Crossing, margin: Margin) -> Ints:
     for side, limit in ((is_bid, crossing.bid), (is_offer, crossing.offer)):
         left_wh = crossing.volume_wh - int((fills * side).sum())
         marginal = np.flatnonzero(side & (book.price == limit))
-        fills[marginal] = _ration(book, marginal, left_wh, margin)
+        fills[marginal] = ration(book, marginal, left_wh, margin)
     return fills
-
-
-def _ration(book: Book, rows: Ints, available_wh: int, margin: Margin) -> Ints:
-    """How `available_wh` are shared among these rows."""
-    quantity = book.quantity_wh[rows]
-    total_wh = int(quantity.sum())
-    if available_wh >= total_wh:
-        return quantity
-    shares: Ints
-    if margin is Margin.TIME:
-        order = np.argsort(book.received[rows])
-        ends = np.cumsum(quantity[order])
-        shares = np.empty_like(quantity)
-        shares[order] = np.clip(available_wh - (ends - quantity[order]), 0, quantity[order])
-        return shares
-    shares, remainder = muldiv(quantity, available_wh, total_wh)
-    left_over = available_wh - int(shares.sum())
-    shares[np.lexsort((book.rank[rows], -remainder))[:left_over]] += 1
-    return shares

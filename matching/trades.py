@@ -46,6 +46,20 @@ class Trades:
     def __len__(self) -> int:
         return len(self.quantity_wh)
 
+    def fills_wh(self, orders: int) -> Ints:
+        """How much of each of a book's orders these trades fill, Wh per row."""
+        fills = np.zeros(orders, dtype=np.int64)
+        np.add.at(fills, self.buyer, self.quantity_wh)
+        np.add.at(fills, self.seller, self.quantity_wh)
+        return fills
+
+    def amounts_nano(self, orders: int) -> Ints:
+        """What each of a book's orders receives (+) or pays (-), nano-credit per row."""
+        amounts = np.zeros(orders, dtype=np.int64)
+        np.subtract.at(amounts, self.buyer, self.buyer_price * self.quantity_wh)
+        np.add.at(amounts, self.seller, self.seller_price * self.quantity_wh)
+        return amounts
+
 
 _NONE = np.zeros(0, dtype=np.int64)
 

@@ -3,8 +3,9 @@
 from fractions import Fraction
 
 from matching.book import Book
-from matching.crossing import Margin, cross, demand, fill, supply
+from matching.crossing import cross, demand, fill, supply
 from matching.exact import exact_sum
+from matching.rationing import Margin
 from matching.result import Clearing, nothing_trades, verified
 from matching.settings import HALF, price_in_interval, require_pricing
 from matching.trades import pair

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from matching import uniform
 from matching.book import Book, from_arrays
-from matching.crossing import Margin
 from matching.orders import MAX_PRICE, MAX_QUANTITY_WH
+from matching.rationing import Margin
 from matching.settings import InvalidSettingError
 from tests.matching.books import assert_keeps_promises, random_book, select, small_books
 from tests.matching.oracles import clearing_prices, greatest_volume, greatest_welfare
