@@ -1,0 +1,1 @@
+"""Re-verification of the whole history from an RPC connection and the Exchange's address alone."""
