@@ -23,7 +23,7 @@ from ledger.devchain import genesis
 from ledger.devchain.accounts import DevAccount, dev_accounts
 from ledger.devchain.admission import check_transaction, decode_transaction
 from ledger.devchain.archive import Archive
-from ledger.devchain.errors import TimeReversalError, UnknownBlockError, UnknownSnapshotError
+from ledger.devchain.errors import InvalidTimeError, UnknownBlockError, UnknownSnapshotError
 from ledger.devchain.evm import CallMessage, Evm, Outcome, require_fast_cryptography
 from ledger.devchain.records import BlockRecord, Mined
 from ledger.devchain.store import StateDatabase, Store, Table
@@ -31,6 +31,9 @@ from ledger.reverts import revert_reason
 
 DEFAULT_CHAIN_ID = 31337
 """What Hardhat's and Foundry's development chains use, so wallets know it as a local one."""
+
+MAX_TIMESTAMP = 2**40 - 1
+"""Latest Unix second a block may be given: the year 36812."""
 
 _TIME_OFFSET = b"time_offset"
 
@@ -212,6 +215,7 @@ class DevChain:
         The work grows with the number of blocks that match, not with the number searched.
         """
         with self._lock:
+            last_block = min(last_block, self._head.block_number)
             return self._archive.logs(first_block, last_block, address, topics)
 
     # What a JSON-RPC server needs beyond that
@@ -263,22 +267,29 @@ class DevChain:
                     self._archive.append(BlockRecord(header, None))
                 self._adopt(header)
 
-    def advance_time(self, seconds: int) -> None:
-        """Let the chain's time run ahead of the clock by this much more, for good."""
-        if seconds < 0:
-            raise TimeReversalError(f"seconds is {seconds}: time can only advance")
+    def advance_time(self, seconds: int) -> int:
+        """Let the chain's time run ahead of the clock by this much more; returns how far ahead it is.
+
+        Raises:
+            InvalidTimeError: it is negative, or leads beyond `MAX_TIMESTAMP`.
+        """
         with self._lock:
+            if not 0 <= seconds <= MAX_TIMESTAMP - self._now():
+                raise InvalidTimeError(f"seconds is {seconds}: time only advances, and to {MAX_TIMESTAMP} at most")
             self._set_time_offset(self._time_offset + seconds)
+            return self._time_offset
 
     def set_next_timestamp(self, timestamp: int) -> None:
         """Give the next block this time, Unix seconds, and let time run on from there.
 
         Raises:
-            TimeReversalError: the head is not older than that.
+            InvalidTimeError: it does not lie after the head, or is beyond `MAX_TIMESTAMP`.
         """
         with self._lock:
-            if timestamp <= self._head.timestamp:
-                raise TimeReversalError(f"timestamp is {timestamp}: the head has {self._head.timestamp}")
+            if not self._head.timestamp < timestamp <= MAX_TIMESTAMP:
+                raise InvalidTimeError(
+                    f"timestamp is {timestamp}: the head has {self._head.timestamp}, the limit is {MAX_TIMESTAMP}"
+                )
             self._next_timestamp = timestamp
             self._set_time_offset(timestamp - self._clock())
 
@@ -319,8 +330,11 @@ class DevChain:
         return self._evm.state_at(self._head if block_number is None else self._record(block_number).header)
 
     def _next_header(self) -> BlockHeaderAPI:
-        now = self._clock() + self._time_offset if self._next_timestamp is None else self._next_timestamp
-        return self._evm.next_header(self._head, max(self._head.timestamp + 1, now))
+        timestamp = self._now() if self._next_timestamp is None else self._next_timestamp
+        return self._evm.next_header(self._head, max(self._head.timestamp + 1, timestamp))
+
+    def _now(self) -> int:
+        return self._clock() + self._time_offset
 
     def _adopt(self, head: BlockHeaderAPI) -> None:
         self._head = head

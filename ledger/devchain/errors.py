@@ -21,10 +21,10 @@ class UnknownSnapshotError(ChainError):
     code = "devchain.unknown_snapshot"
 
 
-class TimeReversalError(ChainError):
-    """A block's time must lie after its parent's."""
+class InvalidTimeError(ChainError):
+    """Time cannot go there: each block is later than its parent, and no time exceeds the limit."""
 
-    code = "devchain.time_reversal"
+    code = "devchain.invalid_time"
 
 
 class SlowCryptographyError(ChainError):
