@@ -1,0 +1,216 @@
+"""Orders in the store."""
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, func, insert, select, tuple_, update
+
+from ledger.eip712 import Receipt, SignedOrder
+from matching.orders import CertificatePreference, Order, Side
+from node.store import schema
+from node.store.database import Database
+from node.store.errors import GateClosedError, UnknownOrderError
+from node.store.records import OrderRecord, OrderStatus, SlotState
+from node.store.slots import add_slot, slot_state
+
+_ORDERS = schema.orders.c
+
+Cursor = tuple[int, int]
+"""Where a page of orders ends: slot and index of its last order."""
+
+
+class Orders(Database):
+    """The part of the store that keeps orders."""
+
+    def add_order(
+        self, signed: SignedOrder, received_at: int, sign_receipt: Callable[[Receipt], bytes]
+    ) -> OrderRecord:
+        """Keep an order as the next of its slot, with its signed receipt; the same order again changes nothing.
+
+        Raises:
+            GateClosedError: the slot is no longer open.
+        """
+        order = signed.order
+        with self._write() as connection:
+            existing = _find(connection, signed.hash)
+            if existing is not None:
+                return existing
+            state = slot_state(connection, order.slot)
+            if state is None:
+                add_slot(connection, order.slot)
+            elif state is not SlotState.OPEN:
+                raise GateClosedError(f"slot {order.slot} is {state}: takes no more orders")
+            last = connection.scalar(select(func.max(_ORDERS.index)).where(_ORDERS.slot == order.slot))
+            index = 0 if last is None else last + 1
+            receipt = Receipt(
+                order_hash=signed.hash,
+                market=order.market,
+                slot=order.slot,
+                index=index,
+                received_at=received_at,
+            )
+            record = OrderRecord(
+                signed=signed,
+                index=index,
+                received_at=received_at,
+                receipt_signature=sign_receipt(receipt),
+                status=OrderStatus.OPEN,
+            )
+            connection.execute(insert(schema.orders).values(_columns(record)))
+            return record
+
+    def cancel_order(self, order_hash: bytes, signature: bytes) -> OrderRecord:
+        """Mark an open order as cancelled by its owner's signature; a cancelled one stays as it is.
+
+        Raises:
+            UnknownOrderError: there is no such order.
+            GateClosedError: its slot is no longer open.
+        """
+        with self._write() as connection:
+            record = _find(connection, order_hash)
+            if record is None:
+                raise UnknownOrderError(f"no order 0x{order_hash.hex()}")
+            if record.status is OrderStatus.CANCELLED:
+                return record
+            if record.status is not OrderStatus.OPEN:
+                raise GateClosedError(f"order 0x{order_hash.hex()} is {record.status}: cannot be cancelled")
+            connection.execute(
+                update(schema.orders)
+                .where(_ORDERS.hash == order_hash)
+                .values(status=OrderStatus.CANCELLED, cancellation_signature=signature)
+            )
+        return replace(record, status=OrderStatus.CANCELLED, cancellation_signature=signature)
+
+    def order(self, order_hash: bytes) -> OrderRecord | None:
+        """The order with this hash, or None."""
+        with self._read() as connection:
+            return _find(connection, order_hash)
+
+    def orders(
+        self,
+        *,
+        slot: int | None = None,
+        account: bytes | None = None,
+        status: OrderStatus | None = None,
+        after: Cursor | None = None,
+        limit: int | None = None,
+        descending: bool = False,
+    ) -> list[OrderRecord]:
+        """Orders in the order of slots and, within a slot, of arrival; `after` continues behind a cursor."""
+        query = select(schema.orders)
+        for column, value in ((_ORDERS.slot, slot), (_ORDERS.account, account), (_ORDERS.status, status)):
+            if value is not None:
+                query = query.where(column == value)
+        place = tuple_(_ORDERS.slot, _ORDERS.index)
+        if after is not None:
+            query = query.where(place < after if descending else place > after)
+        keys = (_ORDERS.slot, _ORDERS.index)
+        query = query.order_by(*(key.desc() for key in keys) if descending else keys).limit(limit)
+        with self._read() as connection:
+            return [order_record(row) for row in connection.execute(query)]
+
+    def orders_by_hash(self, hashes: Collection[bytes]) -> dict[bytes, OrderRecord]:
+        """Those of the orders that exist, by their hashes."""
+        with self._read() as connection:
+            rows = connection.execute(select(schema.orders).where(_ORDERS.hash.in_(hashes)))
+            return {row.hash: order_record(row) for row in rows}
+
+    def book(self, slot: int) -> list[OrderRecord]:
+        """The orders that take part in a slot's clearing, in ascending order of their hashes.
+
+        They are final once the slot is closed; before, there are none.
+        """
+        with self._read() as connection:
+            return read_book(connection, slot)
+
+    def open_cover_orders(self, account: bytes) -> list[OrderRecord]:
+        """The account's orders that may still settle: those of open, closed, committed and cleared slots.
+
+        Read these before `undelivered_positions`: an order that settles in between then counts twice, not never.
+        """
+        query = select(schema.orders).where(
+            _ORDERS.account == account, _ORDERS.status.in_((OrderStatus.OPEN, OrderStatus.CLOSED))
+        )
+        with self._read() as connection:
+            return [order_record(row) for row in connection.execute(query)]
+
+    def undelivered_positions(self, account: bytes) -> list[tuple[int, int]]:
+        """Slots that are settled and not delivered, each with the account's Wh bought (+) or sold (-) if any."""
+        net_wh = func.sum(case((_ORDERS.side == int(Side.BID), _ORDERS.fill_wh), else_=-_ORDERS.fill_wh))
+        query = (
+            select(_ORDERS.slot, net_wh)
+            .join(schema.slots, schema.slots.c.slot == _ORDERS.slot)
+            .where(schema.slots.c.state == SlotState.SETTLED, _ORDERS.account == account)
+            .group_by(_ORDERS.slot)
+            .having(net_wh != 0)
+            .order_by(_ORDERS.slot)
+        )
+        with self._read() as connection:
+            return [(int(slot), int(net)) for slot, net in connection.execute(query)]
+
+
+def read_book(connection: Connection, slot: int) -> list[OrderRecord]:
+    """See `Orders.book`."""
+    query = (
+        select(schema.orders)
+        .where(_ORDERS.slot == slot, _ORDERS.status.not_in((OrderStatus.OPEN, OrderStatus.CANCELLED)))
+        .order_by(_ORDERS.hash)
+    )
+    return [order_record(row) for row in connection.execute(query)]
+
+
+def order_record(row: Row[Any]) -> OrderRecord:
+    """A row of the table as a value."""
+    order = Order(
+        account=row.account,
+        market=row.market,
+        slot=row.slot,
+        side=Side(row.side),
+        price=row.price,
+        quantity_wh=row.quantity_wh,
+        certificates=CertificatePreference(row.certificates),
+        epoch=row.epoch,
+        expires_at=row.expires_at,
+        salt=row.salt,
+    )
+    return OrderRecord(
+        signed=SignedOrder(order=order, hash=row.hash, signature=row.signature),
+        index=row._mapping[_ORDERS.index],  # `row.index` is a method, as of any tuple
+        received_at=row.received_at,
+        receipt_signature=row.receipt_signature,
+        status=row.status,
+        fill_wh=row.fill_wh,
+        reason=row.reason,
+        cancellation_signature=row.cancellation_signature,
+    )
+
+
+def _find(connection: Connection, order_hash: bytes) -> OrderRecord | None:
+    row = connection.execute(select(schema.orders).where(_ORDERS.hash == order_hash)).one_or_none()
+    return None if row is None else order_record(row)
+
+
+def _columns(record: OrderRecord) -> dict[str, object]:
+    order = record.signed.order
+    return {
+        "hash": record.signed.hash,
+        "account": order.account,
+        "market": order.market,
+        "slot": order.slot,
+        "side": int(order.side),
+        "price": order.price,
+        "quantity_wh": order.quantity_wh,
+        "certificates": int(order.certificates),
+        "epoch": order.epoch,
+        "expires_at": order.expires_at,
+        "salt": order.salt,
+        "signature": record.signed.signature,
+        "index": record.index,
+        "received_at": record.received_at,
+        "receipt_signature": record.receipt_signature,
+        "status": record.status,
+        "fill_wh": record.fill_wh,
+        "reason": record.reason,
+        "cancellation_signature": record.cancellation_signature,
+    }

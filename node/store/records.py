@@ -1,0 +1,175 @@
+"""What the store keeps, as values. Addresses, hashes and signatures are raw bytes; energy is in Wh."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ledger.eip712 import SignedOrder
+from ledger.steps import Intent
+from matching.readings import SignedReading
+
+
+class OrderStatus(StrEnum):
+    """Where an order is; `open` and `closed` are not final."""
+
+    OPEN = "open"
+    CANCELLED = "cancelled"
+    CLOSED = "closed"
+    FILLED = "filled"
+    UNFILLED = "unfilled"
+    REJECTED = "rejected"
+    VOIDED = "voided"
+
+
+class SlotState(StrEnum):
+    """How far a slot is. It only moves down this list, and passes by `settled` or by `voided`, not both."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    COMMITTED = "committed"
+    CLEARED = "cleared"
+    VOIDED = "voided"
+    SETTLED = "settled"
+    DELIVERED = "delivered"
+    CERTIFIED = "certified"
+
+
+class IntentStatus(StrEnum):
+    """What became of an intent."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+
+
+class Technology(StrEnum):
+    """What a device is."""
+
+    LOAD = "load"
+    SOLAR = "solar"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """An order as taken.
+
+    Attributes:
+        signed: the order, its hash and its owner's signature.
+        index: position of arrival in its slot, from 0.
+        received_at: when the node took it, Unix seconds UTC.
+        receipt_signature: the operator's 65-byte signature of the receipt.
+        status: where the order is.
+        fill_wh: how much of it trades; final once the status is.
+        reason: why clearing rejected it; None unless it did.
+        cancellation_signature: the owner's 65-byte signature of the cancellation; None unless cancelled.
+    """
+
+    signed: SignedOrder
+    index: int
+    received_at: int
+    receipt_signature: bytes
+    status: OrderStatus
+    fill_wh: int = 0
+    reason: str | None = None
+    cancellation_signature: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRecord:
+    """A slot and its results so far.
+
+    Attributes:
+        slot: start of the delivery period, Unix seconds UTC.
+        state: how far it is.
+        book_root: Merkle root committed on chain; None before.
+        book_size: number of committed orders; None before.
+        price: the one price of its trades, nano-credit per Wh; None if nothing traded, or before clearing.
+        bought_wh: energy traded, Wh; None before clearing, and if voided.
+    """
+
+    slot: int
+    state: SlotState
+    book_root: bytes | None = None
+    book_size: int | None = None
+    price: int | None = None
+    bought_wh: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRecord:
+    """One seller, one buyer, one quantity, one price (nano-credit per Wh); orders are named by their hashes."""
+
+    slot: int
+    number: int
+    seller_order: bytes
+    buyer_order: bytes
+    quantity_wh: int
+    price: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    """A member: its account and the name the operator knows it by."""
+
+    account: bytes
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRecord:
+    """A device and its meter.
+
+    Attributes:
+        device: its number, 0 to 2**64 - 1.
+        account: the member who owns it.
+        technology: whether it generates.
+        nameplate_w: nominal power, W.
+        meter_key: the meter's 32-byte Ed25519 public key.
+        name: free text.
+    """
+
+    device: int
+    account: bytes
+    technology: Technology
+    nameplate_w: int
+    meter_key: bytes
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingRecord:
+    """A verified meter reading and when it came, Unix seconds UTC."""
+
+    signed: SignedReading
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class IssuanceRecord:
+    """The certificates issued for a device's generation in a slot."""
+
+    slot: int
+    device: int
+    amount_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateMoveRecord:
+    """Certificates of a device's generation that went to an account, or were retired for it at once."""
+
+    slot: int
+    number: int
+    device: int
+    account: bytes
+    amount_wh: int
+    retired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRecord:
+    """An intent and what became of it; block and gas are set once confirmed, the reason once failed."""
+
+    intent: Intent
+    status: IntentStatus
+    block_number: int | None = None
+    gas_used: int | None = None
+    reason: str | None = None
