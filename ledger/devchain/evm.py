@@ -39,7 +39,7 @@ from ledger.devchain.store import StateDatabase
 BLOCK_GAS_LIMIT = 100_000_000
 """Constant. A transaction that settles 1,024 orders takes about 20 million."""
 
-CALL_GAS_LIMIT = 500_000_000
+CALL_GAS_LIMIT = 2 * BLOCK_GAS_LIMIT
 """Gas of a message call, which nobody pays for: enough for any view, and still an end for an endless loop."""
 
 CALL_STIPEND = 2_300
