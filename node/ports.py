@@ -1,0 +1,47 @@
+"""What intake and the API need of the rest of the node, which `node.composition` provides."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ledger.market import AccountState
+from matching.tariff import Tariff
+from node.store.records import DeviceRecord, MemberRecord
+
+
+class Accounts(Protocol):
+    """The accounts as the exchange keeps them."""
+
+    def state(self, account: bytes) -> AccountState:
+        """The account at the chain's head.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+
+
+class Tariffs(Protocol):
+    """The market's tariff."""
+
+    def tariff(self, slot: int) -> Tariff:
+        """The tariff in force in a slot.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+
+
+class Onboarding(Protocol):
+    """Brings members and their devices on chain and into the store. Repeating a registration changes nothing."""
+
+    def register_member(self, account: bytes, name: str) -> MemberRecord:
+        """Make an account a member."""
+
+    def register_device(self, device: DeviceRecord) -> DeviceRecord:
+        """Enter a member's device and its meter's key."""
+
+
+class Lifecycle(Protocol):
+    """Moves slots on. Thread-safe."""
+
+    def advance(self) -> Sequence[int]:
+        """Take every step that the clock allows now; returns the slots that changed, ascending."""

@@ -1,0 +1,101 @@
+"""Problems: how errors look to a caller of the API (RFC 9457), and which HTTP status each code has."""
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from matching.errors import WattbookError
+from node.refusals import UncoveredOrderError
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS = {
+    "chain.unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "clock.backwards": HTTPStatus.CONFLICT,
+    "clock.not_stepped": HTTPStatus.CONFLICT,
+    "device.unknown": HTTPStatus.NOT_FOUND,
+    "member.foreign": HTTPStatus.CONFLICT,
+    "order.cancelled_epoch": HTTPStatus.CONFLICT,
+    "order.expired": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "order.gate_closed": HTTPStatus.CONFLICT,
+    "order.invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "order.not_a_member": HTTPStatus.FORBIDDEN,
+    "order.signature": HTTPStatus.FORBIDDEN,
+    "order.slot_misaligned": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "order.too_early": HTTPStatus.CONFLICT,
+    "order.too_large": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "order.uncovered": HTTPStatus.CONFLICT,
+    "order.unknown": HTTPStatus.NOT_FOUND,
+    "order.unknown_market": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "reading.conflict": HTTPStatus.CONFLICT,
+    "reading.continuity": HTTPStatus.CONFLICT,
+    "reading.foreign": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "reading.implausible": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "reading.invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "reading.signature": HTTPStatus.FORBIDDEN,
+    "reading.slot_misaligned": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "reading.too_early": HTTPStatus.CONFLICT,
+    "reading.unknown_device": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "request.invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "request.method": HTTPStatus.METHOD_NOT_ALLOWED,
+    "request.not_found": HTTPStatus.NOT_FOUND,
+    "request.too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "request.unauthorized": HTTPStatus.UNAUTHORIZED,
+    "signature.invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "slot.unknown": HTTPStatus.NOT_FOUND,
+    "store.conflict": HTTPStatus.CONFLICT,
+}
+"""HTTP status by code. A code that is missing is not the caller's fault: 500, or 502 if it is the chain's."""
+
+
+class RequestError(WattbookError):
+    """A request is malformed, too large, or leads nowhere.
+
+    Attributes:
+        field: the name of the field that is wrong; None if it is not about one.
+    """
+
+    code = "request.invalid"
+
+    def __init__(self, message: str, *, code: str = code, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What an error looks like to a caller; `details` are its own members."""
+
+    code: str
+    detail: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> HTTPStatus:
+        """The HTTP status of the code."""
+        if self.code in STATUS:
+            return STATUS[self.code]
+        return HTTPStatus.BAD_GATEWAY if self.code.startswith("chain.") else HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def body(self) -> dict[str, Any]:
+        """As JSON: RFC 9457's members, the code, and the error's own details."""
+        return {
+            "type": f"urn:wattbook:problem:{self.code}",
+            "title": self.status.phrase,
+            "status": int(self.status),
+            "detail": self.detail,
+            "code": self.code,
+            **self.details,
+        }
+
+
+def problem(error: WattbookError) -> Problem:
+    """The problem behind an error."""
+    details: dict[str, Any] = {}
+    name = getattr(error, "field", None)
+    if name is not None:
+        details["field"] = name
+    if isinstance(error, UncoveredOrderError):
+        details |= {"needed": str(error.needed_nano), "free": str(error.free_nano)}
+    return Problem(code=error.code, detail=str(error), details=details)

@@ -1,0 +1,105 @@
+"""Why intake refuses an order, a cancellation or a reading: one error, and one stable code, per reason."""
+
+from matching.errors import WattbookError
+
+
+class UnknownMarketError(WattbookError):
+    """The order is for a market that is not traded here."""
+
+    code = "order.unknown_market"
+
+
+class MisalignedSlotError(WattbookError):
+    """No slot of the market starts at this second."""
+
+    code = "order.slot_misaligned"
+
+
+class TooEarlyOrderError(WattbookError):
+    """The slot is further ahead than orders are taken for."""
+
+    code = "order.too_early"
+
+
+class OrderSignatureError(WattbookError):
+    """The signature is not the account's: another key, another chain, another exchange, or altered fields."""
+
+    code = "order.signature"
+
+
+class NotAMemberError(WattbookError):
+    """The account is not a member of the market."""
+
+    code = "order.not_a_member"
+
+
+class CancelledEpochError(WattbookError):
+    """The order was signed for another epoch than its account's."""
+
+    code = "order.cancelled_epoch"
+
+
+class ExpiredOrderError(WattbookError):
+    """The order may expire before its slot is settled."""
+
+    code = "order.expired"
+
+
+class TooLargeOrderError(WattbookError):
+    """The order's quantity is above the market's limit."""
+
+    code = "order.too_large"
+
+
+class UncoveredOrderError(WattbookError):
+    """The account's free escrow does not cover the order.
+
+    Attributes:
+        needed_nano: what the order needs, nano-credits.
+        free_nano: what is free, nano-credits; below zero if the account owes.
+    """
+
+    code = "order.uncovered"
+
+    def __init__(self, account: bytes, needed_nano: int, free_nano: int) -> None:
+        super().__init__(
+            f"order needs {needed_nano} nano-credits of cover: 0x{account.hex()} has {free_nano} free in escrow"
+        )
+        self.needed_nano = needed_nano
+        self.free_nano = free_nano
+
+
+class UnknownDeviceError(WattbookError):
+    """No device with this number is registered."""
+
+    code = "reading.unknown_device"
+
+
+class ForeignReadingError(WattbookError):
+    """The reading was signed for another chain or another market."""
+
+    code = "reading.foreign"
+
+
+class MisalignedReadingError(WattbookError):
+    """No slot of the market starts at this second."""
+
+    code = "reading.slot_misaligned"
+
+
+class TooEarlyReadingError(WattbookError):
+    """The slot is not over."""
+
+    code = "reading.too_early"
+
+
+class ConflictingReadingError(WattbookError):
+    """There is another reading of the same device and slot."""
+
+    code = "reading.conflict"
+
+
+class ImplausibleReadingError(WattbookError):
+    """More energy than the device can generate in a slot."""
+
+    code = "reading.implausible"
