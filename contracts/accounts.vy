@@ -20,7 +20,6 @@ struct Account:
     market_number: uint256
 
 
-MASK_24: constant(uint256) = 2**24 - 1
 MASK_32: constant(uint256) = 2**32 - 1
 MASK_64: constant(uint256) = 2**64 - 1
 MASK_96: constant(uint256) = 2**96 - 1
@@ -32,14 +31,39 @@ positions: HashMap[uint256, uint256]
 
 
 @internal
+@pure
+def balance_of(word: uint256) -> uint256:
+    return word & MASK_96
+
+
+@internal
+@pure
+def epoch_of(word: uint256) -> uint256:
+    return (word >> 160) & MASK_32
+
+
+@internal
+@pure
+def market_number_of(word: uint256) -> uint256:
+    return word >> 192
+
+
+@internal
+@pure
+def credited(word: uint256, amount: uint256) -> uint256:
+    assert self.balance_of(word) + amount <= MASK_96, "account: balance"
+    return word + amount
+
+
+@internal
 @view
 def load(account: address) -> Account:
     word: uint256 = self.accounts[account]
     return Account(
-        balance=word & MASK_96,
+        balance=self.balance_of(word),
         debt=(word >> 96) & MASK_64,
-        epoch=(word >> 160) & MASK_32,
-        market_number=(word >> 192) & MASK_24,
+        epoch=self.epoch_of(word),
+        market_number=self.market_number_of(word),
     )
 
 

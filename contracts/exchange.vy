@@ -406,11 +406,6 @@ def settle(market: bytes32, slot: uint256, price: uint256, fills: DynArray[order
         assert fill_wh <= orders.quantity_of(terms), "exchange: fill"
         assert block.timestamp <= orders.expiry_of(terms), "exchange: expired"
 
-        account: address = orders.account_of(fill)
-        state: accounts.Account = accounts.load(account)
-        assert state.market_number == number, "exchange: not a member"
-        assert state.epoch == orders.epoch_of(terms), "exchange: cancelled"
-
         amount: uint256 = orders.amount_of(terms)
         if uniform_price:
             assert amount == 0, "exchange: amount"
@@ -418,20 +413,23 @@ def settle(market: bytes32, slot: uint256, price: uint256, fills: DynArray[order
             # Whoever is better than the price is served whole; only the margin is rationed.
             assert limit == price or fill_wh == orders.quantity_of(terms), "exchange: priority"
 
+        account: address = orders.account_of(fill)
+        word: uint256 = accounts.accounts[account]
+        assert accounts.market_number_of(word) == number, "exchange: not a member"
+        assert accounts.epoch_of(word) == orders.epoch_of(terms), "exchange: cancelled"
         if orders.is_offer(terms):
             assert amount >= limit * fill_wh, "exchange: below limit"
             sold_wh += fill_wh
             received += amount
-            state.balance += amount
+            accounts.accounts[account] = accounts.credited(word, amount)
             accounts.add_to_position(account, slot_index, -convert(fill_wh, int256))
         else:
             assert amount <= limit * fill_wh, "exchange: above limit"
-            assert amount <= state.balance, "exchange: escrow"
+            assert amount <= accounts.balance_of(word), "exchange: escrow"
             bought_wh += fill_wh
             paid += amount
-            state.balance -= amount
+            accounts.accounts[account] = word - amount
             accounts.add_to_position(account, slot_index, convert(fill_wh, int256))
-        accounts.store(account, state)
 
     assert bought_wh == sold_wh, "exchange: energy"
     assert paid == received, "exchange: credits"
