@@ -1,10 +1,14 @@
 """A small world on a real chain in memory: contracts, one market, members with escrow. For tests only."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+import pytest
 
 from ledger.abi import Contract
 from ledger.batches import FilledOrder, MemberReading, deliver_calldata, settle_calldata
-from ledger.chain import Chain, Receipt
+from ledger.chain import CallRevertedError, Receipt
 from ledger.deployment import Contracts, MarketTerms, Roles, deploy, open_market, transact
 from ledger.devchain.accounts import dev_accounts
 from ledger.devchain.chain import DevChain
@@ -32,11 +36,12 @@ class Time:
 class World:
     """Everything a test needs to act as any of the parties."""
 
-    chain: Chain
+    chain: DevChain
     time: Time
     contracts: Contracts
     keys: dict[str, Key]
     members: list[Key]
+    strangers: list[Key]  # have money for gas, and no part in the market
     market: bytes = MARKET
     salt: int = field(default=0)
 
@@ -99,6 +104,11 @@ class World:
         )
         return sign_order(domain or self.domain, order, key)
 
+    def at(self, now: int) -> None:
+        """Let the next transaction be mined at exactly this second."""
+        assert self.chain.head().timestamp < now
+        self.time.now = now
+
     def bid(self, member: int, quantity_wh: int, price: int, **more: object) -> SignedOrder:
         return self.order(member, Side.BID, quantity_wh, price, **more)  # type: ignore[arg-type]
 
@@ -128,12 +138,30 @@ class World:
         return transact(self.exchange, self.keys["meter_authority"], data)
 
 
+@contextmanager
+def refused(reason: str) -> Iterator[None]:
+    """The contract refuses what is done inside, for exactly this reason."""
+    with pytest.raises(CallRevertedError) as caught:
+        yield
+    assert caught.value.reason == reason
+
+
+@contextmanager
+def one_world_for_a_test(world: World) -> Iterator[World]:
+    """Lend a world to one test and take back whatever the test did to it."""
+    snapshot, now, salt = world.chain.snapshot(), world.time.now, world.salt
+    yield world
+    world.chain.revert(snapshot)
+    world.time.now, world.salt = now, salt
+
+
 ROLE_NAMES = ("owner", "treasurer", "operator", "meter_authority", "issuer", "registrar", "utility")
+STRANGERS = 6
 
 
 def new_world(members: int = 4, *, uniform_price: bool = True, escrow: int = 1_000 * ONE_CREDIT) -> World:
     """Deploy everything on a fresh chain in memory and give each member and the utility some escrow."""
-    accounts = dev_accounts(len(ROLE_NAMES) + 1 + members)
+    accounts = dev_accounts(len(ROLE_NAMES) + 1 + members + STRANGERS)
     keys = [Key(account.private_key) for account in accounts]
     time = Time(SLOT - 3_600)
     chain = DevChain.open(None, clock=time, accounts=accounts)
@@ -147,7 +175,10 @@ def new_world(members: int = 4, *, uniform_price: bool = True, escrow: int = 1_0
         uniform_price=uniform_price,
     )
     open_market(contracts, roles["owner"], MARKET, roles=named, terms=terms, tariff=TARIFF)
-    world = World(chain, time, contracts, {"deployer": keys[0], **roles}, keys[len(ROLE_NAMES) + 1 :])
+    people = keys[len(ROLE_NAMES) + 1 :]
+    world = World(
+        chain, time, contracts, {"deployer": keys[0], **roles}, members=people[:members], strangers=people[members:]
+    )
     addresses = [key.address for key in world.members]
     for start in range(0, members, 256):
         world.act("registrar", "register", MARKET, addresses[start : start + 256])

@@ -1,0 +1,331 @@
+"""Who opens markets, registers members and announces tariffs, and within which limits."""
+
+from typing import Any
+
+import pytest
+
+from ledger.abi import interface
+from ledger.deployment import DeploymentError, confirmed
+from ledger.transactions import build
+from tests.world import MARKET, SLOT, TARIFF, TERMS, World, refused
+
+OTHER_MARKET = b"lugano".ljust(32, b"\0")
+MAX_PRICE = 2**32 - 1
+FIRST_TARIFF = {"retail_price": 300_000, "feed_in_price": 80_000, "grid_fee": 10_000, "from_slot": 0}
+
+
+def terms(world: World, **changes: object) -> dict[str, Any]:
+    operator, meter_authority, registrar, utility = (key.address for key in world.strangers[:4])
+    return {
+        "operator": operator,
+        "meter_authority": meter_authority,
+        "registrar": registrar,
+        "utility": utility,
+        "slot_length_s": 900,
+        "gate_lead_s": 300,
+        "settle_within_s": 3_600,
+        "uniform_price": True,
+        **changes,
+    }
+
+
+def open_other(world: World, tariff: dict[str, Any] = FIRST_TARIFF, **changes: object) -> None:
+    world.act("owner", "open_market", OTHER_MARKET, terms(world, **changes), tariff)
+
+
+def tariff_from(slot: int, **changes: object) -> dict[str, Any]:
+    return {**FIRST_TARIFF, "from_slot": slot, **changes}
+
+
+def aligned_after(time: int) -> int:
+    return time - time % 900 + 900
+
+
+# ------------------------------------------------------------------------------------------- deployment
+
+
+def test_an_exchange_needs_a_payment_token(world: World) -> None:
+    creation = interface("exchange").creation(world.strangers[0].address, bytes(20), bytes(20), bytes(20), 0)
+    with refused("exchange: credit"):
+        build(world.chain, world.strangers[0], to=None, data=creation)
+
+
+def test_the_exchange_names_its_parts(world: World) -> None:
+    for name in ("credit", "energy", "certificates"):
+        assert world.exchange.read(name) == getattr(world.contracts, name).address
+    assert world.exchange.read("withdrawal_notice_s") == 3_600
+
+
+def test_the_deployer_keeps_no_power_over_the_exchange(world: World) -> None:
+    assert world.exchange.read("owner") == world.keys["owner"].address
+    with refused("ownable: caller is not the owner"):
+        world.act("deployer", "open_market", OTHER_MARKET, terms(world), FIRST_TARIFF)
+    with refused("ownable: caller is not the owner"):
+        world.act("deployer", "transfer_ownership", world.keys["deployer"].address)
+
+
+def test_ownership_passes_only_when_the_new_owner_accepts(world: World) -> None:
+    heir, other = world.strangers[:2]
+    world.act("owner", "transfer_ownership", heir.address)
+    assert world.exchange.read("owner") == world.keys["owner"].address
+    with refused("ownable_2step: caller is not the new owner"):
+        world.act(other, "accept_ownership")
+    world.act(heir, "accept_ownership")
+    assert world.exchange.read("owner") == heir.address
+    with refused("ownable: caller is not the owner"):
+        world.act("owner", "open_market", OTHER_MARKET, terms(world), FIRST_TARIFF)
+
+
+def test_the_exchange_takes_no_ether(world: World) -> None:
+    from eth_account import Account
+
+    key = world.strangers[0]
+    data = world.exchange.interface.call("cancel_all")
+    fields = {
+        "chainId": world.chain.chain_id,
+        "nonce": world.chain.nonce(key.address),
+        "gas": 200_000,
+        "gasPrice": 10**12,
+        "value": 1,
+        "to": world.exchange.address,
+        "data": data,
+    }
+    with pytest.raises(DeploymentError):
+        confirmed(world.chain, bytes(Account.sign_transaction(fields, key.secret).raw_transaction))
+    assert world.chain.balance(world.exchange.address) == 0
+
+
+# ------------------------------------------------------------------------------------------ open_market
+
+
+def test_a_market_opens_with_its_terms_tariff_and_number(world: World) -> None:
+    open_other(world, uniform_price=False)
+    exchange = world.exchange
+    assert exchange.read("market_count") == 2
+    assert exchange.read("market_of_number", 2) == OTHER_MARKET
+    assert exchange.read("terms_of", OTHER_MARKET) == terms(world, uniform_price=False)
+    assert exchange.read("tariff_at", OTHER_MARKET, 0) == FIRST_TARIFF
+    assert exchange.read("member_count", OTHER_MARKET) == 0
+    assert exchange.read("account_of", world.strangers[3].address)["market_number"] == 2  # the utility
+
+
+def test_only_the_owner_opens_markets(world: World) -> None:
+    with refused("ownable: caller is not the owner"):
+        world.act("operator", "open_market", OTHER_MARKET, terms(world), FIRST_TARIFF)
+
+
+def test_a_market_opens_once(world: World) -> None:
+    with refused("exchange: market exists"):
+        world.act("owner", "open_market", MARKET, terms(world), FIRST_TARIFF)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"operator": bytes(20)}, "exchange: no operator"),
+        ({"meter_authority": bytes(20)}, "exchange: no meter authority"),
+        ({"registrar": bytes(20)}, "exchange: no registrar"),
+        ({"utility": bytes(20)}, "exchange: no utility"),
+        ({"slot_length_s": 0}, "exchange: slot length"),
+        ({"slot_length_s": 600}, "exchange: slot length"),
+        ({"slot_length_s": 901}, "exchange: slot length"),
+        ({"slot_length_s": 7_200}, "exchange: slot length"),
+        ({"gate_lead_s": 2**24}, "exchange: gate lead"),
+        ({"settle_within_s": 0}, "exchange: no time to settle"),
+        ({"settle_within_s": 2**24}, "exchange: settle within"),
+    ],
+)
+def test_terms_outside_their_limits_are_refused(world: World, changes: dict[str, object], reason: str) -> None:
+    with refused(reason):
+        open_other(world, **changes)
+
+
+@pytest.mark.parametrize("slot_length_s", [300, 900, 1_800, 3_600])
+def test_terms_at_their_limits_are_taken_and_do_not_run_into_one_another(world: World, slot_length_s: int) -> None:
+    changes = {"slot_length_s": slot_length_s, "gate_lead_s": 2**24 - 1, "settle_within_s": 2**24 - 1}
+    open_other(world, **changes)
+    assert world.exchange.read("terms_of", OTHER_MARKET) == terms(world, **changes)
+    operator = world.strangers[0]
+    slot = aligned_after(world.time.now + 2**23) // slot_length_s * slot_length_s
+    world.act(operator, "commit_book", OTHER_MARKET, slot, bytes(32), 0)  # the longest gate lead is in force
+    world.act(operator, "settle", OTHER_MARKET, slot, 0, [])
+    assert world.exchange.read("slot_state", OTHER_MARKET, slot) == 1
+
+
+def test_one_account_is_the_utility_of_one_market(world: World) -> None:
+    with refused("exchange: already a member"):
+        open_other(world, utility=world.keys["utility"].address)
+
+
+def test_the_number_of_markets_is_limited_to_what_the_account_word_holds(world: World) -> None:
+    word = next(word for word in range(64) if _grows_with_markets(world, word))
+    poke(world, word, 2**24 - 2)
+    open_other(world)
+    assert world.exchange.read("market_count") == 2**24 - 1
+    with refused("exchange: too many markets"):
+        world.act("owner", "open_market", b"last".ljust(32, b"\0"), terms(world), FIRST_TARIFF)
+
+
+def _grows_with_markets(world: World, word: int) -> bool:
+    """Whether this word of the exchange's storage counts the markets."""
+    before = world.chain.storage(world.exchange.address, word)
+    snapshot = world.chain.snapshot()
+    open_other(world)
+    after = world.chain.storage(world.exchange.address, word)
+    world.chain.revert(snapshot)
+    return (before, after) == (1, 2)
+
+
+def poke(world: World, word: int, value: int) -> None:
+    """Overwrite a word of the exchange's storage: some limits are out of reach of any honest number of calls."""
+    from eth_typing import Address
+
+    chain = world.chain
+    state = chain._evm.state_at(chain._head)
+    state.set_storage(Address(world.exchange.address), word, value)
+    state.persist()
+    chain._adopt(chain._head.copy(state_root=state.state_root))
+
+
+def test_terms_of_an_unknown_market_are_refused(world: World) -> None:
+    with refused("exchange: no such market"):
+        world.exchange.read("terms_of", OTHER_MARKET)
+
+
+# --------------------------------------------------------------------------------------------- register
+
+
+def test_members_are_registered_and_counted(world: World) -> None:
+    new = [key.address for key in world.strangers[:3]]
+    receipt = world.act("registrar", "register", MARKET, new)
+    events = [world.exchange.interface.decode_event(log) for log in receipt.logs]
+    assert [event.arguments["account"] for event in events if event] == new
+    assert world.exchange.read("member_count", MARKET) == len(world.members) + 3
+    assert all(world.exchange.read("account_of", account)["market_number"] == 1 for account in new)
+
+
+def test_registration_changes_nothing_else_of_an_account(world: World) -> None:
+    state = world.exchange.read("account_of", world.members[0].address)
+    assert state == {"balance": 1_000 * 10**9, "debt": 0, "epoch": 0, "market_number": 1}
+
+
+@pytest.mark.parametrize("who", ["owner", "operator", "utility", "meter_authority"])
+def test_only_the_registrar_registers(world: World, who: str) -> None:
+    with refused("exchange: not the registrar"):
+        world.act(who, "register", MARKET, [world.strangers[0].address])
+
+
+def test_nobody_registers_in_an_unknown_market(world: World) -> None:
+    with refused("exchange: not the registrar"):
+        world.act("registrar", "register", OTHER_MARKET, [world.strangers[0].address])
+
+
+@pytest.mark.parametrize("twice_in", ["one call", "two calls"])
+def test_an_account_is_registered_once(world: World, twice_in: str) -> None:
+    account = world.strangers[0].address
+    if twice_in == "two calls":
+        world.act("registrar", "register", MARKET, [account])
+        accounts = [account]
+    else:
+        accounts = [account, account]
+    with refused("exchange: already a member"):
+        world.act("registrar", "register", MARKET, accounts)
+
+
+def test_the_utility_is_not_a_member_to_be_registered(world: World) -> None:
+    with refused("exchange: already a member"):
+        world.act("registrar", "register", MARKET, [world.keys["utility"].address])
+
+
+def test_the_zero_account_is_nobody(world: World) -> None:
+    with refused("exchange: no account"):
+        world.act("registrar", "register", MARKET, [bytes(20)])
+
+
+def test_at_most_256_accounts_are_registered_at_once(world: World) -> None:
+    accounts = [number.to_bytes(20, "big") for number in range(1_000, 1_257)]
+    with refused(""):  # the ABI decoder's own refusal
+        world.act("registrar", "register", MARKET, accounts)
+    world.act("registrar", "register", MARKET, accounts[:256])
+    assert world.exchange.read("member_count", MARKET) == len(world.members) + 256
+
+
+# ---------------------------------------------------------------------------------------------- tariffs
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"from_slot": 900}, "exchange: first tariff"),
+        ({"retail_price": MAX_PRICE + 1}, "exchange: retail price"),
+        ({"retail_price": 79_999}, "exchange: feed-in price"),
+        ({"feed_in_price": 300_001}, "exchange: feed-in price"),
+        ({"grid_fee": MAX_PRICE + 1}, "exchange: grid fee"),
+    ],
+)
+def test_a_first_tariff_outside_its_limits_is_refused(
+    world: World, changes: dict[str, object], reason: str
+) -> None:
+    with refused(reason):
+        open_other(world, {**FIRST_TARIFF, **changes})
+
+
+def test_a_tariff_at_its_limits_is_taken(world: World) -> None:
+    highest = {"retail_price": MAX_PRICE, "feed_in_price": MAX_PRICE, "grid_fee": MAX_PRICE, "from_slot": 0}
+    open_other(world, highest)
+    assert world.exchange.read("tariff_at", OTHER_MARKET, SLOT) == highest
+
+
+@pytest.mark.parametrize("who", ["owner", "operator", "registrar", "meter_authority"])
+def test_only_the_utility_sets_tariffs(world: World, who: str) -> None:
+    with refused("exchange: not the utility"):
+        world.act(who, "set_tariff", MARKET, tariff_from(SLOT + 90_000))
+
+
+def test_nobody_sets_the_tariff_of_an_unknown_market(world: World) -> None:
+    with refused("exchange: not the utility"):
+        world.act("utility", "set_tariff", OTHER_MARKET, tariff_from(SLOT + 90_000))
+
+
+def test_a_tariff_begins_with_a_slot(world: World) -> None:
+    with refused("exchange: slot"):
+        world.act("utility", "set_tariff", MARKET, tariff_from(SLOT + 90_001))
+
+
+def test_a_tariff_is_announced_before_the_gate_of_its_first_slot_closes(world: World) -> None:
+    world.at(SLOT - TERMS.gate_lead_s)
+    with refused("exchange: tariff too late"):
+        world.act("utility", "set_tariff", MARKET, tariff_from(SLOT))
+    world.at(SLOT - TERMS.gate_lead_s - 1)
+    world.act("utility", "set_tariff", MARKET, tariff_from(SLOT))
+
+
+def test_tariffs_are_announced_in_the_order_of_their_slots(world: World) -> None:
+    world.act("utility", "set_tariff", MARKET, tariff_from(SLOT + 1_800))
+    for slot in (SLOT + 900, SLOT + 1_800):
+        with refused("exchange: tariff order"):
+            world.act("utility", "set_tariff", MARKET, tariff_from(slot))
+    world.act("utility", "set_tariff", MARKET, tariff_from(SLOT + 2_700))
+
+
+def test_a_later_tariff_has_the_same_limits(world: World) -> None:
+    for changes, reason in (
+        ({"retail_price": MAX_PRICE + 1}, "exchange: retail price"),
+        ({"feed_in_price": 300_001}, "exchange: feed-in price"),
+        ({"grid_fee": MAX_PRICE + 1}, "exchange: grid fee"),
+        ({"from_slot": 2**40 // 900 * 900 + 900}, "exchange: slot"),
+    ):
+        with refused(reason):
+            world.act("utility", "set_tariff", MARKET, {**tariff_from(SLOT + 90_000), **changes})
+
+
+def test_each_slot_keeps_the_tariff_it_was_announced_with(world: World) -> None:
+    world.act("utility", "set_tariff", MARKET, tariff_from(SLOT + 900, grid_fee=1))
+    world.act("utility", "set_tariff", MARKET, tariff_from(SLOT + 2_700, grid_fee=2))
+    fees = [world.exchange.read("tariff_at", MARKET, SLOT + 900 * k)["grid_fee"] for k in range(5)]
+    assert fees == [TARIFF.grid_fee, 1, 1, 2, 2]
+
+
+def test_an_unknown_market_has_no_tariff(world: World) -> None:
+    with refused("exchange: no tariff"):
+        world.exchange.read("tariff_at", OTHER_MARKET, SLOT)
