@@ -12,6 +12,7 @@ The rule, which needs nothing but what the chain knows (hashes, sides, accounts 
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,6 +87,15 @@ class Pairs:
             buyer_price=np.broadcast_to(buyer_price, self.quantity_wh.shape).astype(np.int64),
             seller_price=np.broadcast_to(seller_price, self.quantity_wh.shape).astype(np.int64),
         )
+
+
+def joined(parts: Sequence[Pairs]) -> Pairs:
+    """These pairs, one after another."""
+    return Pairs(
+        seller=np.concatenate([_NONE, *(part.seller for part in parts)]),
+        buyer=np.concatenate([_NONE, *(part.buyer for part in parts)]),
+        quantity_wh=np.concatenate([_NONE, *(part.quantity_wh for part in parts)]),
+    )
 
 
 def pair(book: Book, fills_wh: Ints) -> Pairs:
