@@ -5,7 +5,7 @@ from typing import Protocol
 
 from ledger.market import AccountState
 from matching.tariff import Tariff
-from node.store.records import DeviceRecord, MemberRecord
+from node.store.records import DeviceRecord, MemberRecord, SlotRecord
 
 
 class Accounts(Protocol):
@@ -43,5 +43,5 @@ class Onboarding(Protocol):
 class Lifecycle(Protocol):
     """Moves slots on. Thread-safe."""
 
-    def advance(self) -> Sequence[int]:
-        """Take every step that the clock allows now; returns the slots that changed, ascending."""
+    def advance(self) -> Sequence[SlotRecord]:
+        """Do everything that is due now, and return the slots that moved, as they are afterwards."""

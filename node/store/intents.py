@@ -103,13 +103,11 @@ class Intents(Database):
         with self._read() as connection:
             return [self._record(row) for row in connection.execute(query)]
 
-    def confirmed(self, step: str, slots: Collection[int]) -> dict[int, IntentRecord]:
-        """The confirmed intents of one step, by slot."""
-        query = select(schema.intents).where(
-            _INTENTS.slot.in_(slots), _INTENTS.step == step, _INTENTS.status == IntentStatus.CONFIRMED
-        )
+    def confirmed(self, slots: Collection[int]) -> dict[tuple[int, str], IntentRecord]:
+        """The confirmed intents of some slots, by slot and step."""
+        query = select(schema.intents).where(_INTENTS.slot.in_(slots), _INTENTS.status == IntentStatus.CONFIRMED)
         with self._read() as connection:
-            return {row.slot: self._record(row) for row in connection.execute(query)}
+            return {(row.slot, row.step): self._record(row) for row in connection.execute(query)}
 
     def _conclude(self, intent: Intent, **columns: object) -> None:
         with self._write() as connection:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, tuple_
 
 from ledger.eip712 import Domain
 from matching.readings import Reading, SignedReading
@@ -117,6 +117,26 @@ class Members(Database):
         query = select(schema.readings).where(_READINGS.slot == slot).order_by(_READINGS.device)
         with self._read() as connection:
             return {row.device: _reading(row, self.domain, self.market) for row in connection.execute(query)}
+
+    def latest_readings(
+        self,
+        *,
+        device: int | None = None,
+        slot: int | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int | None = None,
+    ) -> list[ReadingRecord]:
+        """Readings, the latest slot's first; `after` is (slot, device) of the last one seen."""
+        query = select(schema.readings)
+        if device is not None:
+            query = query.where(_READINGS.device == device)
+        if slot is not None:
+            query = query.where(_READINGS.slot == slot)
+        if after is not None:
+            query = query.where(tuple_(_READINGS.slot, _READINGS.device) < after)
+        query = query.order_by(_READINGS.slot.desc(), _READINGS.device.desc()).limit(limit)
+        with self._read() as connection:
+            return [_reading(row, self.domain, self.market) for row in connection.execute(query)]
 
     def last_reading(self, device: int) -> ReadingRecord | None:
         """The device's reading of its latest slot, or None."""

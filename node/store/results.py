@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Row, or_, select, tuple_
+from sqlalchemy import Row, exists, or_, select, tuple_
 
 from node.store import schema
 from node.store.database import Database
@@ -47,14 +47,17 @@ class Results(Database):
         after: tuple[int, int] | None = None,
         limit: int | None = None,
     ) -> list[IssuanceRecord]:
-        """Issued certificates; `account` is the device's owner; `after` is (slot, device)."""
+        """Issued certificates; `account` owns the device or got some of them; `after` is (slot, device)."""
         query = select(schema.issuances)
         if slot is not None:
             query = query.where(_ISSUANCES.slot == slot)
         if device is not None:
             query = query.where(_ISSUANCES.device == device)
         if account is not None:
-            query = query.join(schema.devices).where(schema.devices.c.account == account)
+            received = exists().where(
+                _MOVES.slot == _ISSUANCES.slot, _MOVES.device == _ISSUANCES.device, _MOVES.account == account
+            )
+            query = query.join(schema.devices).where(or_(schema.devices.c.account == account, received))
         if after is not None:
             query = query.where(tuple_(_ISSUANCES.slot, _ISSUANCES.device) < after)
         query = query.order_by(_ISSUANCES.slot.desc(), _ISSUANCES.device.desc()).limit(limit)

@@ -23,8 +23,8 @@ def test_an_intent_is_pending_until_it_is_confirmed(store: Store) -> None:
     assert store.pending_intent(SLOT, "settle") is None
     confirmed = IntentRecord(intent(), IntentStatus.CONFIRMED, block_number=12, gas_used=90_000)
     assert store.intents(SLOT) == [confirmed]
-    assert store.confirmed("settle", [SLOT, SLOT + 900]) == {SLOT: confirmed}
-    assert store.confirmed("commit", [SLOT]) == {}
+    assert store.confirmed([SLOT, SLOT + 900]) == {(SLOT, "settle"): confirmed}
+    assert store.confirmed([SLOT + 900]) == {}
 
 
 def test_a_failed_intent_makes_room_for_another_attempt(store: Store) -> None:

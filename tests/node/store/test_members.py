@@ -52,5 +52,14 @@ def test_the_last_reading_is_the_latest_slots(onboarded: Store) -> None:
     later = onboarded.add_reading(reading(slot=SLOT + 900, register_wh=10_500, sequence=42), SLOT + 1_800)
     onboarded.add_reading(reading(LOAD, slot=SLOT + 1_800), SLOT + 2_700)
     assert onboarded.last_reading(SOLAR) == later
+    newest_first = onboarded.latest_readings()
+    assert [(r.signed.reading.slot - SLOT, r.signed.reading.device) for r in newest_first] == [
+        (1_800, LOAD),
+        (900, SOLAR),
+        (0, SOLAR),
+    ]
+    assert onboarded.latest_readings(limit=1) == newest_first[:1]
+    assert onboarded.latest_readings(after=(SLOT + 1_800, LOAD)) == newest_first[1:]
+    assert onboarded.latest_readings(device=SOLAR, slot=SLOT) == newest_first[2:]
     assert onboarded.reading(SOLAR, SLOT) is not None
     assert onboarded.reading(SOLAR, SLOT + 1_800) is None

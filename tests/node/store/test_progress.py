@@ -193,8 +193,14 @@ def test_certificates_are_held_by_the_producer_until_they_move(store: Store) -> 
     store.record_certified(SLOT, [issuance], moves)
     assert store.certificate_totals(ALICE.address) == (400, 100)
     assert store.certificate_totals(BOB.address) == (300, 200)
-    assert store.issuances(account=ALICE.address) == store.issuances(device=SOLAR, slot=SLOT) == [issuance]
-    assert store.issuances(account=BOB.address) == []
+    for found in (
+        store.issuances(device=SOLAR, slot=SLOT),
+        store.issuances(account=ALICE.address),
+        store.issuances(account=BOB.address),
+    ):
+        assert found == [issuance]
+    assert store.issuances(account=b"\1" * 20) == []
+    assert store.issuances(after=(SLOT, SOLAR)) == []
     assert store.certificate_moves([SLOT]) == moves
 
 
