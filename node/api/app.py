@@ -1,0 +1,52 @@
+"""The application: every router, every error, and the limits."""
+
+from fastapi import FastAPI
+
+from node.api import (
+    balances,
+    certificates,
+    clock,
+    devices,
+    errors,
+    health,
+    market,
+    members,
+    orders,
+    readings,
+    settlements,
+    slots,
+    trades,
+)
+from node.api.body_limit import BodyLimit
+from node.api.services import Services
+
+_ROUTERS = (
+    market.router,
+    orders.router,
+    slots.router,
+    trades.router,
+    balances.router,
+    certificates.router,
+    settlements.router,
+    readings.router,
+    members.router,
+    devices.router,
+    clock.router,
+)
+
+
+def create_app(services: Services) -> FastAPI:
+    """The API over these services."""
+    app = FastAPI(
+        title="Wattbook",
+        description="A local energy market. Energy in Wh, prices in nano-credit per Wh, times in Unix s UTC; "
+        "amounts of money are decimal strings of nano-credits (1 credit = 1 EUR). 0.1 ct/kWh = 1,000.",
+        version="1",
+    )
+    app.state.services = services
+    app.add_middleware(BodyLimit)
+    errors.install(app)
+    app.include_router(health.router)
+    for router in _ROUTERS:
+        app.include_router(router, prefix="/v1")
+    return app

@@ -1,0 +1,44 @@
+"""Refuses request bodies that are too large, before anything reads them."""
+
+from collections.abc import Sequence
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from node.api.errors import response
+from node.problems import Problem
+
+MAX_BODY_BYTES = 2**20
+
+
+class BodyLimit:
+    """ASGI middleware: takes the body in, up to the limit, and passes it on."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        messages: list[Message] = []
+        size = 0
+        while not messages or messages[-1].get("more_body", False):
+            messages.append(await receive())
+            size += len(messages[-1].get("body", b""))
+            if size > MAX_BODY_BYTES:
+                refusal = Problem("request.too_large", f"body must have at most {MAX_BODY_BYTES} bytes")
+                await response(refusal)(scope, receive, send)
+                return
+        await self._app(scope, _replay(messages, receive), send)
+
+
+def _replay(messages: Sequence[Message], receive: Receive) -> Receive:
+    left = iter(messages)
+
+    async def next_message() -> Message:
+        for message in left:
+            return message
+        return await receive()
+
+    return next_message

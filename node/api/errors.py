@@ -1,0 +1,58 @@
+"""Every error as problem+json."""
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from matching.errors import WattbookError
+from node.problems import MEDIA_TYPE, Problem, problem
+
+_log = logging.getLogger(__name__)
+
+_ROUTING = {404: "request.not_found", 405: "request.method"}
+
+
+def install(app: FastAPI) -> None:
+    """Make the app answer every error with a problem."""
+    app.add_exception_handler(WattbookError, _refused)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _misrouted)
+    app.add_exception_handler(Exception, _failed)
+
+
+def response(found: Problem) -> JSONResponse:
+    """A problem as a response."""
+    return JSONResponse(found.body(), status_code=found.status, media_type=MEDIA_TYPE)
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, WattbookError)  # noqa: S101 -- it is registered for this class
+    found = problem(error)
+    if found.status >= 500:
+        _log.error("request failed: %s: %s", error.code, error)
+    return response(found)
+
+
+async def _malformed(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 -- it is registered for this class
+    errors = [
+        {"field": ".".join(str(part) for part in each["loc"][1:]), "message": each["msg"]}
+        for each in error.errors()
+    ]
+    first = errors[0]
+    detail = f"field '{first['field']}': {first['message']}" if first["field"] else first["message"]
+    return response(Problem("request.invalid", detail, {"field": first["field"] or None, "errors": errors}))
+
+
+async def _misrouted(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 -- it is registered for this class
+    code = _ROUTING.get(error.status_code, "request.invalid")
+    return response(Problem(code, f"{request.method} {request.url.path}: {error.detail}"))
+
+
+async def _failed(request: Request, error: Exception) -> JSONResponse:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return response(Problem("internal.error", "something went wrong here; the log says what"))

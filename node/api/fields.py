@@ -1,0 +1,66 @@
+"""The API's own kinds of fields.
+
+Bytes are hexadecimal, `0x` first, in lower case; any case is taken. Amounts of money are decimal strings of
+nano-credits. Numbers of 64 bits that are names rather than quantities (salts, devices) are decimal strings too,
+because JavaScript's numbers end at 2**53; integers are taken as well. Energy, prices and times are integers.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from ledger.hexcodec import from_data, to_data
+
+
+@dataclass(frozen=True, slots=True)
+class _Hexadecimal:
+    """Bytes of a fixed length."""
+
+    length: int
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self._parse,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                to_data, return_schema=core_schema.str_schema()
+            ),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "pattern": f"^0x[0-9a-fA-F]{{{2 * self.length}}}$"}
+
+    def _parse(self, value: object) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        if not isinstance(value, str):
+            raise ValueError("must be a string of hexadecimal digits")  # noqa: TRY004 -- pydantic catches ValueError
+        data = from_data(value)
+        if len(data) != self.length:
+            raise ValueError(f"must be 0x and {2 * self.length} hexadecimal digits, has {2 * len(data)}")
+        return data
+
+
+Address = Annotated[bytes, _Hexadecimal(20)]
+Hash = Annotated[bytes, _Hexadecimal(32)]
+Signature = Annotated[bytes, _Hexadecimal(65)]
+MeterSignature = Annotated[bytes, _Hexadecimal(64)]
+
+
+def _number(value: object) -> object:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
+        return int(value)
+    return value
+
+
+Uint64 = Annotated[
+    int,
+    BeforeValidator(_number),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,20}$"}),
+]
+Nano = Annotated[
+    int, PlainSerializer(str, return_type=str), WithJsonSchema({"type": "string", "pattern": "^-?[0-9]+$"})
+]

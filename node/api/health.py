@@ -1,0 +1,28 @@
+"""`/health` and `/ready`, for whoever watches over the process."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from node.api.services import Parts
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """`status` is `ok`; anything else is a problem."""
+
+    status: str = "ok"
+
+
+@router.get("/health")
+def health() -> Health:
+    """The process answers."""
+    return Health()
+
+
+@router.get("/ready")
+def ready(parts: Parts) -> Health:
+    """Store and chain answer too; otherwise a problem."""
+    parts.store.latest_slot()
+    parts.accounts.state(parts.market.operator)
+    return Health()

@@ -1,0 +1,78 @@
+"""`/v1/market`: what one needs to know to take part."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from matching.tariff import Tariff
+from node.api.fields import Address, Hash
+from node.api.services import Parts
+
+router = APIRouter(tags=["market"])
+
+
+class TariffOut(BaseModel):
+    """Prices in nano-credit per Wh; retail includes the utility's own grid costs."""
+
+    retail_price: int
+    feed_in_price: int
+    grid_fee: int
+
+
+class ClockOut(BaseModel):
+    """The market's time."""
+
+    mode: str
+    now: int
+
+
+class MarketOut(BaseModel):
+    """The market, its clock and tariff now, and where and for whom signatures count."""
+
+    id: Hash
+    slot_length_s: int
+    gate_lead_s: int
+    settle_within_s: int
+    open_slot: int
+    tariff: TariffOut
+    clock: ClockOut
+    chain_id: int
+    exchange: Address
+    credit: Address
+    energy: Address
+    certificates: Address
+    operator: Address
+    utility: Address
+    domain: dict[str, Any]
+
+
+@router.get("/market")
+def read_market(parts: Parts) -> MarketOut:
+    """The market; `open_slot` is the earliest slot that takes orders, the tariff is that slot's."""
+    market, now = parts.market, parts.clock.now()
+    first = now + market.gate_lead_s + 1
+    open_slot = -(-first // market.slot_length_s) * market.slot_length_s
+    return MarketOut(
+        id=market.id,
+        slot_length_s=market.slot_length_s,
+        gate_lead_s=market.gate_lead_s,
+        settle_within_s=market.settle_within_s,
+        open_slot=open_slot,
+        tariff=_tariff(parts.tariffs.tariff(open_slot)),
+        clock=ClockOut(mode=parts.clock.mode, now=now),
+        chain_id=parts.domain.chain_id,
+        exchange=parts.addresses.exchange,
+        credit=parts.addresses.credit,
+        energy=parts.addresses.energy,
+        certificates=parts.addresses.certificates,
+        operator=market.operator,
+        utility=market.utility,
+        domain=parts.domain.typed_data(),
+    )
+
+
+def _tariff(tariff: Tariff) -> TariffOut:
+    return TariffOut(
+        retail_price=tariff.retail_price, feed_in_price=tariff.feed_in_price, grid_fee=tariff.grid_fee
+    )

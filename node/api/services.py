@@ -1,0 +1,53 @@
+"""What the routers work with."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from ledger.eip712 import Domain
+from ledger.market import Market
+from node.clock import Clock
+from node.escrow import Escrow
+from node.intake import Intake
+from node.metering import Metering
+from node.ports import Accounts, Lifecycle, Onboarding, Tariffs
+from node.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The contracts' addresses."""
+
+    exchange: bytes
+    credit: bytes
+    energy: bytes
+    certificates: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one node that its API offers to the world."""
+
+    market: Market
+    domain: Domain
+    addresses: Addresses
+    store: Store
+    clock: Clock
+    intake: Intake
+    metering: Metering
+    escrow: Escrow
+    accounts: Accounts
+    tariffs: Tariffs
+    onboarding: Onboarding
+    lifecycle: Lifecycle
+    operator_api_key: str
+
+
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Parts = Annotated[Services, Depends(_services)]
+"""A handler's parameter of this type is the node's services."""
