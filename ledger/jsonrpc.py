@@ -231,7 +231,7 @@ def _reason(error: RpcError) -> str:
         return revert_reason(from_data(data))
     if "revert" not in error.message.lower():
         return error.message
-    return error.message.partition(": ")[2]
+    return error.message.partition("reverted: ")[2]
 
 
 def _one_or_many(value: bytes | Sequence[bytes] | None) -> str | list[str] | None:

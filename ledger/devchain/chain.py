@@ -24,8 +24,9 @@ from ledger.devchain.accounts import DevAccount, dev_accounts
 from ledger.devchain.admission import check_transaction, decode_transaction
 from ledger.devchain.archive import Archive
 from ledger.devchain.errors import InvalidTimeError, UnknownBlockError, UnknownSnapshotError
-from ledger.devchain.evm import CallMessage, Evm, Outcome, require_fast_cryptography
+from ledger.devchain.evm import CallMessage, Evm, Outcome
 from ledger.devchain.records import BlockRecord, Mined
+from ledger.devchain.runtime import prepare_runtime
 from ledger.devchain.store import StateDatabase, Store, Table
 from ledger.reverts import revert_reason
 
@@ -92,7 +93,7 @@ class DevChain:
             GenesisMismatchError: it holds a chain with another chain id, other accounts or another beginning.
             SlowCryptographyError: compiled cryptography is missing.
         """
-        require_fast_cryptography()
+        prepare_runtime()
         accounts = dev_accounts() if accounts is None else accounts
         with ExitStack() as on_failure:
             store = Store(directory)

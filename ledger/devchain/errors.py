@@ -37,3 +37,9 @@ class UnknownBlockError(ChainError):
     """The chain has no such block."""
 
     code = "devchain.unknown_block"
+
+
+class StorageFailedError(ChainError):
+    """The database refused to write, a full disk being the likely reason; nothing of the block was kept."""
+
+    code = "devchain.storage_failed"

@@ -26,14 +26,10 @@ from eth.vm.forks.paris import ParisVM
 from eth.vm.forks.paris.state import ParisState, ParisTransactionExecutor
 from eth.vm.spoof import SpoofTransaction
 from eth_hash.auto import keccak
-from eth_hash.backends import pysha3
-from eth_keys.backends.coincurve import CoinCurveECCBackend
-from eth_keys.main import lazy_key_api as keys
 from eth_typing import Address as EvmAddress
 from eth_typing import Hash32
 
 from ledger.chain import ZERO_ADDRESS, Address, Hash
-from ledger.devchain.errors import SlowCryptographyError
 from ledger.devchain.store import StateDatabase
 
 BLOCK_GAS_LIMIT = 100_000_000
@@ -105,20 +101,6 @@ class Outcome:
     error: str | None
     reverted: bool
     gas_needed: int
-
-
-def require_fast_cryptography() -> None:
-    """Select the compiled Keccak and make sure of the compiled secp256k1.
-
-    Raises:
-        SlowCryptographyError: `coincurve` is missing or another signature package was chosen over it.
-    """
-    if not isinstance(keys.backend, CoinCurveECCBackend):
-        chosen = type(keys.backend).__name__
-        raise SlowCryptographyError(f"signatures would be made by {chosen}: install the package 'coincurve'")
-    # eth-hash prefers pycryptodome when both are installed, at ten times the cost of a hash.
-    keccak.hasher = pysha3.keccak256  # type: ignore[assignment]  # only the parameter's name differs
-    keccak.preimage = pysha3.preimage  # type: ignore[assignment]  # likewise
 
 
 class Evm:

@@ -13,7 +13,7 @@ import lmdb
 from eth.abc import AtomicWriteBatchAPI
 from eth.db.backends.base import BaseAtomicDB
 
-from ledger.devchain.errors import DirectoryInUseError
+from ledger.devchain.errors import DirectoryInUseError, StorageFailedError
 
 MAP_SIZE_BYTES = 2**40
 """Address space reserved for the file, which itself grows only as needed: 1 TiB is never reached."""
@@ -71,6 +71,9 @@ class Store:
         """Make all writes inside atomic and, in a directory, durable once left; raising undoes them.
 
         Nested uses join the outermost.
+
+        Raises:
+            StorageFailedError: the database could not be written.
         """
         if self._is_writing:
             yield
@@ -80,6 +83,8 @@ class Store:
         try:
             with self._environment.begin(write=True) as self._transaction:
                 yield
+        except lmdb.Error as error:
+            raise StorageFailedError(f"chain database: {error}") from error
         finally:
             self._is_writing = False
             self._transaction = self._environment.begin()

@@ -45,7 +45,7 @@ BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Chain]]] = {
 """Every chain here starts with the development accounts funded and mines each transaction at once."""
 
 
-@pytest.fixture(params=BACKENDS.values(), ids=BACKENDS)
+@pytest.fixture(params=list(BACKENDS.values()), ids=list(BACKENDS))
 def chain(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chain]:
     with request.param(tmp_path / "chain") as opened:
         yield opened
