@@ -8,6 +8,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.world import World
 
+pytest.register_assert_rewrite("tests.world")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-gas", action="store_true", help="write the gas snapshot anew instead of comparing")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -149,10 +149,10 @@ def refused(reason: str) -> Iterator[None]:
 @contextmanager
 def one_world_for_a_test(world: World) -> Iterator[World]:
     """Lend a world to one test and take back whatever the test did to it."""
-    snapshot, now, salt = world.chain.snapshot(), world.time.now, world.salt
-    yield world
+    snapshot, now = world.chain.snapshot(), world.time.now
+    yield replace(world, members=list(world.members))
     world.chain.revert(snapshot)
-    world.time.now, world.salt = now, salt
+    world.time.now = now
 
 
 ROLE_NAMES = ("owner", "treasurer", "operator", "meter_authority", "issuer", "registrar", "utility")
@@ -177,7 +177,12 @@ def new_world(members: int = 4, *, uniform_price: bool = True, escrow: int = 1_0
     open_market(contracts, roles["owner"], MARKET, roles=named, terms=terms, tariff=TARIFF)
     people = keys[len(ROLE_NAMES) + 1 :]
     world = World(
-        chain, time, contracts, {"deployer": keys[0], **roles}, members=people[:members], strangers=people[members:]
+        chain,
+        time,
+        contracts,
+        {"deployer": keys[0], **roles},
+        members=people[:members],
+        strangers=people[members:],
     )
     addresses = [key.address for key in world.members]
     for start in range(0, members, 256):
