@@ -61,6 +61,7 @@ def device(number: int = SOLAR, owner: Key = ALICE, *, nameplate_w: int = 4_000)
         technology=Technology.SOLAR if number == SOLAR else Technology.LOAD,
         nameplate_w=nameplate_w,
         meter_key=METER_KEYS[number].public_key().public_bytes_raw(),
+        first_slot=SLOT - 900,
     )
 
 

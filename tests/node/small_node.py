@@ -1,0 +1,144 @@
+"""A node without a chain: the real store, intake, metering and API over accounts that live in memory."""
+
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+
+from ledger.market import AccountState, Market
+from matching.tariff import Tariff
+from node.api.app import create_app
+from node.api.services import Addresses, Services
+from node.clock import SteppedClock, remembered_clock
+from node.escrow import Escrow
+from node.intake import Intake, Limits
+from node.metering import Metering
+from node.store import Store
+from node.store.records import DeviceRecord, MemberRecord, SlotRecord, SlotState
+from tests.node.parts import ALICE, BOB, DOMAIN, LOAD, MARKET, OPERATOR, SLOT, SLOT_LENGTH_S, SOLAR, device
+
+TARIFF = Tariff(retail_price=220_000, feed_in_price=90_000, grid_fee=20_000)
+TERMS = Market(
+    id=MARKET,
+    operator=OPERATOR.address,
+    meter_authority=bytes(20),
+    registrar=bytes(20),
+    utility=b"\xbb" * 20,
+    slot_length_s=SLOT_LENGTH_S,
+    gate_lead_s=300,
+    settle_within_s=86_400,
+    uniform_price=True,
+)
+LIMITS = Limits(quantity_wh=100_000, horizon_s=2 * 86_400)
+START = SLOT - 3_600
+API_KEY = "the operator's key"
+CREDIT = 10**9
+NOBODY = AccountState(balance_nano=0, debt_nano=0, epoch=0, market=None, withdrawal_nano=0)
+MEMBER = AccountState(balance_nano=10 * CREDIT, debt_nano=0, epoch=0, market=MARKET, withdrawal_nano=0)
+
+
+@dataclass
+class Ledger:
+    """Accounts as the exchange would keep them, and one tariff for all slots."""
+
+    states: dict[bytes, AccountState] = field(default_factory=dict)
+
+    def state(self, account: bytes) -> AccountState:
+        return self.states.get(account, NOBODY)
+
+    def tariff(self, slot: int) -> Tariff:
+        return TARIFF
+
+
+@dataclass(frozen=True)
+class OnboardingInMemory:
+    store: Store
+    ledger: Ledger
+
+    def register_member(self, account: bytes, name: str) -> MemberRecord:
+        member = MemberRecord(account, name)
+        self.store.add_member(member)
+        self.ledger.states.setdefault(account, MEMBER)
+        return member
+
+    def register_device(self, device: DeviceRecord) -> DeviceRecord:
+        self.store.add_device(device)
+        return device
+
+
+@dataclass(frozen=True)
+class GateKeeper:
+    """Moves slots as far as the first step of their life."""
+
+    store: Store
+    clock: SteppedClock
+
+    def advance(self) -> Sequence[SlotRecord]:
+        due = [
+            found.slot
+            for found in self.store.slots(states=[SlotState.OPEN])
+            if self.clock.now() >= TERMS.gate_closes_at(found.slot)
+        ]
+        for slot in due:
+            self.store.close_slot(slot)
+        return [found for found in self.store.slots() if found.slot in due]
+
+
+def small_node(folder: Path) -> tuple[Services, Ledger]:
+    """Alice with a solar system and Bob with a load, ten credits each, an hour before `SLOT`."""
+    store = Store(f"sqlite:///{folder / 'node.sqlite'}", domain=DOMAIN, market=MARKET)
+    ledger = Ledger()
+    onboarding = OnboardingInMemory(store, ledger)
+    onboarding.register_member(ALICE.address, "Alice")
+    onboarding.register_member(BOB.address, "Bob")
+    onboarding.register_device(device(SOLAR, ALICE))
+    onboarding.register_device(device(LOAD, BOB))
+    clock = remembered_clock(store, START)
+    escrow = Escrow(store, ledger, ledger)
+    intake = Intake(
+        market=TERMS,
+        domain=DOMAIN,
+        operator=OPERATOR,
+        store=store,
+        clock=clock,
+        escrow=escrow,
+        tariffs=ledger,
+        limits=LIMITS,
+    )
+    services = Services(
+        market=TERMS,
+        domain=DOMAIN,
+        addresses=Addresses(
+            exchange=DOMAIN.exchange, credit=b"\x0c" * 20, energy=b"\x0e" * 20, certificates=b"\x0f" * 20
+        ),
+        store=store,
+        clock=clock,
+        intake=intake,
+        metering=Metering(market=TERMS, domain=DOMAIN, store=store, clock=clock),
+        escrow=escrow,
+        accounts=ledger,
+        tariffs=ledger,
+        onboarding=onboarding,
+        lifecycle=GateKeeper(store, clock),
+        operator_api_key=API_KEY,
+    )
+    return services, ledger
+
+
+@contextmanager
+def served(services: Services) -> Iterator[str]:
+    """The API behind a real server on a free port; yields its URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()

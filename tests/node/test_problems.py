@@ -1,0 +1,58 @@
+import importlib
+import pkgutil
+from http import HTTPStatus
+
+import pytest
+
+import node.api
+from matching.errors import WattbookError
+from matching.orders import InvalidOrderError
+from node.problems import STATUS, Problem, problem
+from node.refusals import UncoveredOrderError
+
+# Raised while a node is put together or by its tools, never by a request.
+NOT_OF_REQUESTS = ("store.foreign",)
+
+
+def codes() -> set[str]:
+    """The codes of every error that intake, metering, the store, the clock and the API define."""
+    for module in pkgutil.iter_modules(node.api.__path__, "node.api."):
+        importlib.import_module(module.name)
+    found, classes = set(), [WattbookError]
+    while classes:
+        classes += (kind := classes.pop()).__subclasses__()
+        if kind.__module__.startswith(
+            ("node.refusals", "node.store", "node.clock", "node.problems", "ledger.keys")
+        ):
+            found.add(kind.code)
+    return found - set(NOT_OF_REQUESTS)
+
+
+def test_every_error_of_a_request_has_a_status_of_its_own() -> None:
+    assert len(codes()) > 20
+    assert codes() <= STATUS.keys()
+
+
+def test_a_problem_has_the_members_of_the_rfc_and_its_code() -> None:
+    body = problem(InvalidOrderError("price", -1, "must be at least 0")).body()
+    assert body == {
+        "type": "urn:wattbook:problem:order.invalid",
+        "title": HTTPStatus.UNPROCESSABLE_ENTITY.phrase,
+        "status": 422,
+        "detail": "order field 'price' is -1: must be at least 0",
+        "code": "order.invalid",
+        "field": "price",
+    }
+
+
+def test_amounts_in_a_problem_are_decimal_strings() -> None:
+    details = problem(UncoveredOrderError(b"\1" * 20, needed_nano=2**60, free_nano=-5)).details
+    assert details == {"needed": str(2**60), "free": "-5"}
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("chain.unavailable", 503), ("chain.reverted", 502), ("allocation.broken", 500)],
+)
+def test_what_is_not_the_callers_fault_is_a_server_error(code: str, status: int) -> None:
+    assert Problem(code, "").status == status
