@@ -20,6 +20,12 @@ class TooManyReadingsError(WattbookError):
     code = "delivery.too_many_readings"
 
 
+class IncompleteReadingsError(WattbookError):
+    """The readings do not cover every member of the market."""
+
+    code = "delivery.incomplete"
+
+
 class Delivery:
     """Redeems energy tokens and settles imbalances for the slots of one market. Every step can be repeated."""
 
@@ -34,10 +40,14 @@ class Delivery:
 
         Raises:
             TooManyReadingsError: more than `MAX_READINGS`.
+            IncompleteReadingsError: a member on chain has no reading, e.g. because its registration was cut short.
             CallRevertedError: the contract refuses, e.g. because the utility's escrow does not cover its side.
         """
         if len(readings) > MAX_READINGS:
             raise TooManyReadingsError(f"slot {slot} has {len(readings)} readings: at most {MAX_READINGS}")
+        members = self._exchange.read("member_count", self._market)
+        if len(readings) != members:
+            raise IncompleteReadingsError(f"slot {slot} has {len(readings)} readings: must be {members}")
         ordered = sorted(readings, key=lambda reading: reading.account)
         selector = self._exchange.interface.selector("deliver")
         self._stepper.run(

@@ -12,6 +12,7 @@ from node.refusals import (
     ImplausibleReadingError,
     MisalignedReadingError,
     TooEarlyReadingError,
+    UnexpectedReadingError,
     UnknownDeviceError,
 )
 from node.store import Store
@@ -45,7 +46,7 @@ class Metering:
         if device is None:
             raise UnknownDeviceError(f"reading field 'device' is {reading.device}: no such device is registered")
         reading.verify(device.meter_key, signed.signature)
-        self._check_slot(reading.slot)
+        self._check_slot(reading.slot, device)
         with self._taking:
             existing = self._store.reading(reading.device, reading.slot)
             if existing is not None and existing.signed == signed:
@@ -71,11 +72,13 @@ class Metering:
                 f"reading field 'market' is 0x{reading.market.hex()}: must be 0x{self._market.id.hex()}"
             )
 
-    def _check_slot(self, slot: int) -> None:
+    def _check_slot(self, slot: int, device: DeviceRecord) -> None:
         if not self._market.is_aligned(slot):
             raise MisalignedReadingError(
                 f"reading field 'slot' is {slot}: must be a multiple of {self._market.slot_length_s} s"
             )
+        if slot < device.first_slot:
+            raise UnexpectedReadingError(f"reading field 'slot' is {slot}: must be at least {device.first_slot}")
         now, ends_at = self._clock.now(), self._market.ends_at(slot)
         if now < ends_at:
             raise TooEarlyReadingError(f"slot {slot} ends at {ends_at}: it is {now}")

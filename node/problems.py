@@ -35,6 +35,7 @@ STATUS = {
     "reading.signature": HTTPStatus.FORBIDDEN,
     "reading.slot_misaligned": HTTPStatus.UNPROCESSABLE_ENTITY,
     "reading.too_early": HTTPStatus.CONFLICT,
+    "reading.unexpected": HTTPStatus.UNPROCESSABLE_ENTITY,
     "reading.unknown_device": HTTPStatus.UNPROCESSABLE_ENTITY,
     "request.invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
     "request.method": HTTPStatus.METHOD_NOT_ALLOWED,

@@ -93,6 +93,12 @@ class TooEarlyReadingError(WattbookError):
     code = "reading.too_early"
 
 
+class UnexpectedReadingError(WattbookError):
+    """The slot is before the device's first one: deliveries do not wait for it, so it would come too late."""
+
+    code = "reading.unexpected"
+
+
 class ConflictingReadingError(WattbookError):
     """There is another reading of the same device and slot."""
 

@@ -28,10 +28,16 @@ class DeviceFields(BaseModel):
     name: str = Field(default="", max_length=100)
 
 
+class DeviceOut(DeviceFields):
+    """A registered device; deliveries wait for its readings from `first_slot` on."""
+
+    first_slot: int
+
+
 class Devices(BaseModel):
     """Devices, by number."""
 
-    items: list[DeviceFields]
+    items: list[DeviceOut]
 
 
 @router.get("")
@@ -41,7 +47,7 @@ def list_devices(parts: Parts, account: Address | None = None) -> Devices:
 
 
 @router.post("", dependencies=[OPERATOR])
-def register_device(fields: DeviceFields, parts: Parts) -> DeviceFields:
+def register_device(fields: DeviceFields, parts: Parts) -> DeviceOut:
     """Enter a member's device; the operator's API key is needed. Repeating it changes nothing."""
     device = DeviceRecord(
         device=fields.device,
@@ -54,12 +60,13 @@ def register_device(fields: DeviceFields, parts: Parts) -> DeviceFields:
     return _device_out(parts.onboarding.register_device(device))
 
 
-def _device_out(device: DeviceRecord) -> DeviceFields:
-    return DeviceFields(
+def _device_out(device: DeviceRecord) -> DeviceOut:
+    return DeviceOut(
         device=device.device,
         account=device.account,
         technology=device.technology,
         nameplate_w=device.nameplate_w,
         meter_key=device.meter_key,
         name=device.name,
+        first_slot=device.first_slot,
     )

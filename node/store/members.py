@@ -77,6 +77,7 @@ class Members(Database):
                     technology=device.technology,
                     nameplate_w=device.nameplate_w,
                     meter_key=device.meter_key,
+                    first_slot=device.first_slot,
                     name=device.name,
                 )
             )
@@ -158,6 +159,7 @@ def _device(row: Row[Any]) -> DeviceRecord:
         technology=row.technology,
         nameplate_w=row.nameplate_w,
         meter_key=row.meter_key,
+        first_slot=row.first_slot,
         name=row.name,
     )
 

@@ -124,6 +124,7 @@ class DeviceRecord:
         technology: whether it generates.
         nameplate_w: nominal power, W.
         meter_key: the meter's 32-byte Ed25519 public key.
+        first_slot: the first slot whose delivery waits for its reading, Unix seconds UTC.
         name: free text.
     """
 
@@ -132,6 +133,7 @@ class DeviceRecord:
     technology: Technology
     nameplate_w: int
     meter_key: bytes
+    first_slot: int = 0
     name: str = ""
 
 

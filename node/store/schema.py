@@ -127,6 +127,7 @@ devices = Table(
     _required("technology", _word(Technology)),
     _required("nameplate_w", BigInteger),
     _required("meter_key", LargeBinary(32)),
+    _required("first_slot", BigInteger),
     _required("name", String),
 )
 

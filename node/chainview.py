@@ -1,0 +1,57 @@
+"""Accounts and tariffs as the chain has them, read once per block."""
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+from ledger.abi import Contract
+from ledger.market import AccountState, Market, read_account, read_tariff
+from matching.tariff import Tariff
+
+_T = TypeVar("_T")
+
+
+class ChainView:
+    """Answers from the chain's head. Thread-safe. Nothing is remembered beyond the block it was read at."""
+
+    def __init__(self, exchange: Contract, market: Market) -> None:
+        self._exchange = exchange
+        self._market = market
+        self._lock = threading.Lock()
+        self._block = -1
+        self._answers: dict[Hashable, Any] = {}
+
+    def state(self, account: bytes) -> AccountState:
+        """The account at the chain's head.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+        return self._remembered(
+            ("account", account), lambda block: read_account(self._exchange, account, block_number=block)
+        )
+
+    def tariff(self, slot: int) -> Tariff:
+        """The tariff in force in a slot.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+        return self._remembered(
+            ("tariff", slot), lambda block: read_tariff(self._exchange, self._market.id, slot, block_number=block)
+        )
+
+    def _remembered(self, key: Hashable, read: Callable[[int], _T]) -> _T:
+        block = self._exchange.chain.head().number
+        with self._lock:
+            if block != self._block:
+                self._block = block
+                self._answers.clear()
+            if key in self._answers:
+                answer: _T = self._answers[key]
+                return answer
+        answer = read(block)
+        with self._lock:
+            if block == self._block:
+                self._answers[key] = answer
+        return answer

@@ -1,0 +1,269 @@
+"""Puts a node together: the only place where all parts meet."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from ledger.abi import Contract
+from ledger.certificates import Certification
+from ledger.chain import Chain
+from ledger.delivery import Delivery
+from ledger.deployment import Contracts, MarketTerms, attach, deploy, open_market
+from ledger.devchain import DevChain
+from ledger.devchain import rpc as devchain_rpc
+from ledger.eip712 import Domain
+from ledger.jsonrpc import JsonRpcChain
+from ledger.market import Market, read_market
+from ledger.settlement import Settlement
+from ledger.steps import Stepper
+from matching.tariff import Tariff
+from matching.uniform import clear
+from node.api.app import create_app
+from node.api.services import Addresses, Services
+from node.chainview import ChainView
+from node.clock import Clock, RealClock, SteppedClock, remembered_clock
+from node.datadir import DataFolder, Deployment
+from node.escrow import Escrow
+from node.intake import Intake, Limits
+from node.lifecycle import Lifecycle, Steps
+from node.metering import Metering
+from node.parties import Parties, development_parties
+from node.registration import Registration
+from node.store import Store
+
+DEFAULT_TARIFF = Tariff(retail_price=220_000, feed_in_price=90_000, grid_fee=10_000)
+
+# Late readings make slots due without the clock's doing; this is how long they wait at most.
+_LONGEST_WAIT_S = 5
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What a node is told at its start.
+
+    Attributes:
+        data: its data folder.
+        rpc_url: the chain's JSON-RPC endpoint; None for the embedded chain.
+        stepped_from: None for the time of day; else the clock is moved by hand, and this is where it begins.
+        market_name: names a new market; its UTF-8 bytes, at most 32, are the market's id.
+        terms, tariff: of a new market; an existing one keeps its own.
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    chain_port: int = 8545
+    rpc_url: str | None = None
+    stepped_from: int | None = None
+    market_name: str = "community"
+    terms: MarketTerms = field(default_factory=MarketTerms)
+    tariff: Tariff = DEFAULT_TARIFF
+    limits: Limits = field(default_factory=Limits)
+    parties: Parties = field(default_factory=development_parties)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node, wired together and ready to serve."""
+
+    config: Config
+    chain: Chain
+    contracts: Contracts
+    market: Market
+    store: Store
+    clock: Clock
+    lifecycle: Lifecycle
+    registration: Registration
+    services: Services
+
+    @property
+    def url(self) -> str:
+        """Where the API is served."""
+        return f"http://{self.config.host}:{self.config.port}"
+
+    @property
+    def chain_url(self) -> str:
+        """Where the chain's JSON-RPC is served."""
+        return self.config.rpc_url or f"http://{self.config.host}:{self.config.chain_port}"
+
+
+@contextmanager
+def open_node(config: Config) -> Iterator[Node]:
+    """Open the data folder, the chain and the store, deploying contracts and opening the market if need be.
+
+    Raises:
+        WattbookError: the data folder, the chain or the store is in use, foreign or out of reach.
+    """
+    folder = DataFolder(config.data)
+    with ExitStack() as stack:
+        clock = _BeforeStoreClock(config)
+        chain = _open_chain(config, folder, clock.now, stack)
+        deployment = folder.deployment() or _deploy(config, folder, chain, clock.now())
+        contracts = attach(chain, deployment.exchange)
+        market = read_market(contracts.exchange, deployment.market)
+        domain = Domain(chain.chain_id, deployment.exchange)
+        store = Store(folder.store_url, domain=domain, market=market.id)
+        stack.callback(store.close)
+        clock.settle(store)
+        view = ChainView(contracts.exchange, market)
+        escrow = Escrow(store, view, view)
+        lifecycle = Lifecycle(
+            store=store,
+            market=market,
+            clock=clock.settled,
+            first_slot=deployment.first_slot,
+            account_state=view.state,
+            steps=_steps(config.parties, contracts, market, Stepper(chain, store)),
+            clear=clear,
+        )
+        registration = Registration(
+            contracts=contracts,
+            market=market,
+            registrar=config.parties.registrar,
+            store=store,
+            clock=clock.settled,
+        )
+        yield Node(
+            config=config,
+            chain=chain,
+            contracts=contracts,
+            market=market,
+            store=store,
+            clock=clock.settled,
+            lifecycle=lifecycle,
+            registration=registration,
+            services=Services(
+                market=market,
+                domain=domain,
+                addresses=Addresses(
+                    exchange=contracts.exchange.address,
+                    credit=contracts.credit.address,
+                    energy=contracts.energy.address,
+                    certificates=contracts.certificates.address,
+                ),
+                store=store,
+                clock=clock.settled,
+                intake=Intake(
+                    market=market,
+                    domain=domain,
+                    operator=config.parties.operator,
+                    store=store,
+                    clock=clock.settled,
+                    escrow=escrow,
+                    tariffs=view,
+                    limits=config.limits,
+                ),
+                metering=Metering(market=market, domain=domain, store=store, clock=clock.settled),
+                escrow=escrow,
+                accounts=view,
+                tariffs=view,
+                onboarding=registration,
+                lifecycle=lifecycle,
+                operator_api_key=folder.operator_api_key(),
+            ),
+        )
+
+
+@contextmanager
+def serving(node: Node) -> Iterator[None]:
+    """Serve the API, the embedded chain and the slot clock in threads, until the block is left."""
+    with ExitStack() as stack:
+        if isinstance(node.chain, DevChain):
+            stack.enter_context(
+                _server(devchain_rpc.create_app(node.chain), node.config.host, node.config.chain_port)
+            )
+        stack.enter_context(_server(create_app(node.services), node.config.host, node.config.port))
+        if not isinstance(node.clock, SteppedClock):
+            stack.enter_context(_ticking(node))
+        yield
+
+
+class _BeforeStoreClock:
+    """The clock, from before there is a store to remember it in; the embedded chain takes its time from here."""
+
+    def __init__(self, config: Config) -> None:
+        self._start = config.stepped_from
+        self.settled: Clock = RealClock() if self._start is None else SteppedClock(self._start, lambda _: None)
+
+    def now(self) -> int:
+        return self.settled.now()
+
+    def settle(self, store: Store) -> None:
+        if self._start is not None:
+            self.settled = remembered_clock(store, self._start)
+
+
+def _open_chain(config: Config, folder: DataFolder, now: Callable[[], int], stack: ExitStack) -> Chain:
+    if config.rpc_url is not None:
+        remote = JsonRpcChain(config.rpc_url)
+        stack.callback(remote.close)
+        return remote
+    chain = DevChain.open(folder.chain, clock=now)
+    stack.callback(chain.close)
+    return chain
+
+
+def _deploy(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deployment:
+    """Deploy and open a new market. Killed before the end, it begins again with new contracts."""
+    roles = config.parties.roles
+    contracts = deploy(chain, config.parties.deployer, roles)
+    market = config.market_name.encode().ljust(32, b"\0")
+    open_market(contracts, config.parties.owner, market, roles=roles, terms=config.terms, tariff=config.tariff)
+    length = config.terms.slot_length_s
+    first_slot = (now + config.terms.gate_lead_s) // length * length + length
+    deployment = Deployment(chain.chain_id, contracts.exchange.address, market, first_slot)
+    folder.write_deployment(deployment)
+    return deployment
+
+
+def _steps(parties: Parties, contracts: Contracts, market: Market, stepper: Stepper) -> Steps:
+    exchange: Contract = contracts.exchange
+    return Steps(
+        settlement=Settlement(exchange, market.id, parties.operator, stepper),
+        delivery=Delivery(exchange, market.id, parties.meter_authority, stepper),
+        certification=Certification(contracts.certificates, market.id, parties.issuer, stepper),
+    )
+
+
+@contextmanager
+def _server(app: ASGIApp, host: str, port: int) -> Iterator[None]:
+    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
+    thread = threading.Thread(target=server.run, name=f"server:{port}")
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise OSError(f"cannot serve on {host}:{port}: is the port in use?")
+            thread.join(0.01)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextmanager
+def _ticking(node: Node) -> Iterator[None]:
+    """Move slots on as time goes by."""
+    stop = threading.Event()
+
+    def tick() -> None:
+        while not stop.is_set():
+            node.lifecycle.advance()
+            due_in_s = node.lifecycle.next_due_at() - node.clock.now()
+            stop.wait(min(max(due_in_s, 0), _LONGEST_WAIT_S))
+
+    thread = threading.Thread(target=tick, name="slot clock")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

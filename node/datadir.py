@@ -1,0 +1,92 @@
+"""The folder in which a node keeps everything: chain, store, and two small files."""
+
+import json
+import os
+import secrets
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from matching.errors import WattbookError
+
+
+class DataFolderError(WattbookError):
+    """The data folder holds something that is not ours, or not readable."""
+
+    code = "node.data_folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Where this node's market is. Written once, after the market was opened."""
+
+    chain_id: int
+    exchange: bytes
+    market: bytes
+    first_slot: int
+
+
+class DataFolder:
+    """One node's data folder; made if absent."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def chain(self) -> Path:
+        """Folder of the embedded chain."""
+        return self.path / "chain"
+
+    @property
+    def store_url(self) -> str:
+        """The store's database."""
+        return f"sqlite:///{self.path / 'store.sqlite'}"
+
+    def deployment(self) -> Deployment | None:
+        """The market's whereabouts, or None before it was opened.
+
+        Raises:
+            DataFolderError: the file cannot be understood.
+        """
+        path = self.path / "deployment.json"
+        if not path.exists():
+            return None
+        try:
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            return Deployment(
+                chain_id=int(fields["chain_id"]),
+                exchange=bytes.fromhex(fields["exchange"][2:]),
+                market=bytes.fromhex(fields["market"][2:]),
+                first_slot=int(fields["first_slot"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataFolderError(
+                f"{path} is damaged ({error}): restore it, or start with an empty folder"
+            ) from error
+
+    def write_deployment(self, deployment: Deployment) -> None:
+        """Remember where the market is."""
+        fields = {
+            "chain_id": deployment.chain_id,
+            "exchange": "0x" + deployment.exchange.hex(),
+            "market": "0x" + deployment.market.hex(),
+            "first_slot": deployment.first_slot,
+        }
+        self._write("deployment.json", json.dumps(fields, indent=2) + "\n")
+
+    def operator_api_key(self) -> str:
+        """The secret that lets the operator act through the API; made at the first start."""
+        path = self.path / "operator-api-key"
+        if not path.exists():
+            self._write(path.name, secrets.token_urlsafe(32))
+        return path.read_text(encoding="utf-8")
+
+    def _write(self, name: str, text: str) -> None:
+        # Aside, synced, renamed: a crash leaves the old file or the new one. mkstemp makes it private.
+        handle, draft = tempfile.mkstemp(dir=self.path)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).replace(self.path / name)
