@@ -110,12 +110,12 @@ def from_arrays(
         raise InvalidBookError("side", None, f"{n} orders: at most {MAX_ORDERS}")
     rows = np.arange(n)
     book = Book(
-        side=_column("side", side, n, 0, 1),
-        price=_column("price", price, n, 0, MAX_PRICE),
-        quantity_wh=_column("quantity_wh", quantity_wh, n, 1, MAX_QUANTITY_WH),
-        account=_column("account", rows if account is None else account, n, 0, MAX_INDEX),
-        received=_column("received", rows if received is None else received, n, 0, MAX_INDEX),
-        rank=_column("rank", rows if rank is None else rank, n, 0, n - 1),
+        side=column("side", side, n, 0, 1),
+        price=column("price", price, n, 0, MAX_PRICE),
+        quantity_wh=column("quantity_wh", quantity_wh, n, 1, MAX_QUANTITY_WH),
+        account=column("account", rows if account is None else account, n, 0, MAX_INDEX),
+        received=column("received", rows if received is None else received, n, 0, MAX_INDEX),
+        rank=column("rank", rows if rank is None else rank, n, 0, n - 1),
     )
     if received is not None:
         _require_unique("received", book.received)
@@ -172,23 +172,28 @@ def _integers(field: str, values: npt.ArrayLike) -> npt.NDArray[np.integer]:
     return array
 
 
-def _column(field: str, values: npt.ArrayLike, length: int, low: int, high: int) -> Ints:
+def column(field: str, values: npt.ArrayLike, length: int, low: int, high: int) -> Ints:
+    """A read-only int64 copy of a column, once its type, length and entries are seen to be within bounds.
+
+    Raises:
+        InvalidBookError: they are not.
+    """
     array = _integers(field, values)
     if len(array) != length:
-        raise InvalidBookError(field, None, f"has {len(array)} rows: side has {length}")
+        raise InvalidBookError(field, None, f"has {len(array)} rows: must have {length}")
     if length and not (low <= int(array.min()) and int(array.max()) <= high):
         row = int(np.flatnonzero((array < low) | (array > high))[0])
         raise InvalidBookError(field, row, f"{array[row]} is not between {low} and {high}")
-    column = array.astype(np.int64)
-    column.setflags(write=False)
-    return column
+    checked = array.astype(np.int64)
+    checked.setflags(write=False)
+    return checked
 
 
-def _require_unique(field: str, column: Ints) -> None:
-    if (column[1:] > column[:-1]).all():
+def _require_unique(field: str, values: Ints) -> None:
+    if (values[1:] > values[:-1]).all():
         return
-    order = np.argsort(column, kind="stable")
-    repeats = order[1:][column[order[1:]] == column[order[:-1]]]
+    order = np.argsort(values, kind="stable")
+    repeats = order[1:][values[order[1:]] == values[order[:-1]]]
     if len(repeats):
         row = int(repeats.min())
-        raise InvalidBookError(field, row, f"{column[row]} occurs twice: must be unique")
+        raise InvalidBookError(field, row, f"{values[row]} occurs twice: must be unique")

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from matching import discriminatory, grid, mcafee, preferences, uniform
+from matching import continuous, discriminatory, grid, mcafee, preferences, uniform
 from matching.book import Book
 from matching.result import Clearing
 from matching.settings import InvalidSettingError
 
 DESIGNS: Mapping[str, Callable[..., Clearing]] = MappingProxyType(
-    {design.DESIGN: design.clear for design in (uniform, discriminatory, mcafee, preferences, grid)}
+    {design.DESIGN: design.clear for design in (uniform, discriminatory, continuous, mcafee, preferences, grid)}
 )
 """Each design's `clear(book, **settings) -> Clearing`."""
 

@@ -39,7 +39,7 @@ def clear(book: Book, *, trade_price: TradePrice = TradePrice.MIDPOINT, margin: 
         book,
         Clearing(
             design=DESIGN,
-            price=None,
+            price=trades.single_price,
             fills_wh=fills,
             amounts_nano=trades.amounts_nano(len(book)),
             trades=trades,

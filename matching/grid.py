@@ -85,7 +85,7 @@ class Feeder:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class GridClearing(Clearing):
-    """The clearing of a feeder; `price` is set only if all nodes share it.
+    """The clearing of a feeder.
 
     What the market keeps (`surplus_nano`) is exactly `fees_nano + congestion_nano`; `welfare_nano` is net
     of fees.
@@ -136,6 +136,7 @@ def clear(
     fills, node_price = cleared.fills_wh, cleared.price[zone_of]
     price = node_price[at]
     pairs = pair(book, fills)
+    trades = pairs.priced(price[pairs.buyer], price[pairs.seller])
     flow_wh = _line_flows(feeder, at, book.signs * fills)
     fees_nano = sum(fee * abs(flow) for fee, flow in zip(feeder.fee, flow_wh.tolist(), strict=True))
     amounts = book.signs * fills * price
@@ -143,10 +144,10 @@ def clear(
         book,
         GridClearing(
             design=DESIGN,
-            price=int(node_price[0]) if len(pairs) and (node_price == node_price[0]).all() else None,
+            price=trades.single_price,
             fills_wh=fills,
             amounts_nano=amounts,
-            trades=pairs.priced(price[pairs.buyer], price[pairs.seller]),
+            trades=trades,
             welfare_nano=-exact_sum(book.signs * fills * book.price) - fees_nano,
             node_price=node_price,
             flow_wh=flow_wh,

@@ -48,7 +48,7 @@ def clear(book: Book, *, margin: Margin = Margin.TIME) -> Clearing:
         book,
         Clearing(
             design=DESIGN,
-            price=crossing.bid if crossing.bid == crossing.offer else None,
+            price=trades.single_price,
             fills_wh=fills,
             amounts_nano=trades.amounts_nano(len(book)),
             trades=trades,

@@ -22,7 +22,7 @@ DESIGN = "preferences"
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PreferenceClearing(Clearing):
-    """The clearing of a book with wishes; `price` is set only if all trades share it.
+    """The clearing of a book with wishes.
 
     Offers that every wish treats alike, and that restrict their buyers alike, are energy of one kind. All
     energy of a kind has one price, at which every bid gets the kinds that are best for it and as much as it
@@ -88,7 +88,7 @@ def clear(
         book,
         PreferenceClearing(
             design=DESIGN,
-            price=int(price[0]) if len(price) and (price == price[0]).all() else None,
+            price=trades.single_price,
             fills_wh=cleared.fills_wh,
             amounts_nano=trades.amounts_nano(len(book)),
             trades=trades,

@@ -17,7 +17,8 @@ class Reason(StrEnum):
 
     POST_ONLY = "post-only order would have traded at once"
     FILL_OR_KILL = "fill-or-kill order could not be filled whole"
-    SELF_TRADE = "order would have traded with its own account"
+    SELF_TRADE = "order would have traded with another of its account, which is newer"
+    NOT_RESTING = "order is not in the book"
     NO_COUNTERPARTY = "order's restrictions exclude every counterparty"
 
 

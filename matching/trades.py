@@ -47,6 +47,14 @@ class Trades:
     def __len__(self) -> int:
         return len(self.quantity_wh)
 
+    @property
+    def single_price(self) -> int | None:
+        """The price of all trades, buyers' and sellers', or None if there are several or there is no trade."""
+        if not len(self) or (self.buyer_price != self.buyer_price[0]).any():
+            return None
+        price = int(self.buyer_price[0])
+        return price if (self.seller_price == price).all() else None
+
     def fills_wh(self, orders: int) -> Ints:
         """How much of each of a book's orders these trades fill, Wh per row."""
         fills = np.zeros(orders, dtype=np.int64)
