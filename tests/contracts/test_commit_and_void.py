@@ -1,4 +1,4 @@
-"""The book of a slot is fixed once, between gate closure and the end of the time to settle; then anyone may void."""
+"""A slot's book is fixed once, between gate closure and the end of the time to settle; then anyone may void."""
 
 import pytest
 from eth_abi.abi import encode
