@@ -219,16 +219,10 @@ def push(heap: Ints, size: int, key: int) -> None:
 def pop(heap: Ints, size: int) -> None:
     """Take the least key out of the heap whose first `size` places are used."""
     last = size - 1
-    key = heap[last]
-    place = 0
-    while True:
-        child = 2 * place + 1
-        if child >= last:
-            break
+    place, child = 0, 1
+    while child < last:
         if child + 1 < last and heap[child + 1] < heap[child]:
             child += 1
-        if key <= heap[child]:
-            break
         heap[place] = heap[child]
-        place = child
-    heap[place] = key
+        place, child = child, 2 * child + 1
+    push(heap, place, heap[last])
