@@ -44,7 +44,11 @@ def onERC1155Received(
 
 @external
 def onERC1155BatchReceived(
-    operator: address, owner: address, ids: DynArray[uint256, 128], amounts: DynArray[uint256, 128], data: Bytes[1_024]
+    operator: address,
+    owner: address,
+    ids: DynArray[uint256, 128],
+    amounts: DynArray[uint256, 128],
+    data: Bytes[1_024],
 ) -> bytes4:
     self._take(operator, owner, ids[0], amounts[0], data)
     return self.batch

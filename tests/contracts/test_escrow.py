@@ -1,8 +1,14 @@
 """Credits go in, come out after a notice period without anybody's consent, and debts come first."""
 
+from dataclasses import replace
+
 import pytest
 
+from ledger.abi import Contract, interface
 from ledger.batches import FilledOrder, MemberReading
+from ledger.deployment import confirmed
+from ledger.transactions import build
+from tests.contracts.sources import deployed
 from tests.world import MARKET, ONE_CREDIT, SLOT, TARIFF, World, refused
 
 NOTICE_S = 3_600
@@ -321,3 +327,59 @@ def test_a_stranger_has_no_orders_to_cancel(world: World) -> None:
 @pytest.mark.parametrize("function", ["account_of", "withdrawals"])
 def test_a_stranger_has_an_empty_account(world: World, function: str) -> None:
     assert set(world.exchange.read(function, world.strangers[0].address).values()) == {0}
+
+
+# --------------------------------------------------------------------------------------- a lying token
+
+LYING_TOKEN = """
+# pragma version ==0.4.3
+# pragma evm-version london
+
+honest: public(bool)
+
+@external
+def set_honest(honest: bool):
+    self.honest = honest
+
+@external
+def transfer(to: address, amount: uint256) -> bool:
+    return self.honest
+
+@external
+def transferFrom(owner: address, to: address, amount: uint256) -> bool:
+    return self.honest
+"""
+
+
+@pytest.fixture
+def lying(world: World) -> World:
+    """A world whose exchange was deployed on a token that only says whether it transferred."""
+    key = world.strangers[0]
+    token = deployed(world.chain, key, LYING_TOKEN)
+    owner = world.keys["owner"].address
+    data = interface("exchange").creation(owner, token.address, bytes(20), bytes(20), NOTICE_S)
+    address = confirmed(world.chain, build(world.chain, key, to=None, data=data).raw).contract_address
+    assert address is not None
+    exchange = Contract(world.chain, address, interface("exchange"))
+    lying = replace(world, contracts=replace(world.contracts, exchange=exchange, credit=token))
+    terms = world.exchange.read("terms_of", MARKET)
+    lying.act("owner", "open_market", MARKET, terms, world.exchange.read("tariff_at", MARKET, 0))
+    lying.act("registrar", "register", MARKET, [world.members[0].address])
+    return lying
+
+
+def test_a_deposit_that_the_token_denies_does_not_count(lying: World) -> None:
+    with refused("exchange: transfer"):
+        lying.act("treasurer", "deposit", lying.members[0].address, 1)
+
+
+def test_a_withdrawal_that_the_token_denies_does_not_count(lying: World) -> None:
+    member = lying.members[0]
+    lying.send("treasurer", lying.contracts.credit, "set_honest", True)
+    lying.act("treasurer", "deposit", member.address, 1)
+    lying.act(member, "request_withdrawal", 1)
+    lying.send("treasurer", lying.contracts.credit, "set_honest", False)
+    lying.time.now += 2 * NOTICE_S
+    with refused("exchange: transfer"):
+        lying.act(member, "withdraw")
+    assert lying.balance(member.address) == 1
