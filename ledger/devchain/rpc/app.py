@@ -51,7 +51,7 @@ def create_app(
         if body is None:
             return _refused(INVALID_REQUEST, f"request is larger than {max_request_bytes} bytes", 413)
         try:
-            message = from_json(body)  # limits nesting, unlike the standard library's parser
+            message = from_json(body, allow_inf_nan=False)  # limits nesting, unlike the standard library's parser
         except ValueError:
             return _refused(PARSE_ERROR, "request is not JSON", 400)
         reply = await run_in_threadpool(_reply, methods, message)
@@ -96,8 +96,8 @@ def _reply_to_one(methods: Mapping[str, Method], request: Json) -> Json:
     if not isinstance(request, dict) or request.get("jsonrpc") != "2.0":
         return _error(None, RequestFailedError(INVALID_REQUEST, "request is not a JSON-RPC 2.0 object"))
     request_id = request.get("id")
-    if not isinstance(request_id, str | int | float | None):
-        return _error(None, RequestFailedError(INVALID_REQUEST, "request id is neither a string nor a number"))
+    if not isinstance(request_id, str | int | None):
+        return _error(None, RequestFailedError(INVALID_REQUEST, "request id is neither a string nor an integer"))
     try:
         reply = {"jsonrpc": "2.0", "id": request_id, "result": _run(methods, request)}
     except RequestFailedError as error:

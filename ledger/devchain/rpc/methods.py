@@ -39,6 +39,7 @@ PRIORITY_FEE_WEI = 1_000_000_000
 """Suggested tip. Nothing is gained by it here, but clients expect one."""
 
 MAX_FEE_HISTORY_BLOCKS = 1_024
+MAX_PERCENTILES = 100
 
 HEAD_TAGS = ("latest", "pending", "safe", "finalized")
 """All the same block: each is final as soon as it is mined, and none ever waits."""
@@ -166,6 +167,8 @@ class ChainMethods:
             "gasUsedRatio": [record.header.gas_used / record.header.gas_limit for record in records],
         }
         percentiles = optional(params, 2, [])
+        if not isinstance(percentiles, list) or len(percentiles) > MAX_PERCENTILES:
+            raise InvalidParamsError("reward percentiles", f"not a list of at most {MAX_PERCENTILES}")
         if percentiles:
             # One transaction a block: its tip is every percentile.
             history["reward"] = [[to_quantity(_tip_wei(record))] * len(percentiles) for record in records]
