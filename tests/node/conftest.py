@@ -6,7 +6,7 @@ import pytest
 
 from node.api.services import Services
 from node.clock import SteppedClock
-from tests.node.small_node import Ledger, served, small_node
+from tests.node.small_node import Ledger, Server, small_node
 
 
 @pytest.fixture
@@ -32,13 +32,28 @@ def clock(services: Services) -> SteppedClock:
     return services.clock
 
 
-@pytest.fixture
-def url(services: Services) -> Iterator[str]:
-    with served(services) as address:
-        yield address
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests; `url` gives it the services of each."""
+    services, _ = small_node(tmp_path_factory.mktemp("server"))
+    running = Server(services)
+    yield running
+    running.stop()
+    services.store.close()
 
 
 @pytest.fixture
-def http(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url) as client:
+def url(server: Server, services: Services) -> str:
+    server.app.state.services = services
+    return server.url
+
+
+@pytest.fixture(scope="session")
+def _connections(server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url) as client:
         yield client
+
+
+@pytest.fixture
+def http(url: str, _connections: httpx.Client) -> httpx.Client:
+    return _connections

@@ -2,8 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -129,16 +128,24 @@ def small_node(folder: Path) -> tuple[Services, Ledger]:
     return services, ledger
 
 
-@contextmanager
-def served(services: Services) -> Iterator[str]:
-    """The API behind a real server on a free port; yields its URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="warning"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
+class Server:
+    """The API behind a real server on a free port; set the services of `app.state` before using it."""
+
+    def __init__(self, services: Services) -> None:
+        self.app = create_app(services)
+        # Named TCP, or else asyncio leaves Nagle's algorithm on, which holds every answer back for 40 ms.
+        self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen()
+        self._server = uvicorn.Server(uvicorn.Config(self.app, log_level="critical"))
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._listener]})
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._listener.close()

@@ -1,0 +1,267 @@
+"""The API's answers as values, as the client returns them. Money in nano-credits, energy in Wh, times in Unix s."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from ledger.eip712 import Domain
+from ledger.hexcodec import from_data
+from matching.orders import CertificatePreference, Order, Side
+from matching.tariff import Tariff
+from node.store.records import OrderStatus, SlotState
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OnChain:
+    """The transaction that settled something, and its block."""
+
+    transaction: bytes
+    block: int
+
+    @classmethod
+    def parse(cls, fields: Json | None) -> Self | None:
+        """From JSON; None from null."""
+        return None if fields is None else cls(from_data(fields["transaction"]), fields["block"])
+
+
+@dataclass(frozen=True, slots=True)
+class MarketAnswer:
+    """A market: its terms, its clock and tariff now, and where and for whom signatures count."""
+
+    id: bytes
+    slot_length_s: int
+    gate_lead_s: int
+    open_slot: int
+    tariff: Tariff
+    now: int
+    clock_mode: str
+    domain: Domain
+    operator: bytes
+    utility: bytes
+
+    @classmethod
+    def parse(cls, fields: Json) -> Self:
+        """From JSON."""
+        return cls(
+            id=from_data(fields["id"]),
+            slot_length_s=fields["slot_length_s"],
+            gate_lead_s=fields["gate_lead_s"],
+            open_slot=fields["open_slot"],
+            tariff=Tariff(**fields["tariff"]),
+            now=fields["clock"]["now"],
+            clock_mode=fields["clock"]["mode"],
+            domain=Domain(fields["chain_id"], from_data(fields["exchange"])),
+            operator=from_data(fields["operator"]),
+            utility=from_data(fields["utility"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedReceipt:
+    """The operator's word that it took an order, as number `index` of its slot, with its 65-byte signature."""
+
+    order_hash: bytes
+    market: bytes
+    slot: int
+    index: int
+    received_at: int
+    signature: bytes
+
+    @classmethod
+    def parse(cls, fields: Json) -> Self:
+        """From JSON."""
+        return cls(
+            order_hash=from_data(fields["order"]),
+            market=from_data(fields["market"]),
+            slot=fields["slot"],
+            index=fields["index"],
+            received_at=fields["received_at"],
+            signature=from_data(fields["signature"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAnswer:
+    """An order, its receipt and what has become of it."""
+
+    order: Order
+    hash: bytes
+    receipt: SignedReceipt
+    status: OrderStatus
+    fill_wh: int
+    reason: str | None
+    settlement: OnChain | None
+
+    @classmethod
+    def parse(cls, fields: Json) -> Self:
+        """From JSON."""
+        return cls(
+            order=Order(
+                account=from_data(fields["account"]),
+                market=from_data(fields["market"]),
+                slot=fields["slot"],
+                side=Side[fields["side"].upper()],
+                price=fields["price"],
+                quantity_wh=fields["quantity_wh"],
+                certificates=CertificatePreference[fields["certificates"].upper()],
+                epoch=fields["epoch"],
+                expires_at=fields["expires_at"],
+                salt=int(fields["salt"]),
+            ),
+            hash=from_data(fields["hash"]),
+            receipt=SignedReceipt.parse(fields["receipt"]),
+            status=OrderStatus(fields["status"]),
+            fill_wh=fields["fill_wh"],
+            reason=fields["reason"],
+            settlement=OnChain.parse(fields["settlement"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceAnswer:
+    """What an account has; `positions` are undelivered slots with Wh bought (+) or sold (-)."""
+
+    account: bytes
+    is_member: bool
+    epoch: int
+    balance_nano: int
+    debt_nano: int
+    withdrawal_nano: int
+    reserved_nano: int
+    free_nano: int
+    positions: tuple[tuple[int, int], ...]
+    held_wh: int
+    retired_wh: int
+
+    @classmethod
+    def parse(cls, fields: Json) -> Self:
+        """From JSON."""
+        money = fields["credits"]
+        return cls(
+            account=from_data(fields["account"]),
+            is_member=fields["is_member"],
+            epoch=fields["epoch"],
+            balance_nano=int(money["balance"]),
+            debt_nano=int(money["debt"]),
+            withdrawal_nano=int(money["withdrawal"]),
+            reserved_nano=int(money["reserved"]),
+            free_nano=int(money["free"]),
+            positions=tuple((position["slot"], position["position_wh"]) for position in fields["energy"]),
+            held_wh=fields["certificates"]["held_wh"],
+            retired_wh=fields["certificates"]["retired_wh"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TradeAnswer:
+    """A trade; `settlement` is None until its slot is settled."""
+
+    slot: int
+    number: int
+    seller: bytes
+    buyer: bytes
+    quantity_wh: int
+    price: int
+    amount_nano: int
+    settlement: OnChain | None
+
+    @classmethod
+    def parse(cls, fields: Json) -> Self:
+        """From JSON."""
+        return cls(
+            slot=fields["slot"],
+            number=fields["number"],
+            seller=from_data(fields["seller"]),
+            buyer=from_data(fields["buyer"]),
+            quantity_wh=fields["quantity_wh"],
+            price=fields["price"],
+            amount_nano=int(fields["amount"]),
+            settlement=OnChain.parse(fields["settlement"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MoveAnswer:
+    """Certificates that went to an account or, if `retired`, were retired for it at once."""
+
+    account: bytes
+    amount_wh: int
+    retired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateAnswer:
+    """The certificates of one device's generation in one slot; what did not move is still its owner's."""
+
+    slot: int
+    device: int
+    owner: bytes
+    issued_wh: int
+    moves: tuple[MoveAnswer, ...]
+    issuance: OnChain | None
+
+    @classmethod
+    def parse(cls, fields: Json) -> Self:
+        """From JSON."""
+        return cls(
+            slot=fields["slot"],
+            device=int(fields["device"]),
+            owner=from_data(fields["owner"]),
+            issued_wh=fields["issued_wh"],
+            moves=tuple(
+                MoveAnswer(from_data(move["account"]), move["amount_wh"], move["retired"])
+                for move in fields["moves"]
+            ),
+            issuance=OnChain.parse(fields["issuance"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SlotAnswer:
+    """How far a slot is, and what came of it; `steps` names each transaction that is done."""
+
+    slot: int
+    state: SlotState
+    price: int | None
+    bought_wh: int | None
+    book_root: bytes | None
+    book_size: int | None
+    steps: dict[str, OnChain]
+
+    @classmethod
+    def parse(cls, fields: Json) -> Self:
+        """From JSON."""
+        steps = {name: OnChain.parse(step) for name, step in fields["steps"].items()}
+        return cls(
+            slot=fields["slot"],
+            state=SlotState(fields["state"]),
+            price=fields["price"],
+            bought_wh=fields["bought_wh"],
+            book_root=None if fields["book_root"] is None else from_data(fields["book_root"]),
+            book_size=fields["book_size"],
+            steps={name: step for name, step in steps.items() if step is not None},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RowAnswer:
+    """What became of one reading of a list; `code` and `detail` say why it was refused, and are None if not."""
+
+    device: int
+    slot: int
+    accepted: bool
+    code: str | None
+    detail: str | None
+
+    @classmethod
+    def parse(cls, fields: Json) -> Self:
+        """From JSON."""
+        problem = fields["problem"] or {}
+        return cls(
+            device=int(fields["device"]),
+            slot=fields["slot"],
+            accepted=fields["accepted"],
+            code=problem.get("code"),
+            detail=problem.get("detail"),
+        )

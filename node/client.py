@@ -1,0 +1,311 @@
+"""The Python client: takes part in a market over HTTP, for one member."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from ledger.eip712 import Receipt, cancellation_hash, receipt_hash, sign_order
+from ledger.hexcodec import to_data
+from ledger.keys import InvalidSignatureError, Key, recover
+from matching.errors import WattbookError
+from matching.orders import Order
+from matching.readings import SignedReading
+from matching.tariff import Tariff
+from node.answers import (
+    BalanceAnswer,
+    CertificateAnswer,
+    Json,
+    MarketAnswer,
+    OrderAnswer,
+    RowAnswer,
+    SignedReceipt,
+    SlotAnswer,
+    TradeAnswer,
+)
+
+# The operator's steps on chain happen while it answers.
+_TIMEOUT_S = 120.0
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
+_PAGE = 500
+
+T = TypeVar("T")
+
+
+class ApiProblemError(WattbookError):
+    """The node refused.
+
+    Attributes:
+        code: the problem's stable code, e.g. `order.uncovered`.
+        status: the HTTP status.
+        detail: what was wrong, in words.
+    """
+
+    def __init__(self, code: str, status: int, detail: str) -> None:
+        super().__init__(f"{detail} ({code})")
+        self.code = code
+        self.status = status
+        self.detail = detail
+
+
+class UnreachableError(WattbookError):
+    """No answer came in time; the request may have taken effect, and may be repeated."""
+
+    code = "client.unreachable"
+
+
+class UnexpectedAnswerError(WattbookError):
+    """The answer is not one that a node gives."""
+
+    code = "client.answer"
+
+
+class ReceiptError(WattbookError):
+    """The receipt is not the operator's, or for something else: do not rely on it."""
+
+    code = "client.receipt"
+
+
+class NoKeyError(WattbookError):
+    """Something was to be signed, but the client has no key."""
+
+    code = "client.no_key"
+
+
+class WattbookClient:
+    """One member's way to a market; also what `agents.protocol.Market` asks for. Thread-safe.
+
+    Every request can be repeated without harm, so lost connections are tried again until patience runs out.
+    Methods raise `ApiProblemError` if the node refuses and `UnreachableError` if it does not answer.
+
+    Args:
+        base_url: where the node's API is, e.g. `http://127.0.0.1:8000`.
+        key: the member's key; without one, nothing can be signed.
+        patience_s: how long to keep trying to reach the node, seconds.
+    """
+
+    def __init__(self, base_url: str, key: Key | None = None, *, patience_s: float = 10.0) -> None:
+        self._http = httpx.Client(base_url=base_url, timeout=_TIMEOUT_S)
+        self._key = key
+        self._patience_s = patience_s
+
+    def __enter__(self) -> Self:
+        """The client itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    @property
+    def account(self) -> bytes:
+        """The member's account.
+
+        Raises:
+            NoKeyError: the client has no key.
+        """
+        return self._signer().address
+
+    def market(self) -> MarketAnswer:
+        """The market as it is now."""
+        return self._parsed(MarketAnswer.parse, self._request("GET", "/v1/market"))
+
+    def tariff(self) -> Tariff:
+        """The market's tariff."""
+        return self.market().tariff
+
+    def open_slot(self) -> int | None:
+        """Start of the earliest slot that takes orders."""
+        return self.market().open_slot
+
+    def place(self, order: Order) -> SignedReceipt:
+        """Sign and place an order; the same order again gets the same receipt.
+
+        Raises:
+            ReceiptError: the receipt does not hold.
+            ValueError: the key is not the order's account's.
+        """
+        signed = sign_order(self._terms.domain, order, self._signer())
+        body = {
+            "account": to_data(order.account),
+            "market": to_data(order.market),
+            "slot": order.slot,
+            "side": order.side.name.lower(),
+            "price": order.price,
+            "quantity_wh": order.quantity_wh,
+            "certificates": order.certificates.name.lower(),
+            "epoch": order.epoch,
+            "expires_at": order.expires_at,
+            "salt": str(order.salt),
+            "signature": to_data(signed.signature),
+        }
+        answer = self._request("POST", "/v1/orders", json=body)
+        receipt = self._parsed(lambda fields: SignedReceipt.parse(fields["receipt"]), answer)
+        self._check(receipt, signed.hash, order)
+        return receipt
+
+    def cancel(self, order_hash: bytes) -> OrderAnswer:
+        """Cancel one of the member's orders before its slot's gate closes."""
+        key = self._signer()
+        signature = key.sign(cancellation_hash(self._terms.domain, key.address, order_hash))
+        headers = {"X-Signature": to_data(signature)}
+        answer = self._request("DELETE", f"/v1/orders/{to_data(order_hash)}", headers=headers)
+        return self._parsed(OrderAnswer.parse, answer)
+
+    def order(self, order_hash: bytes) -> OrderAnswer:
+        """One order."""
+        return self._parsed(OrderAnswer.parse, self._request("GET", f"/v1/orders/{to_data(order_hash)}"))
+
+    def orders(
+        self, *, slot: int | None = None, account: bytes | None = None, limit: int = 100
+    ) -> list[OrderAnswer]:
+        """The latest orders."""
+        return self._list("/v1/orders", OrderAnswer.parse, limit, slot=slot, account=_hex(account))
+
+    def slots(self, *, limit: int = 100) -> list[SlotAnswer]:
+        """The latest slots."""
+        return self._list("/v1/slots", SlotAnswer.parse, limit)
+
+    def slot(self, slot: int) -> SlotAnswer:
+        """One slot."""
+        return self._parsed(SlotAnswer.parse, self._request("GET", f"/v1/slots/{slot}"))
+
+    def trades(
+        self, *, slot: int | None = None, account: bytes | None = None, limit: int = 100
+    ) -> list[TradeAnswer]:
+        """The latest trades, of both sides if an account is given."""
+        return self._list("/v1/trades", TradeAnswer.parse, limit, slot=slot, account=_hex(account))
+
+    def certificates(
+        self, *, slot: int | None = None, account: bytes | None = None, limit: int = 100
+    ) -> list[CertificateAnswer]:
+        """The latest certificates; an account's are its own devices' and those it got some of."""
+        return self._list("/v1/certificates", CertificateAnswer.parse, limit, slot=slot, account=_hex(account))
+
+    def balance(self, account: bytes | None = None) -> BalanceAnswer:
+        """Where an account, by default the member's, stands."""
+        path = f"/v1/balances/{to_data(self.account if account is None else account)}"
+        return self._parsed(BalanceAnswer.parse, self._request("GET", path))
+
+    def submit(self, reading: SignedReading) -> None:
+        """Hand in a meter reading; handing in the same reading again changes nothing."""
+        self._request("POST", "/v1/readings", json=_reading_body(reading))
+
+    def submit_all(self, readings: Sequence[SignedReading]) -> list[RowAnswer]:
+        """Hand in many readings in one request; each is taken or refused on its own."""
+        answer = self._request("POST", "/v1/readings", json=[_reading_body(reading) for reading in readings])
+        return self._parsed(lambda fields: [RowAnswer.parse(row) for row in fields["rows"]], answer)
+
+    def advance_clock(self, now: int, *, api_key: str) -> list[SlotAnswer]:
+        """Move a stepped clock on, with the operator's API key; returns the slots that moved."""
+        answer = self._request("POST", "/v1/clock", json={"now": now}, headers={"X-API-Key": api_key})
+        return self._parsed(lambda fields: [SlotAnswer.parse(slot) for slot in fields["slots"]], answer)
+
+    @cached_property
+    def _terms(self) -> MarketAnswer:
+        """What never changes of a market: its domain and its operator. The rest of this goes stale."""
+        return self.market()
+
+    def _signer(self) -> Key:
+        if self._key is None:
+            raise NoKeyError("the client has no key to sign with")
+        return self._key
+
+    def _check(self, signed: SignedReceipt, order_hash: bytes, order: Order) -> None:
+        if (signed.order_hash, signed.market, signed.slot) != (order_hash, order.market, order.slot):
+            raise ReceiptError(f"receipt of order 0x{order_hash.hex()} is for 0x{signed.order_hash.hex()}")
+        receipt = Receipt(
+            order_hash=order_hash,
+            market=order.market,
+            slot=order.slot,
+            index=signed.index,
+            received_at=signed.received_at,
+        )
+        try:
+            signer = recover(receipt_hash(self._terms.domain, receipt), signed.signature)
+        except InvalidSignatureError as error:
+            raise ReceiptError(f"receipt of order 0x{order_hash.hex()}: {error}") from error
+        if signer != self._terms.operator:
+            raise ReceiptError(
+                f"receipt of order 0x{order_hash.hex()} is signed by 0x{signer.hex()}: "
+                f"must be by the operator, 0x{self._terms.operator.hex()}"
+            )
+
+    def _list(self, path: str, parse: Callable[[Json], T], limit: int, **filters: int | str | None) -> list[T]:
+        params: Json = {name: value for name, value in filters.items() if value is not None}
+        found: list[T] = []
+        while len(found) < limit:
+            params["limit"] = min(limit - len(found), _PAGE)
+            answer = self._request("GET", path, params=params)
+            found += self._parsed(lambda fields: [parse(item) for item in fields["items"]], answer)
+            if answer["next"] is None:
+                break
+            params["cursor"] = answer["next"]
+        return found
+
+    def _request(self, method: str, path: str, **details: Any) -> Json:
+        response = self._send(method, path, **details)
+        try:
+            answer = response.json()
+        except ValueError as error:
+            raise _unexpected(response) from error
+        if not isinstance(answer, dict):
+            raise _unexpected(response)
+        if response.is_error:
+            if not isinstance(answer.get("code"), str):
+                raise _unexpected(response)
+            raise ApiProblemError(answer["code"], response.status_code, str(answer.get("detail", "")))
+        return answer
+
+    def _send(self, method: str, path: str, **details: Any) -> httpx.Response:
+        give_up_at = time.monotonic() + self._patience_s
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                return self._http.request(method, path, **details)
+            except httpx.TransportError as error:
+                if time.monotonic() + pause_s > give_up_at:
+                    raise UnreachableError(f"no answer from {self._http.base_url}: {error}") from error
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _parsed(self, parse: Callable[[Json], T], answer: Json) -> T:
+        try:
+            return parse(answer)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UnexpectedAnswerError(f"{self._http.base_url} does not answer like a node: {error!r}") from error
+
+
+def _reading_body(signed: SignedReading) -> Json:
+    reading = signed.reading
+    return {
+        "chain_id": reading.chain_id,
+        "market": to_data(reading.market),
+        "device": str(reading.device),
+        "slot": reading.slot,
+        "energy_wh": reading.energy_wh,
+        "register_wh": reading.register_wh,
+        "sequence": reading.sequence,
+        "signature": to_data(signed.signature),
+    }
+
+
+def _hex(value: bytes | None) -> str | None:
+    return None if value is None else to_data(value)
+
+
+def _unexpected(response: httpx.Response) -> UnexpectedAnswerError:
+    return UnexpectedAnswerError(
+        f"{response.request.method} {response.request.url} is answered with status {response.status_code} and "
+        f"{response.text[:80]!r}: not like a node"
+    )
