@@ -1,0 +1,48 @@
+# Needs Python 3.11 or newer with venv, and make. Everything else is installed into .venv from the lock file.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test slow lint bench lock clean
+
+run: .venv/run
+	$(BIN)/wattbook demo --data var/demo
+
+test: .venv/test
+	$(BIN)/python -m pytest
+
+slow: .venv/test
+	$(BIN)/python -m pytest -m slow --timeout 1800
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/test
+	$(BIN)/python -m tests.benchmarks
+
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+
+# The lock files hold exact versions and hashes, and no addresses.
+LOCK := $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --strip-extras --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options pyproject.toml
+lock: .venv/test
+	$(INSTALL) pip-tools
+	$(LOCK) --extra build --output-file requirements.lock
+	$(LOCK) --extra build --extra dev --output-file requirements-dev.lock
+
+clean:
+	rm -rf .venv var
+
+.venv/run: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(INSTALL) --require-hashes --only-binary :all: -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/test: requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(INSTALL) --require-hashes --only-binary :all: -r requirements-dev.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@ .venv/run
