@@ -150,9 +150,11 @@ def refused(reason: str) -> Iterator[None]:
 def one_world_for_a_test(world: World) -> Iterator[World]:
     """Lend a world to one test and take back whatever the test did to it."""
     snapshot, now = world.chain.snapshot(), world.time.now
-    yield replace(world, members=list(world.members))
-    world.chain.revert(snapshot)
-    world.time.now = now
+    try:
+        yield replace(world, members=list(world.members))
+    finally:
+        world.chain.revert(snapshot)
+        world.time.now = now
 
 
 ROLE_NAMES = ("owner", "treasurer", "operator", "meter_authority", "issuer", "registrar", "utility")

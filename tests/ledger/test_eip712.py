@@ -1,0 +1,141 @@
+"""Every hash that anybody signs, against eth_account's own encoder and against the contract."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_hash.auto import keccak
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.batches import FilledOrder
+from ledger.eip712 import (
+    CANCELLATION_FIELDS,
+    RECEIPT_FIELDS,
+    Domain,
+    Receipt,
+    cancellation_hash,
+    order_hash,
+    order_signer,
+    receipt_hash,
+    sign_order,
+    typed_order,
+)
+from ledger.keys import InvalidSignatureError, Key
+from matching.orders import MAX_TIME, Order, Side
+from tests.ledger.orders import DOMAIN, any_order, domains, keys, orders, whole
+from tests.world import ONE_CREDIT, SLOT, World, one_world_for_a_test
+
+hashes = st.binary(min_size=32, max_size=32)
+addresses = st.binary(min_size=20, max_size=20)
+
+
+def eth_account_hash(message: dict[str, Any]) -> bytes:
+    signable = encode_typed_data(full_message=message)
+    return keccak(b"\x19" + signable.version + signable.header + signable.body)
+
+
+def other_message(
+    domain: Domain, name: str, fields: tuple[tuple[str, str], ...], values: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "types": {
+            "EIP712Domain": [
+                {"name": "name", "type": "string"},
+                {"name": "version", "type": "string"},
+                {"name": "chainId", "type": "uint256"},
+                {"name": "verifyingContract", "type": "address"},
+            ],
+            name: [{"name": field, "type": kind} for field, kind in fields],
+        },
+        "primaryType": name,
+        "domain": domain.typed_data(),
+        "message": values,
+    }
+
+
+@given(domains, any_order)
+def test_an_orders_hash_is_the_one_that_wallets_sign(domain: Domain, order: Order) -> None:
+    assert order_hash(domain, order) == eth_account_hash(typed_order(domain, order))
+
+
+@given(domains, keys, st.data())
+def test_a_signed_order_recovers_to_its_account_in_eth_account_too(
+    domain: Domain, key: Key, data: st.DataObject
+) -> None:
+    order = data.draw(orders(st.just(key.address)))
+    signed = sign_order(domain, order, key)
+    assert order_signer(signed) == key.address
+    signable = encode_typed_data(full_message=typed_order(domain, order))
+    recovered = Account.recover_message(signable, signature=signed.signature)
+    assert bytes.fromhex(recovered[2:]) == key.address
+    assert bytes(Account.sign_message(signable, key.secret).signature) == signed.signature
+
+
+@given(domains, hashes, hashes, whole(MAX_TIME), whole(2**64 - 1), whole(MAX_TIME))
+def test_a_receipts_hash_is_the_one_that_wallets_sign(
+    domain: Domain, order: bytes, market: bytes, slot: int, index: int, received_at: int
+) -> None:
+    values = {"order": order, "market": market, "slot": slot, "index": index, "receivedAt": received_at}
+    receipt = Receipt(order_hash=order, market=market, slot=slot, index=index, received_at=received_at)
+    expected = eth_account_hash(other_message(domain, "Receipt", RECEIPT_FIELDS, values))
+    assert receipt_hash(domain, receipt) == expected
+
+
+@given(domains, addresses, hashes)
+def test_a_cancellations_hash_is_the_one_that_wallets_sign(domain: Domain, account: bytes, order: bytes) -> None:
+    values = {"account": "0x" + account.hex(), "order": order}
+    expected = eth_account_hash(other_message(domain, "Cancellation", CANCELLATION_FIELDS, values))
+    assert cancellation_hash(domain, account, order) == expected
+
+
+@given(domains, domains, any_order)
+def test_an_order_has_another_hash_in_another_domain(first: Domain, second: Domain, order: Order) -> None:
+    assert (order_hash(first, order) == order_hash(second, order)) == (first == second)
+
+
+@given(any_order, any_order)
+def test_two_orders_have_two_hashes(first: Order, second: Order) -> None:
+    assert (order_hash(DOMAIN, first) == order_hash(DOMAIN, second)) == (first == second)
+
+
+def test_an_order_is_signed_with_its_accounts_key_only() -> None:
+    order = Order(account=b"\x01" * 20, market=bytes(32), slot=0, side=Side.BID, price=0, quantity_wh=1)
+    with pytest.raises(ValueError, match="the key controls 0x"):
+        sign_order(DOMAIN, order, Key(b"\x02" * 32))
+
+
+def test_the_signer_of_a_broken_signature_is_not_guessed(world: World) -> None:
+    with pytest.raises(InvalidSignatureError):
+        order_signer(replace(world.bid(0, 1, 1), signature=bytes(65)))
+
+
+def test_the_domain_is_the_one_that_the_exchange_names(world: World) -> None:
+    _, name, version, chain_id, address, *_ = world.exchange.read("eip712Domain")
+    typed = world.domain.typed_data()
+    assert (name, version, chain_id) == (typed["name"], typed["version"], typed["chainId"])
+    assert "0x" + address.hex() == typed["verifyingContract"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_the_contract_recovers_the_account_from_any_signed_order(built_world: World, data: st.DataObject) -> None:
+    with one_world_for_a_test(built_world) as world:
+        world.commit()
+        world.fund(world.members[0].address, 2**63)
+        drawn = data.draw(orders(st.just(world.members[0].address)))
+        soon = max(drawn.expires_at, world.time.now + 60)
+        order = replace(drawn, market=world.market, slot=SLOT, epoch=0, expires_at=soon)
+        signed = sign_order(world.domain, order, world.members[0])
+        make = world.offer if order.side == 0 else world.bid
+        if order.side == 1:
+            world.fund(world.members[1].address, 2**63)
+        counterpart = make(1, order.quantity_wh, order.price)
+        fills = [FilledOrder(each, order.quantity_wh) for each in (signed, counterpart)]
+        world.settle(fills, price=order.price)
+        position = world.exchange.read("position_of", order.account, order.slot)
+        assert position == (-1 if order.side else 1) * order.quantity_wh
+        change = world.balance(order.account) - 1_000 * ONE_CREDIT - 2**63
+        assert change == -position * order.price
