@@ -12,13 +12,16 @@ from matching.orders import MAX_PRICE, MAX_QUANTITY_WH, Order, Side
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-MAX_ORDERS = 2**23
-"""Most orders of one slot. With `MAX_QUANTITY_WH` it keeps every sum of quantities at or below 2**54, which
-leaves 64-bit arithmetic nine bits to spare (`matching.exact` uses eight)."""
+MAX_ORDERS = 2**22
+"""Most orders of one slot. With `MAX_QUANTITY_WH` it keeps every sum of quantities at or below 2**53, which
+leaves 64-bit arithmetic ten bits to spare (`matching.exact` uses eight), and which floats hold exactly."""
 
 MAX_INDEX = 2**63 - 1
 
 HASH_BYTES = 32
+
+_SPREAD = 8
+"""Numbers spread at most so much wider than there are of them are counted rather than sorted to find repeats."""
 
 
 class InvalidBookError(WattbookError):
@@ -190,10 +193,15 @@ def column(field: str, values: npt.ArrayLike, length: int, low: int, high: int) 
 
 
 def _require_unique(field: str, values: Ints) -> None:
-    if (values[1:] > values[:-1]).all():
+    if not len(values) or (values[1:] > values[:-1]).all():
+        return
+    if int(values.max()) < _SPREAD * len(values):
+        unique = np.bincount(values).max() == 1
+    else:
+        ordered = np.sort(values)
+        unique = (ordered[1:] != ordered[:-1]).all()
+    if unique:
         return
     order = np.argsort(values, kind="stable")
-    repeats = order[1:][values[order[1:]] == values[order[:-1]]]
-    if len(repeats):
-        row = int(repeats.min())
-        raise InvalidBookError(field, row, f"{values[row]} occurs twice: must be unique")
+    row = int(order[1:][values[order[1:]] == values[order[:-1]]].min())
+    raise InvalidBookError(field, row, f"{values[row]} occurs twice: must be unique")

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from matching.book import Book, Ints
-from matching.crossing import cross, demand, fill, supply
+from matching.crossing import cross, fill
 from matching.exact import exact_sum
 from matching.rationing import Margin
 from matching.result import Clearing, nothing_trades, verified
@@ -28,7 +28,7 @@ def clear(book: Book, *, trade_price: TradePrice = TradePrice.MIDPOINT, margin: 
     keeps every limit, as the cheapest filled bid still reaches the dearest filled offer. The order of rows
     changes nothing.
     """
-    crossing = cross(demand(book), supply(book))
+    crossing = cross(book)
     if crossing is None:
         return nothing_trades(book, DESIGN)
     fills = fill(book, crossing, margin)

@@ -7,7 +7,7 @@ are taken as known, Huang, Scheller-Wolf and Sycara (2002), "Design of a multi-u
 import numpy as np
 
 from matching.book import Book
-from matching.crossing import cross, demand, supply
+from matching.crossing import cross
 from matching.exact import exact_sum
 from matching.rationing import Margin, ration
 from matching.result import Clearing, nothing_trades, verified
@@ -30,7 +30,7 @@ def clear(book: Book, *, margin: Margin = Margin.TIME) -> Clearing:
     too: with orders of several units a bidder can gain by shrinking the efficient volume to bring that case
         about.
     """
-    crossing = cross(demand(book), supply(book))
+    crossing = cross(book)
     if crossing is None:
         return nothing_trades(book, DESIGN)
     bids = book.bids[np.lexsort((book.rank[book.bids], -book.price[book.bids]))]

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from matching.book import Book
-from matching.crossing import cross, demand, fill, supply
+from matching.crossing import cross, fill
 from matching.exact import exact_sum
 from matching.rationing import Margin
 from matching.result import Clearing, nothing_trades, verified
@@ -27,7 +27,7 @@ def clear(book: Book, *, k: Fraction = HALF, tick: int = 1, margin: Margin = Mar
         InvalidSettingError: `k` or `tick` is outside its limits.
     """
     require_pricing(k, tick)
-    crossing = cross(demand(book), supply(book))
+    crossing = cross(book)
     if crossing is None:
         return nothing_trades(book, DESIGN)
     price = price_in_interval(crossing.low, crossing.high, k, tick)
