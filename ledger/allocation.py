@@ -12,6 +12,7 @@
 A member with several generating devices gives their certificates away in ascending order of device numbers.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,7 +72,8 @@ def allocate(
         owner: _Producer([issuance for issuance in issuances if issuance.owner == owner])
         for owner in sorted({issuance.owner for issuance in issuances})
     }
-    consumption_left = {reading.account: reading.consumption_wh for reading in readings}
+    # Who has no reading, as the utility, which may trade too, consumed nothing that could be claimed.
+    consumption_left = Counter({reading.account: reading.consumption_wh for reading in readings})
     moves: dict[tuple[int, bytes, bool], int] = {}
 
     def move(producer: _Producer, account: bytes, amount_wh: int, *, retired: bool) -> None:

@@ -38,7 +38,11 @@ class MemberReading:
 
 
 def settle_calldata(selector: bytes, market: bytes, slot: int, price: int, fills: Sequence[FilledOrder]) -> bytes:
-    """Calldata of `settle`; the caller puts the fills in ascending order of their hashes."""
+    """Calldata of `settle`; the caller puts the fills in ascending order of their hashes.
+
+    Raises:
+        ValueError: a fill does not fit 32 bits, or an amount 63.
+    """
     head = selector + market + _word(slot) + _word(price) + _word(128) + _word(len(fills))
     return head + b"".join(_fill_words(fill) for fill in fills)
 
@@ -101,6 +105,10 @@ def unpack_fill(domain: Domain, market: bytes, slot: int, words: Mapping[str, in
 
 def _fill_words(fill: FilledOrder) -> bytes:
     order, signature = fill.signed.order, fill.signed.signature
+    # Unchecked, one field would run over into the next, and the contract would settle something else.
+    for name, value, limit in (("fill_wh", fill.fill_wh, _MASK_32), ("amount_nano", fill.amount_nano, _MASK_63)):
+        if not 0 <= value <= limit:
+            raise ValueError(f"{name} of order 0x{fill.signed.hash.hex()} is {value}: must be 0 to {limit}")
     who = int.from_bytes(order.account, "big") | order.salt << 160
     terms = (
         order.quantity_wh

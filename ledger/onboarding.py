@@ -49,7 +49,7 @@ def register_members(contracts: Contracts, registrar: Key, market: bytes, accoun
     """
     exchange = contracts.exchange
     new = []
-    for account in accounts:
+    for account in dict.fromkeys(accounts):  # once each, in their order
         number = exchange.read("account_of", account)["market_number"]
         if number == 0:
             new.append(account)

@@ -12,11 +12,19 @@ from matching.errors import WattbookError
 MAX_FILLS = 1_024
 """Most filled orders of one settlement."""
 
+_OPEN, _SETTLED, _VOIDED = 0, 1, 3
+
 
 class TooManyFillsError(WattbookError):
     """More filled orders than one settlement can carry."""
 
     code = "settlement.too_many_fills"
+
+
+class SlotClosedError(WattbookError):
+    """A slot is closed already, and in the other way: voided instead of settled, or settled instead of voided."""
+
+    code = "settlement.slot_closed"
 
 
 class Settlement:
@@ -48,6 +56,7 @@ class Settlement:
 
         Raises:
             TooManyFillsError: more than `MAX_FILLS`.
+            SlotClosedError: somebody voided the slot.
             CallRevertedError: the contract finds a fill that breaks its rules.
         """
         if len(fills) > MAX_FILLS:
@@ -57,22 +66,30 @@ class Settlement:
         self._run(
             slot,
             "settle",
-            lambda: self._slot_state(slot) != 0,
+            lambda: self._is_closed(slot, but_not=_VOIDED, problem="is voided: it cannot be settled"),
             lambda: settle_calldata(selector, self._market, slot, price, ordered),
         )
 
     def void(self, slot: int) -> None:
-        """Close a slot whose time to settle is over."""
+        """Close a slot whose time to settle is over.
+
+        Raises:
+            SlotClosedError: the slot is settled.
+            CallRevertedError: its time is not over.
+        """
         self._run(
             slot,
             "void",
-            lambda: self._slot_state(slot) != 0,
+            lambda: self._is_closed(slot, but_not=_SETTLED, problem="is settled: it cannot be voided"),
             lambda: self._exchange.interface.call("void", self._market, slot),
         )
 
-    def _slot_state(self, slot: int) -> int:
+    def _is_closed(self, slot: int, *, but_not: int, problem: str) -> bool:
+        # A delivered slot was closed one way or the other; its state no longer tells which.
         state: int = self._exchange.read("slot_state", self._market, slot)
-        return state
+        if state == but_not:
+            raise SlotClosedError(f"slot {slot} {problem}")
+        return state != _OPEN
 
     def _run(self, slot: int, name: str, is_done: Callable[[], bool], calldata: Callable[[], bytes]) -> None:
         self._stepper.run(

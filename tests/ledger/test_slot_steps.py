@@ -1,0 +1,160 @@
+"""The steps of a slot's life on the real contracts: settlement, delivery, certification, each repeatable."""
+
+import pytest
+from eth_abi.abi import encode
+from eth_hash.auto import keccak
+
+from ledger import merkle
+from ledger.allocation import Issuance, Move
+from ledger.batches import FilledOrder, MemberReading
+from ledger.certificates import MAX_ISSUANCES, Certification, TooManyCertificatesError, token_id
+from ledger.chain import CallRevertedError
+from ledger.delivery import MAX_READINGS, Delivery, TooManyReadingsError
+from ledger.onboarding import Device, Technology, register_device
+from ledger.settlement import MAX_FILLS, Settlement, SlotClosedError, TooManyFillsError
+from ledger.steps import Stepper
+from tests.ledger.journal import MemoryJournal
+from tests.world import MARKET, SLOT, TERMS, World
+
+PRICE = 150_000
+
+
+@pytest.fixture
+def journal() -> MemoryJournal:
+    return MemoryJournal()
+
+
+@pytest.fixture
+def stepper(world: World, journal: MemoryJournal) -> Stepper:
+    return Stepper(world.chain, journal, patience_s=0)
+
+
+@pytest.fixture
+def settlement(world: World, stepper: Stepper) -> Settlement:
+    return Settlement(world.exchange, MARKET, world.keys["operator"], stepper)
+
+
+@pytest.fixture
+def delivery(world: World, stepper: Stepper) -> Delivery:
+    return Delivery(world.exchange, MARKET, world.keys["meter_authority"], stepper)
+
+
+@pytest.fixture
+def certification(world: World, stepper: Stepper) -> Certification:
+    return Certification(world.contracts.certificates, MARKET, world.keys["issuer"], stepper)
+
+
+def pair(world: World) -> list[FilledOrder]:
+    """Member 0 buys 100 Wh from member 1; in descending order of hashes, which the step must put right."""
+    fills = [FilledOrder(world.bid(0, 100, PRICE), 100), FilledOrder(world.offer(1, 100, PRICE), 100)]
+    return sorted(fills, key=lambda fill: fill.signed.hash, reverse=True)
+
+
+def readings(world: World) -> list[MemberReading]:
+    metered = [MemberReading(key.address, 100 * (n == 0), 100 * (n == 1)) for n, key in enumerate(world.members)]
+    return sorted(metered, key=lambda reading: reading.account, reverse=True)
+
+
+def slot_state(world: World) -> int:
+    state: int = world.exchange.read("slot_state", MARKET, SLOT)
+    return state
+
+
+def test_a_book_is_committed_with_its_merkle_root(world: World, settlement: Settlement) -> None:
+    hashes = sorted(fill.signed.hash for fill in pair(world))
+    world.close_gate()
+    root = settlement.commit_book(SLOT, hashes)
+    assert root == merkle.root(hashes)
+    assert world.exchange.read("books", MARKET, SLOT) == keccak(encode(["bytes32", "uint256"], [root, 2]))
+
+
+def test_a_slot_goes_through_its_life_and_every_step_can_be_repeated(
+    world: World,
+    settlement: Settlement,
+    delivery: Delivery,
+    certification: Certification,
+    journal: MemoryJournal,
+) -> None:
+    producer, buyer = world.members[1].address, world.members[0].address
+    device = Device(5, producer, Technology.SOLAR, 4_000, b"\x05" * 32)
+    register_device(world.contracts, world.keys["registrar"], MARKET, 900, device)
+    fills = pair(world)
+    world.close_gate()
+    for _ in range(2):
+        settlement.commit_book(SLOT, sorted(fill.signed.hash for fill in fills))
+        settlement.settle(SLOT, PRICE, fills)
+    assert slot_state(world) == 1
+    world.at(SLOT + 900)
+    moves = [Move(device=5, account=buyer, amount_wh=60, retired=True)]
+    for _ in range(2):
+        delivery.deliver(SLOT, readings(world))
+        certification.certify(SLOT, [Issuance(device=5, owner=producer, amount_wh=100)], moves)
+    assert slot_state(world) == 2
+    read = world.contracts.certificates.read
+    token = token_id(5, SLOT)
+    assert (read("balanceOf", producer, token), read("retired_by", buyer, token)) == (40, 60)
+    assert [intent.step for intent in journal.intents] == ["commit", "settle", "deliver", "certify"]
+    assert len(journal.confirmed) == 4
+
+
+def test_a_settlement_that_breaks_a_rule_is_refused_before_it_is_sent(
+    world: World, settlement: Settlement, journal: MemoryJournal
+) -> None:
+    world.close_gate()
+    settlement.commit_book(SLOT, [])
+    with pytest.raises(CallRevertedError, match="exchange: above limit"):
+        settlement.settle(SLOT, PRICE + 1, pair(world))
+    assert [intent.step for intent in journal.intents] == ["commit"]
+
+
+def test_a_slot_is_voided_when_its_time_is_over(world: World, settlement: Settlement) -> None:
+    with pytest.raises(CallRevertedError, match="exchange: not yet"):
+        settlement.void(SLOT)
+    world.at(SLOT + TERMS.settle_within_s + 1)
+    settlement.void(SLOT)
+    settlement.void(SLOT)
+    assert slot_state(world) == 3
+
+
+def test_a_slot_that_somebody_voided_does_not_count_as_settled(world: World, settlement: Settlement) -> None:
+    world.close_gate()
+    settlement.commit_book(SLOT, [])
+    world.at(SLOT + TERMS.settle_within_s + 1)
+    world.act(world.strangers[0], "void", MARKET, SLOT)
+    with pytest.raises(SlotClosedError, match=f"slot {SLOT} is voided: it cannot be settled"):
+        settlement.settle(SLOT, PRICE, pair(world))
+    settlement.void(SLOT)
+
+
+def test_a_settled_slot_does_not_count_as_voided(world: World, settlement: Settlement) -> None:
+    world.close_gate()
+    settlement.commit_book(SLOT, [])
+    settlement.settle(SLOT, PRICE, pair(world))
+    world.at(SLOT + TERMS.settle_within_s + 1)
+    with pytest.raises(SlotClosedError, match=f"slot {SLOT} is settled: it cannot be voided"):
+        settlement.void(SLOT)
+    settlement.settle(SLOT, PRICE, pair(world))
+
+
+def test_batches_have_limits(world: World, settlement: Settlement, delivery: Delivery) -> None:
+    fill, reading = pair(world)[0], readings(world)[0]
+    with pytest.raises(TooManyFillsError, match=f"{MAX_FILLS + 1} filled orders: at most {MAX_FILLS}"):
+        settlement.settle(SLOT, PRICE, [fill] * (MAX_FILLS + 1))
+    with pytest.raises(TooManyReadingsError, match=f"{MAX_READINGS + 1} readings: at most {MAX_READINGS}"):
+        delivery.deliver(SLOT, [reading] * (MAX_READINGS + 1))
+
+
+def test_certifications_have_limits(world: World, certification: Certification) -> None:
+    issuances = [Issuance(device, world.members[0].address, 1) for device in range(MAX_ISSUANCES + 1)]
+    with pytest.raises(TooManyCertificatesError, match="257 issuances and 0 moves: at most 256 and 1024"):
+        certification.certify(SLOT, issuances, [])
+    moves = [Move(0, world.members[1].address, 1, retired=False)] * 1_025
+    with pytest.raises(TooManyCertificatesError, match="1 issuances and 1025 moves"):
+        certification.certify(SLOT, issuances[:1], moves)
+
+
+def test_a_slot_without_generation_is_certified_without_a_transaction(
+    certification: Certification, journal: MemoryJournal
+) -> None:
+    certification.certify(SLOT, [], [])
+    assert journal.intents == []
