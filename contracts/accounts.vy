@@ -6,7 +6,8 @@
 @license GNU Affero General Public License v3.0 only
 @notice A changed storage word costs 5,000 gas and a fresh one 22,100, so what changes together lies together:
 
-        account   bits 0-95 balance (nano-credits)   96-159 debt (nano-credits)   160-191 epoch   192-215 market number
+        account   bits 0-95 balance (nano-credits)   96-159 debt (nano-credits)   160-191 epoch
+                  192-215 number of its market       216-247 its number among the market's members
 
         A position is the signed number of Wh an account bought (positive) or sold (negative) in one slot,
         32 bits, two's complement. Eight consecutive slots share a word.
@@ -18,8 +19,11 @@ struct Account:
     debt: uint256
     epoch: uint256
     market_number: uint256
+    # Counts from 1 in the order of registration; 0 for the utility.
+    member_number: uint256
 
 
+MASK_24: constant(uint256) = 2**24 - 1
 MASK_32: constant(uint256) = 2**32 - 1
 MASK_64: constant(uint256) = 2**64 - 1
 MASK_96: constant(uint256) = 2**96 - 1
@@ -45,7 +49,7 @@ def epoch_of(word: uint256) -> uint256:
 @internal
 @pure
 def market_number_of(word: uint256) -> uint256:
-    return word >> 192
+    return (word >> 192) & MASK_24
 
 
 @internal
@@ -64,6 +68,7 @@ def load(account: address) -> Account:
         debt=(word >> 96) & MASK_64,
         epoch=self.epoch_of(word),
         market_number=self.market_number_of(word),
+        member_number=word >> 216,
     )
 
 
@@ -73,7 +78,11 @@ def store(account: address, state: Account):
     assert state.debt <= MASK_64, "account: debt"
     assert state.epoch <= MASK_32, "account: epoch"
     self.accounts[account] = (
-        state.balance | (state.debt << 96) | (state.epoch << 160) | (state.market_number << 192)
+        state.balance
+        | (state.debt << 96)
+        | (state.epoch << 160)
+        | (state.market_number << 192)
+        | (state.member_number << 216)
     )
 
 

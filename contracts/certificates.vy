@@ -8,8 +8,9 @@
 
             bits 136-143 kind   72-135 device   8-71 slot / 300 s   0-7 revision
 
-        The record of an id holds what was issued and retired; every account's word holds what it owns and what it
-        retired. Retired Wh are gone from circulation for good. Claims are logged as ERC-1888 describes.
+        The record of an id holds what was issued and retired, and what of it the device's owner holds and has
+        retired, so that issuing writes one word. Every other account has a word of its own per id. Retired Wh are
+        gone from circulation for good. Claims are logged as ERC-1888 describes.
         Units: energy in Wh, power in W, time in Unix seconds UTC.
 """
 
@@ -36,9 +37,10 @@ struct Issuance:
     amount_wh: uint256
 
 
-# Wh that leave the device's owner, for a buyer or to be retired at once for `account`.
+# Wh of the certification's `issuance` (counted from 0) that leave the device's owner for a buyer, or are retired at
+# once for `account`.
 struct Move:
-    device: uint64
+    issuance: uint256
     account: address
     amount_wh: uint256
     retire: bool
@@ -70,7 +72,12 @@ event ClaimSingle:
 BATCH_SIZE: constant(uint256) = 128
 MAX_ISSUANCES: constant(uint256) = 256
 MAX_MOVES: constant(uint256) = 1_024
+MASK_8: constant(uint256) = 2**8 - 1
+MASK_16: constant(uint256) = 2**16 - 1
+MASK_32: constant(uint256) = 2**32 - 1
 MASK_64: constant(uint256) = 2**64 - 1
+MASK_160: constant(uint256) = 2**160 - 1
+MAX_TIME: constant(uint256) = 2**40 - 1
 # Every allowed slot length is a multiple of this, so no two slots of a device share an id.
 SLOT_UNIT_S: constant(uint256) = 300
 
@@ -86,10 +93,13 @@ ISSUER: immutable(address)
 REGISTRAR: immutable(address)
 LIFETIME_S: immutable(uint256)
 
-devices: HashMap[uint64, Device]
-# id: issued (bits 0-63), retired (64-127)
+# What every issuance needs: owner (bits 0-159), nameplate (160-191), slot length (192-207), technology (208-215).
+device_words: HashMap[uint64, uint256]
+device_markets: HashMap[uint64, bytes32]
+meter_keys: HashMap[uint64, bytes32]
+# id: held by the device's owner (bits 0-63), retired by it (64-127), issued (128-191), retired by all (192-255)
 records: HashMap[uint256, uint256]
-# id, account: held (bits 0-63), retired (64-127)
+# id, account other than the owner: held (bits 0-63), retired (64-127)
 holdings: HashMap[uint256, HashMap[address, uint256]]
 isApprovedForAll: public(HashMap[address, HashMap[address, bool]])
 
@@ -114,13 +124,21 @@ def register_device(device: uint64, details: Device):
     @notice Enter a device and its meter's key. A device number is given once.
     """
     assert msg.sender == REGISTRAR, "certificates: not the registrar"
-    assert self.devices[device].owner == empty(address), "certificates: device exists"
+    assert self.device_words[device] == 0, "certificates: device exists"
     assert details.owner != empty(address), "certificates: owner"
+    assert not details.owner.is_contract, "certificates: owner"
     assert details.meter_key != empty(bytes32), "certificates: meter key"
     assert details.slot_length_s in [300, 900, 1_800, 3_600], "certificates: slot length"
     assert details.technology == LOAD or details.nameplate_w > 0, "certificates: nameplate"
-    assert details.nameplate_w < 2**32, "certificates: nameplate"
-    self.devices[device] = details
+    assert details.nameplate_w <= MASK_32, "certificates: nameplate"
+    assert details.technology <= MASK_8, "certificates: technology"
+    word: uint256 = convert(details.owner, uint256)
+    word |= details.nameplate_w << 160
+    word |= details.slot_length_s << 192
+    word |= details.technology << 208
+    self.device_words[device] = word
+    self.device_markets[device] = details.market
+    self.meter_keys[device] = details.meter_key
     log DeviceRegistered(device=device, owner=details.owner, details=details)
 
 
@@ -139,11 +157,16 @@ def certify(
     for issuance: Issuance in issuances:
         self._issue(market, slot, issuance)
     for move: Move in moves:
-        device: Device = self.devices[move.device]
-        assert device.market == market, "certificates: market"
-        id: uint256 = self._id(move.device, slot)
-        if move.account != device.owner:
-            self._transfer(device.owner, move.account, id, move.amount_wh)
+        # Only what is issued here can be moved here: whatever stayed with its owner is the owner's to move.
+        assert move.issuance < len(issuances), "certificates: issuance"
+        device: uint64 = issuances[move.issuance].device
+        id: uint256 = self._id(device, slot)
+        owner: address = self._owner(device)
+        if move.account == owner:
+            assert move.retire, "certificates: move to the owner"
+        else:
+            assert not move.account.is_contract, "certificates: receiver"
+            self._transfer(owner, move.account, id, move.amount_wh)
         if move.retire:
             self._retire(move.account, id, move.amount_wh)
     log Certified(market=market, slot=slot, issuances=len(issuances), moves=len(moves))
@@ -196,20 +219,26 @@ def setApprovalForAll(operator: address, approved: bool):
 
 @internal
 def _issue(market: bytes32, slot: uint256, issuance: Issuance):
-    device: Device = self.devices[issuance.device]
-    assert device.market == market, "certificates: market"
-    assert device.technology != LOAD, "certificates: not a generator"
-    assert slot % device.slot_length_s == 0, "certificates: slot"
-    assert block.timestamp >= slot + device.slot_length_s, "certificates: slot not over"
+    device: uint256 = self.device_words[issuance.device]
+    slot_length_s: uint256 = (device >> 192) & MASK_16
+    assert device != 0, "certificates: no such device"
+    assert self.device_markets[issuance.device] == market, "certificates: market"
+    assert device >> 208 != LOAD, "certificates: not a generator"
+    assert slot % slot_length_s == 0, "certificates: slot"
+    assert slot <= MAX_TIME, "certificates: slot"
+    assert block.timestamp >= slot + slot_length_s, "certificates: slot not over"
     assert issuance.amount_wh > 0, "certificates: empty"
     # W x s = 3600 Wh
-    assert issuance.amount_wh * 3_600 <= device.nameplate_w * device.slot_length_s, "certificates: nameplate"
+    assert issuance.amount_wh * 3_600 <= ((device >> 160) & MASK_32) * slot_length_s, "certificates: nameplate"
     id: uint256 = self._id(issuance.device, slot)
     assert self.records[id] == 0, "certificates: issued"
-    self.records[id] = issuance.amount_wh
-    self.holdings[id][device.owner] = issuance.amount_wh
+    self.records[id] = issuance.amount_wh | (issuance.amount_wh << 128)
     log IERC1155.TransferSingle(
-        _operator=msg.sender, _from=empty(address), _to=device.owner, _id=id, _value=issuance.amount_wh
+        _operator=msg.sender,
+        _from=empty(address),
+        _to=convert(device & MASK_160, address),
+        _id=id,
+        _value=issuance.amount_wh,
     )
 
 
@@ -223,26 +252,62 @@ def _transfer(owner: address, to: address, id: uint256, amount_wh: uint256):
 def _move(owner: address, to: address, id: uint256, amount_wh: uint256):
     assert to != empty(address), "certificates: no receiver"
     self._check_alive(id)
-    held: uint256 = self.holdings[id][owner]
-    assert amount_wh <= held & MASK_64, "certificates: balance"
-    self.holdings[id][owner] = held - amount_wh
-    self.holdings[id][to] += amount_wh
+    self._take(owner, id, amount_wh)
+    if to == self._producer(id):
+        self.records[id] += amount_wh
+    else:
+        self.holdings[id][to] += amount_wh
 
 
 @internal
 def _retire(account: address, id: uint256, amount_wh: uint256):
     self._check_alive(id)
     assert amount_wh > 0, "certificates: empty"
-    held: uint256 = self.holdings[id][account]
-    assert amount_wh <= held & MASK_64, "certificates: balance"
-    self.holdings[id][account] = held - amount_wh + (amount_wh << 64)
-    self.records[id] += amount_wh << 64
+    self._take(account, id, amount_wh)
+    self.records[id] += amount_wh << 192
+    if account == self._producer(id):
+        self.records[id] += amount_wh << 64
+    else:
+        self.holdings[id][account] += amount_wh << 64
     log IERC1155.TransferSingle(
         _operator=msg.sender, _from=account, _to=empty(address), _id=id, _value=amount_wh
     )
     log ClaimSingle(
         claimIssuer=ISSUER, claimSubject=account, topic=GENERATION, id=id, value=amount_wh, claimData=b""
     )
+
+
+@internal
+def _take(account: address, id: uint256, amount_wh: uint256):
+    word: uint256 = self._word(account, id)
+    assert amount_wh <= word & MASK_64, "certificates: balance"
+    if account == self._producer(id):
+        self.records[id] = word - amount_wh
+    else:
+        self.holdings[id][account] = word - amount_wh
+
+
+@internal
+@view
+def _word(account: address, id: uint256) -> uint256:
+    """
+    @return Held (bits 0-63) and retired (64-127) by the account; above that, nothing or the id's totals.
+    """
+    if account == self._producer(id):
+        return self.records[id]
+    return self.holdings[id][account]
+
+
+@internal
+@view
+def _owner(device: uint64) -> address:
+    return convert(self.device_words[device] & MASK_160, address)
+
+
+@internal
+@view
+def _producer(id: uint256) -> address:
+    return self._owner(convert((id >> 72) & MASK_64, uint64))
 
 
 @internal
@@ -274,7 +339,7 @@ def balanceOf(account: address, id: uint256) -> uint256:
     """
     @return Wh the account holds of the certificate and may still transfer or retire.
     """
-    return self.holdings[id][account] & MASK_64
+    return self._word(account, id) & MASK_64
 
 
 @external
@@ -285,7 +350,7 @@ def balanceOfBatch(
     assert len(owners) == len(ids), "certificates: lengths"
     balances: DynArray[uint256, BATCH_SIZE] = []
     for i: uint256 in range(len(owners), bound=BATCH_SIZE):
-        balances.append(self.holdings[ids[i]][owners[i]] & MASK_64)
+        balances.append(self._word(owners[i], ids[i]) & MASK_64)
     return balances
 
 
@@ -295,7 +360,7 @@ def retired_by(account: address, id: uint256) -> uint256:
     """
     @return Wh of the certificate that the account has retired.
     """
-    return self.holdings[id][account] >> 64
+    return (self._word(account, id) >> 64) & MASK_64
 
 
 @external
@@ -304,7 +369,7 @@ def issued_of(id: uint256) -> uint256:
     """
     @return Wh issued under the id.
     """
-    return self.records[id] & MASK_64
+    return (self.records[id] >> 128) & MASK_64
 
 
 @external
@@ -313,14 +378,22 @@ def retired_of(id: uint256) -> uint256:
     """
     @return Wh retired under the id, by all accounts together.
     """
-    return self.records[id] >> 64
+    return self.records[id] >> 192
 
 
 @external
 @view
 def device_of(device: uint64) -> Device:
-    assert self.devices[device].owner != empty(address), "certificates: no such device"
-    return self.devices[device]
+    word: uint256 = self.device_words[device]
+    assert word != 0, "certificates: no such device"
+    return Device(
+        owner=self._owner(device),
+        market=self.device_markets[device],
+        technology=word >> 208,
+        nameplate_w=(word >> 160) & MASK_32,
+        slot_length_s=(word >> 192) & MASK_16,
+        meter_key=self.meter_keys[device],
+    )
 
 
 @external

@@ -132,6 +132,8 @@ MAX_ORDERS: constant(uint256) = 1_024
 MAX_READINGS: constant(uint256) = 1_024
 MAX_REGISTRATIONS: constant(uint256) = 256
 MAX_TARIFFS: constant(uint256) = 1_000
+# Operators take orders for a week ahead at most, so a tariff is known before the first order it applies to.
+TARIFF_NOTICE_S: constant(uint256) = 8 * 86_400
 MAX_PRICE: constant(uint256) = 2**32 - 1
 MAX_TIME: constant(uint256) = 2**40 - 1
 
@@ -162,7 +164,8 @@ withdrawals: public(HashMap[address, Withdrawal])
 # Hash of the root and the size of the slot's order set; see `commit_book`.
 books: public(HashMap[bytes32, HashMap[uint256, bytes32]])
 slot_states: HashMap[bytes32, HashMap[uint256, uint256]]
-# While a delivery is half done: the last account (bits 0-159) and how many are done (160-191).
+# While a delivery is half done: the last account (bits 0-159), how many are done (160-191) and how many there are
+# to do (192-223): whoever became a member since is not among them.
 delivery_cursors: HashMap[bytes32, HashMap[uint256, uint256]]
 
 
@@ -194,6 +197,7 @@ def open_market(market: bytes32, terms: MarketTerms, tariff: Tariff):
     @notice Register a market and its first tariff, in force from the first slot on.
     """
     ownable._check_owner()
+    assert market != empty(bytes32), "exchange: no market id"
     assert self.controls[market] == 0, "exchange: market exists"
     assert terms.operator != empty(address), "exchange: no operator"
     assert terms.meter_authority != empty(address), "exchange: no meter authority"
@@ -213,19 +217,19 @@ def open_market(market: bytes32, terms: MarketTerms, tariff: Tariff):
     self.controls[market] = self._control(terms, number)
     log MarketOpened(market=market, number=number, terms=terms)
     self._add_tariff(market, tariff)
-    self._register(market, number, terms.utility)
+    self._register(market, number, terms.utility, 0)
 
 
 @external
 def set_tariff(market: bytes32, tariff: Tariff):
     """
-    @notice The utility announces the tariff of future slots. Slots that may already have orders keep theirs.
+    @notice The utility announces the tariff of slots that nobody has signed orders for yet.
     """
     assert msg.sender == self.markets[market].utility, "exchange: not the utility"
     terms: MarketTerms = self.markets[market]
     count: uint256 = len(self.tariffs[market])
     assert tariff.from_slot % terms.slot_length_s == 0, "exchange: slot"
-    assert tariff.from_slot > block.timestamp + terms.gate_lead_s, "exchange: tariff too late"
+    assert tariff.from_slot > block.timestamp + TARIFF_NOTICE_S, "exchange: tariff notice"
     assert tariff.from_slot > self.tariffs[market][count - 1].from_slot, "exchange: tariff order"
     self._add_tariff(market, tariff)
 
@@ -236,18 +240,21 @@ def register(market: bytes32, members: DynArray[address, MAX_REGISTRATIONS]):
     @notice Make accounts members of a market. An account belongs to one market for good.
     """
     assert msg.sender == self.markets[market].registrar, "exchange: not the registrar"
-    number: uint256 = self.controls[market] >> 224
+    number: uint256 = (self.controls[market] >> 224) & MASK_24
+    count: uint256 = self.member_count[market]
     for member: address in members:
-        self._register(market, number & MASK_24, member)
-    self.member_count[market] += len(members)
+        count += 1
+        self._register(market, number, member, count)
+    self.member_count[market] = count
 
 
 @internal
-def _register(market: bytes32, number: uint256, account: address):
+def _register(market: bytes32, number: uint256, account: address, member_number: uint256):
     assert account != empty(address), "exchange: no account"
     state: accounts.Account = accounts.load(account)
     assert state.market_number == 0, "exchange: already a member"
     state.market_number = number
+    state.member_number = member_number
     accounts.store(account, state)
     log MemberRegistered(market=market, account=account)
 
@@ -381,11 +388,13 @@ def settle(market: bytes32, slot: uint256, price: uint256, fills: DynArray[order
     assert msg.sender == convert(control & MASK_160, address), "exchange: not the operator"
     assert self.books[market][slot] != empty(bytes32), "exchange: no book"
     assert self.slot_states[market][slot] == 0, "exchange: slot closed"
+    assert block.timestamp <= slot + ((control >> 200) & MASK_24), "exchange: too late"
 
     domain: bytes32 = eip712_domain_separator._domain_separator_v4()
     slot_index: uint256 = slot // self._slot_length(control)
     number: uint256 = (control >> 224) & MASK_24
     uniform_price: bool = control >> 248 == 1
+    assert uniform_price or price == 0, "exchange: price"
     last_digest: uint256 = 0
     bought_wh: uint256 = 0
     sold_wh: uint256 = 0
@@ -393,6 +402,7 @@ def settle(market: bytes32, slot: uint256, price: uint256, fills: DynArray[order
     received: uint256 = 0
 
     for fill: orders.Fill in fills:
+        assert orders.is_well_formed(fill), "exchange: malformed fill"
         digest: bytes32 = orders.digest_of(fill, market, slot, domain)
         # Strictly ascending, so that no order is in the batch twice.
         assert convert(digest, uint256) > last_digest, "exchange: order of orders"
@@ -455,6 +465,9 @@ def deliver(market: bytes32, slot: uint256, readings: DynArray[uint256, MAX_READ
     number: uint256 = (self.controls[market] >> 224) & MASK_24
     cursor: uint256 = self.delivery_cursors[market][slot]
     last_account: uint256 = cursor & MASK_160
+    members: uint256 = cursor >> 192
+    if cursor == 0:
+        members = self.member_count[market]
     to_utility: uint256 = 0
     from_utility: uint256 = 0
 
@@ -463,9 +476,10 @@ def deliver(market: bytes32, slot: uint256, readings: DynArray[uint256, MAX_READ
         assert reading & MASK_160 > last_account, "exchange: order of readings"
         last_account = reading & MASK_160
         account: address = convert(last_account, address)
-        assert account != terms.utility, "exchange: utility reading"
         state: accounts.Account = accounts.load(account)
         assert state.market_number == number, "exchange: not a member"
+        assert state.member_number != 0, "exchange: utility reading"
+        assert state.member_number <= members, "exchange: new member"
 
         contracted: int256 = 0
         if state_of_slot == SETTLED:
@@ -492,12 +506,12 @@ def deliver(market: bytes32, slot: uint256, readings: DynArray[uint256, MAX_READ
     utility.balance = utility.balance + to_utility - from_utility
     accounts.store(terms.utility, utility)
 
-    done: uint256 = (cursor >> 160) + len(readings)
-    complete: bool = done == self.member_count[market]
+    done: uint256 = ((cursor >> 160) & MASK_32) + len(readings)
+    complete: bool = done == members
     if complete:
         self.slot_states[market][slot] = DELIVERED
     else:
-        self.delivery_cursors[market][slot] = last_account | (done << 160)
+        self.delivery_cursors[market][slot] = last_account | (done << 160) | (members << 192)
     log Delivered(market=market, slot=slot, members=len(readings), complete=complete)
 
 
@@ -583,6 +597,16 @@ def account_of(account: address) -> accounts.Account:
 
 @external
 @view
+def standing_of(account: address) -> (accounts.Account, bytes32, Withdrawal):
+    """
+    @return The account, its market's id, and the withdrawal it asked for: all that decides what it may order.
+    """
+    state: accounts.Account = accounts.load(account)
+    return (state, self.market_of_number[state.market_number], self.withdrawals[account])
+
+
+@external
+@view
 def slot_state(market: bytes32, slot: uint256) -> uint256:
     """
     @return 0 open, 1 settled, 2 delivered, 3 voided and not yet delivered.
@@ -596,7 +620,7 @@ def delivered_members(market: bytes32, slot: uint256) -> uint256:
     """
     @return How many members a half-done delivery has covered.
     """
-    return self.delivery_cursors[market][slot] >> 160
+    return (self.delivery_cursors[market][slot] >> 160) & MASK_32
 
 
 @external
@@ -605,8 +629,7 @@ def position_of(account: address, slot: uint256) -> int256:
     """
     @notice Wh bought (positive) or sold (negative) by the account in the slot; stays readable after delivery.
     """
-    market: bytes32 = self.market_of_number[accounts.load(account).market_number]
-    return accounts.position(account, slot // self._slot_length(self.controls[market]))
+    return self._position(account, slot, False)
 
 
 @external
@@ -615,7 +638,15 @@ def undelivered_position_of(account: address, slot: uint256) -> int256:
     """
     @notice The position while its tokens and obligations exist: from settlement to delivery.
     """
+    return self._position(account, slot, True)
+
+
+@internal
+@view
+def _position(account: address, slot: uint256, undelivered: bool) -> int256:
     market: bytes32 = self.market_of_number[accounts.load(account).market_number]
-    if self.slot_states[market][slot] != SETTLED:
+    if market == empty(bytes32) or slot > MAX_TIME:
+        return 0
+    if undelivered and self.slot_states[market][slot] != SETTLED:
         return 0
     return accounts.position(account, slot // self._slot_length(self.controls[market]))

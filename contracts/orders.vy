@@ -30,6 +30,9 @@ ORDER_TYPE_HASH: constant(bytes32) = keccak256(
     "Order(address account,bytes32 market,uint64 slot,uint8 side,uint32 price,uint32 quantity,uint8 certificates,uint32 epoch,uint64 expiry,uint64 salt)"
 )
 
+# Unbundled, bundled, auto-retire.
+MAX_PREFERENCE: constant(uint256) = 2
+
 MASK_8: constant(uint256) = 2**8 - 1
 MASK_32: constant(uint256) = 2**32 - 1
 MASK_40: constant(uint256) = 2**40 - 1
@@ -84,6 +87,18 @@ def fill_of(terms: uint256) -> uint256:
 @pure
 def amount_of(terms: uint256) -> uint256:
     return (terms >> 178) & MASK_63
+
+
+@internal
+@pure
+def is_well_formed(fill: Fill) -> bool:
+    """
+    @notice Whether the words hold an order that a member can have meant: no stray bits, a quantity that fits a
+            position, a certificate preference that exists.
+    """
+    if (fill.who >> 224) | (fill.terms >> 241) | ((fill.terms >> 31) & 1) != 0:
+        return False
+    return (fill.terms >> 136) & MASK_8 <= MAX_PREFERENCE
 
 
 @internal

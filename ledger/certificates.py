@@ -54,6 +54,7 @@ class Certification:
                 f"at most {MAX_ISSUANCES} and {MAX_MOVES}"
             )
         first = token_id(issuances[0].device, slot)
+        index = {issuance.device: position for position, issuance in enumerate(issuances)}
         self._stepper.run(
             Step(
                 market=self._market,
@@ -67,7 +68,7 @@ class Certification:
                     self._market,
                     slot,
                     [(issuance.device, issuance.amount_wh) for issuance in issuances],
-                    [(move.device, move.account, move.amount_wh, move.retired) for move in moves],
+                    [(index[move.device], move.account, move.amount_wh, move.retired) for move in moves],
                 ),
             )
         )

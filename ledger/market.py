@@ -74,15 +74,13 @@ def read_tariff(exchange: Contract, market: bytes, slot: int, *, block_number: i
 
 def read_account(exchange: Contract, account: bytes, *, block_number: int | None = None) -> AccountState:
     """An account after a block (default: the head)."""
-    state = exchange.read("account_of", account, block_number=block_number)
-    number = state["market_number"]
-    amount, _ready_at = exchange.read("withdrawals", account, block_number=block_number).values()
+    state, market, withdrawal = exchange.read("standing_of", account, block_number=block_number)
     return AccountState(
         balance_nano=state["balance"],
         debt_nano=state["debt"],
         epoch=state["epoch"],
-        market=exchange.read("market_of_number", number) if number else None,
-        withdrawal_nano=amount,
+        market=market if state["market_number"] else None,
+        withdrawal_nano=withdrawal["amount"],
     )
 
 

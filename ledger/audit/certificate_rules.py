@@ -86,7 +86,13 @@ class CertificateRules:
             for entry in issued
         ]
         slot.moves = [
-            Move(entry["device"], entry["account"], entry["amount_wh"], entry["retire"]) for entry in moved
+            Move(
+                device=issued[entry["issuance"]]["device"],
+                account=entry["account"],
+                amount_wh=entry["amount_wh"],
+                retired=entry["retire"],
+            )
+            for entry in moved
         ]
         self._check_nameplates(slot)
         expected = allocate(slot.issuances, slot.readings, slot.trades)
