@@ -143,6 +143,7 @@ def _optimum(groups: _Groups, network: Network) -> tuple[Ints, Ints]:
     solver = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy leaves its constructor untyped
     solver.silent()
     solver.setOptionValue("solver", "simplex")  # an interior point would not be a corner
+    solver.setOptionValue("presolve", "off")  # measured: costs more than it saves here
     solver.setOptionValue("threads", 1)
     solver.passModel(program)
     solver.run()

@@ -26,6 +26,7 @@ from tests.matching.books import random_book
 PYMARKET = "pymarket==0.7.6"
 WORKER = Path(__file__).with_name("pymarket_worker.py")
 PATIENCE_S = 60
+DESIGNS = ("uniform", "pro rata", "discriminatory")
 
 
 def main() -> None:
@@ -34,10 +35,8 @@ def main() -> None:
     parser.add_argument("--orders", type=int, nargs="+", default=[10**exponent for exponent in range(2, 7)])
     parser.add_argument("--pymarket", type=Path, metavar="DIRECTORY")
     arguments = parser.parse_args()
-    print(
-        "| orders | two argsorts | from_arrays | uniform | x sorts | pro rata | x sorts | discriminatory | x sorts |"
-    )
-    print("|" + "---|" * 9)
+    print("| orders | two argsorts | from_arrays | " + " | x sorts | ".join(DESIGNS) + " | x sorts |")
+    print("|" + "---|" * (3 + 2 * len(DESIGNS)))
     for orders in arguments.orders:
         book = random_book(seed=0, orders=orders)
         print(row(book))
@@ -66,7 +65,7 @@ def row(book: Book) -> str:
         rounds=rounds_for(len(book)),
     )
     cells = [f"{len(book):,}", milliseconds(seconds["sorts"]), milliseconds(seconds["check"])]
-    for design in ("uniform", "pro rata", "discriminatory"):
+    for design in DESIGNS:
         cells += [milliseconds(seconds[design]), ratio(seconds[design], seconds["sorts"])]
     return "| " + " | ".join(cells) + " |"
 
