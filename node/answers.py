@@ -1,4 +1,4 @@
-"""The API's answers as values, as the client returns them. Money in nano-credits, energy in Wh, times in Unix s."""
+"""What the API answers, as values that the client returns. Money in nano-credits, energy in Wh, time in Unix s."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -32,6 +32,7 @@ class MarketAnswer:
     id: bytes
     slot_length_s: int
     gate_lead_s: int
+    settle_within_s: int
     open_slot: int
     tariff: Tariff
     now: int
@@ -47,6 +48,7 @@ class MarketAnswer:
             id=from_data(fields["id"]),
             slot_length_s=fields["slot_length_s"],
             gate_lead_s=fields["gate_lead_s"],
+            settle_within_s=fields["settle_within_s"],
             open_slot=fields["open_slot"],
             tariff=Tariff(**fields["tariff"]),
             now=fields["clock"]["now"],

@@ -111,14 +111,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Drive the node at `--url` through the day, and on through the days after it unless told to stop."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--url", required=True)
-    parser.add_argument("--slots", type=int, help="only the first so many slots of the day")
+    parser.add_argument("--first-slot", type=int, default=0, help="begin with this quarter hour of the day")
+    parser.add_argument("--slots", type=int, help="only so many slots of the day")
     parser.add_argument("--then-every", type=float, help="seconds a slot after the day; without it, stop")
     options = parser.parse_args(arguments)
     # An interrupt is for the parent, which tells us by closing our input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
 
-    today = setting(options.slots)
+    today = setting(options.first_slot, options.slots)
     operator = WattbookClient(options.url)
     market = operator.market()
     agents = [

@@ -21,7 +21,7 @@ from node.composition import Config, Node, open_node, serving
 from node.demo import show
 from node.demo.driver import API_KEY_VARIABLE
 from node.demo.onboarding import onboard
-from node.demo.report import day_report
+from node.demo.report import DayReport, day_report
 from node.demo.setting import MARKET_NAME, Participant, Setting, setting
 from node.store.records import SlotState
 
@@ -41,7 +41,8 @@ class DemoOptions:
     """What a person can choose.
 
     Attributes:
-        slots: trade only the first so many slots of the day; None for all.
+        first_slot: quarter hour of the day to begin with.
+        slots: trade only so many slots of the day; None for all.
         pace_s: seconds a slot takes after the day.
         serve: whether to go on after the day.
     """
@@ -50,19 +51,28 @@ class DemoOptions:
     host: str = "127.0.0.1"
     port: int = 8000
     chain_port: int = 8545
+    first_slot: int = 0
     slots: int | None = None
     pace_s: float = 15.0
     serve: bool = True
 
 
-def run_demo(options: DemoOptions, console: Console) -> NodeAudit:
+@dataclass(frozen=True)
+class Outcome:
+    """What the day came to, and whether it holds."""
+
+    day: DayReport
+    audit: NodeAudit
+
+
+def run_demo(options: DemoOptions, console: Console) -> Outcome:
     """Trade the day from wherever it was left, report, audit, and go on serving until interrupted.
 
     Raises:
         WattbookError: the data folder is in use or foreign, a port is taken, or the homes' process died.
     """
     began = time.monotonic()
-    today = setting(options.slots)
+    today = setting(options.first_slot, options.slots)
     with ExitStack() as stack:
         with console.status("Opening the chain and the contracts"):
             node = stack.enter_context(open_node(_config(options, today)))
@@ -74,13 +84,13 @@ def run_demo(options: DemoOptions, console: Console) -> NodeAudit:
         show.banner(console, node, participants, resumed=resumed)
         events = stack.enter_context(_homes(options, node))
         _watch_day(console, node, events, today, began)
-        audited = _report(console, node, participants, today)
+        outcome = _report(console, node, participants, today)
         if options.serve:
             show.hints(console, node, participants)
             for event in events:
                 _show_trouble(console, event)
             raise DriverEndedError("the process that trades for the homes has ended")
-    return audited
+    return outcome
 
 
 def _config(options: DemoOptions, today: Setting) -> Config:
@@ -99,6 +109,7 @@ def _config(options: DemoOptions, today: Setting) -> Config:
 def _homes(options: DemoOptions, node: Node) -> Iterator[Iterator[dict[str, Any]]]:
     """The process that trades for the homes, and the events it reports."""
     command = [sys.executable, "-m", "node.demo.driver", "--url", node.url]
+    command += ["--first-slot", str(options.first_slot)]
     if options.slots is not None:
         command += ["--slots", str(options.slots)]
     if options.serve:
@@ -145,13 +156,14 @@ def _watch_day(
     console.print(f"The day was complete {time.monotonic() - began:.0f} s after the start.\n")
 
 
-def _report(console: Console, node: Node, participants: list[Participant], today: Setting) -> NodeAudit:
+def _report(console: Console, node: Node, participants: list[Participant], today: Setting) -> Outcome:
     tariff = node.services.tariffs.tariff(today.day[0])
-    show.report(console, day_report(node, participants, today.day, tariff), tariff)
+    day = day_report(node, participants, today.day, tariff)
+    show.report(console, day, tariff)
     with console.status("Auditing"):
         audited = audit_node(node.chain, node.contracts.exchange.address, node.store)
     show.audit_line(console, audited)
-    return audited
+    return Outcome(day, audited)
 
 
 def _is_certified(node: Node, slot: int) -> bool:

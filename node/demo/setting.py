@@ -61,10 +61,10 @@ class Setting:
         ]
 
 
-def setting(slots: int | None = None) -> Setting:
-    """The sunny day; only its first `slots` if given."""
+def setting(first_slot: int = 0, slots: int | None = None) -> Setting:
+    """The sunny day from its quarter hour `first_slot` on; only `slots` of them if given."""
     community = load_fontana()
-    day = community.slots[community.day(SUNNY_DAY)].tolist()
+    day = community.slots[community.day(SUNNY_DAY)].tolist()[first_slot:]
     return Setting(community, tuple(day[:slots]), int(community.slots[-1]))
 
 

@@ -1,0 +1,1 @@
+"""The `wattbook` command: a module per subcommand."""

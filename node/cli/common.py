@@ -1,0 +1,95 @@
+"""What the subcommands share: options, the way to the node, and how refusals and results are shown."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from ledger.hexcodec import from_data, to_data
+from ledger.keys import Key
+from matching.errors import WattbookError
+from node.client import WattbookClient
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+_PATIENCE_S = 3.0
+_KEY_BYTES = 32
+
+Url = Annotated[str, typer.Option("--url", envvar="WATTBOOK_URL", help="Where the node is.")]
+MemberKey = Annotated[
+    str | None,
+    typer.Option("--key", envvar="WATTBOOK_KEY", help="Your private key, in hexadecimal.", show_envvar=True),
+]
+Account = Annotated[
+    str | None, typer.Option("--account", help="An account's address; yours if you give a key and not this.")
+]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Show at most so many, the latest first.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print integers in JSON, for programs.")]
+
+
+def fail(error: object) -> NoReturn:
+    """Say in one line what went wrong, and end with status 1."""
+    typer.echo(f"error: {error}", err=True)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def connected(url: str, key: str | None = None) -> Iterator[WattbookClient]:
+    """A client of the node; whatever is refused inside ends the command."""
+    try:
+        with WattbookClient(url, None if key is None else _key(key), patience_s=_PATIENCE_S) as client:
+            yield client
+    except WattbookError as error:
+        fail(error)
+
+
+def chosen_account(account: str | None, key: str | None) -> bytes | None:
+    """The account that was named, or else the key's, or None."""
+    if account is None:
+        return None if key is None else _key(key).address
+    try:
+        address = from_data(account)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--account") from error
+    if len(address) != 20:
+        raise typer.BadParameter("must be 0x and 40 hexadecimal digits", param_hint="--account")
+    return address
+
+
+def print_json(value: object) -> None:
+    """Print a value for programs: bytes in hexadecimal, money as decimal strings."""
+    typer.echo(json.dumps(_plain(value), indent=2))
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {
+            field.name: str(getattr(value, field.name))
+            if field.name.endswith("_nano")
+            else _plain(getattr(value, field.name))
+            for field in fields(value)
+        }
+    if isinstance(value, bytes):
+        return to_data(value)
+    if isinstance(value, Enum):
+        return value.name.lower()
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _key(text: str) -> Key:
+    # The text is a secret: no message may repeat it.
+    try:
+        key = Key(from_data(text if text.startswith("0x") else "0x" + text))
+        key.address  # noqa: B018 -- a number outside the curve's order shows only now
+    except ValueError:
+        raise typer.BadParameter("must be a private key", param_hint="--key") from None
+    if len(key.secret) != _KEY_BYTES:
+        raise typer.BadParameter(f"must be {2 * _KEY_BYTES} hexadecimal digits", param_hint="--key")
+    return key

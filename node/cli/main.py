@@ -1,0 +1,20 @@
+"""The `wattbook` command, put together from its subcommands."""
+
+import typer
+
+from node.cli.audit import audit
+from node.cli.balance import balance
+from node.cli.certificates import certificates
+from node.cli.demo import demo
+from node.cli.order import order
+from node.cli.serve import serve
+from node.cli.trades import trades
+
+app = typer.Typer(
+    help="A local energy market: neighbours trade energy with one another for every quarter hour.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for _command in (demo, serve, order, balance, trades, certificates, audit):
+    app.command()(_command)

@@ -1,0 +1,58 @@
+"""`wattbook serve`: run a node."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from matching.errors import WattbookError
+from node.cli.common import fail
+
+
+def serve(
+    *,
+    data: Annotated[Path, typer.Option(help="The node's data folder; made if absent.")] = Path("var/node"),
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the API.")] = 8000,
+    chain_port: Annotated[int, typer.Option(help="Port of the embedded chain's JSON-RPC.")] = 8545,
+    rpc: Annotated[
+        str | None, typer.Option(help="JSON-RPC endpoint of a chain to use instead of the embedded one.")
+    ] = None,
+    parties: Annotated[
+        Path | None, typer.Option(help="JSON file with the parties' keys; else the development keys.")
+    ] = None,
+    market: Annotated[str, typer.Option(help="Name of a new market.")] = "community",
+    stepped_from: Annotated[
+        int | None, typer.Option(help="Move the clock by hand, beginning at this Unix second.")
+    ] = None,
+) -> None:
+    """Run a node: its API, its slots and, unless told another, its own chain."""
+    # The chain takes a second to import, which the other subcommands should not wait for.
+    from node.composition import Config, open_node, serving
+    from node.parties import development_parties, read_parties
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        config = Config(
+            data=data,
+            host=host,
+            port=port,
+            chain_port=chain_port,
+            rpc_url=rpc,
+            stepped_from=stepped_from,
+            market_name=market,
+            parties=development_parties() if parties is None else read_parties(parties),
+        )
+        with open_node(config) as node, serving(node):
+            typer.echo(f"API        {node.url}/docs")
+            typer.echo(f"JSON-RPC   {node.chain_url}, chain id {node.chain.chain_id}")
+            typer.echo(f"Exchange   0x{node.contracts.exchange.address.hex()}")
+            if parties is None:
+                typer.echo("All keys are development keys: everybody knows them.")
+            stop.wait()
+    except (WattbookError, OSError) as error:
+        fail(error)

@@ -1,0 +1,79 @@
+"""What people say and see: kWh, ct/kWh, EUR and local time. Everything else in the project speaks integers."""
+
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+
+from matching.errors import WattbookError
+
+_WH_PER_KWH = 1_000
+_NANO_PER_EUR = 10**9
+# 1 ct/kWh is 10**7 nano-credits for 1,000 Wh.
+_PRICE_PER_CT = 10_000
+
+
+class UnitError(WattbookError):
+    """A number or a time that a person gave cannot be understood, or is finer than the market's units."""
+
+    code = "cli.units"
+
+
+def energy_wh(kwh: str) -> int:
+    """Wh from kWh.
+
+    Raises:
+        UnitError: not a number, or not a whole number of Wh.
+    """
+    return _whole("kWh", kwh, _WH_PER_KWH, "three decimals")
+
+
+def price(ct_per_kwh: str) -> int:
+    """Nano-credit per Wh from ct/kWh.
+
+    Raises:
+        UnitError: not a number, or with more than four decimals.
+    """
+    return _whole("price", ct_per_kwh, _PRICE_PER_CT, "four decimals")
+
+
+def second(time: str) -> int:
+    """Unix seconds from either Unix seconds or an ISO date and time, which is local unless it names its zone.
+
+    Raises:
+        UnitError: neither of the two.
+    """
+    if time.isascii() and time.isdigit():
+        return int(time)
+    try:
+        return int(datetime.fromisoformat(time).timestamp())
+    except ValueError as error:
+        raise UnitError(f"time is {time!r}: must be an ISO date and time or Unix seconds") from error
+
+
+def shown_energy(energy_wh: int) -> str:
+    """Such as `1.500 kWh`."""
+    return f"{Decimal(energy_wh) / _WH_PER_KWH:,.3f} kWh"
+
+
+def shown_price(price: int) -> str:
+    """Such as `14.50 ct/kWh`."""
+    return f"{Decimal(price) / _PRICE_PER_CT:,.2f} ct/kWh"
+
+
+def shown_money(amount_nano: int) -> str:
+    """Such as `12.3457 EUR`."""
+    return f"{Decimal(amount_nano) / _NANO_PER_EUR:,.4f} EUR"
+
+
+def shown_time(at: int) -> str:
+    """Local date and time, such as `2025-06-15 17:15 CEST`."""
+    return datetime.fromtimestamp(at, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+
+
+def _whole(name: str, text: str, factor: int, precision: str) -> int:
+    try:
+        value = Decimal(text) * factor
+    except InvalidOperation as error:
+        raise UnitError(f"{name} is {text!r}: must be a number") from error
+    if not value.is_finite() or value != value.to_integral_value():
+        raise UnitError(f"{name} is {text}: must have at most {precision}")
+    return int(value)
