@@ -40,7 +40,10 @@ def certify(
 ) -> Receipt:
     """Issue (device, Wh) and move (device, account, Wh, retired) once the slot is over."""
     world.time.now = max(world.time.now, slot + 900)
-    return send(world, "issuer", "certify", market, slot, issuances, moves or [])
+    index = {device: position for position, (device, _) in enumerate(issuances)}
+    # A move of a device that is not issued here names an issuance that does not exist.
+    numbered = [(index.get(device, len(issuances)), *rest) for device, *rest in moves or []]
+    return send(world, "issuer", "certify", market, slot, issuances, numbered)
 
 
 def send(world: World, who: str | Key, function: str, *arguments: object) -> Receipt:

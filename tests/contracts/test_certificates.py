@@ -102,6 +102,7 @@ def test_a_device_number_is_given_once(solar: World) -> None:
         ({"nameplate_w": 0}, "certificates: nameplate"),
         ({"nameplate_w": 2**32}, "certificates: nameplate"),
         ({"nameplate_w": 2**32, "technology": LOAD}, "certificates: nameplate"),
+        ({"technology": 256}, "certificates: technology"),
     ],
 )
 def test_details_outside_their_limits_are_refused(world: World, changes: dict[str, object], reason: str) -> None:
@@ -110,7 +111,8 @@ def test_details_outside_their_limits_are_refused(world: World, changes: dict[st
 
 
 @pytest.mark.parametrize(
-    "changes", [{"nameplate_w": 1}, {"nameplate_w": 2**32 - 1}, {"nameplate_w": 0, "technology": LOAD}]
+    "changes",
+    [{"nameplate_w": 1}, {"nameplate_w": 2**32 - 1}, {"nameplate_w": 0, "technology": LOAD}, {"technology": 255}],
 )
 @pytest.mark.parametrize("slot_length_s", [300, 900, 1_800, 3_600])
 def test_details_at_their_limits_are_taken(world: World, changes: dict[str, object], slot_length_s: int) -> None:
@@ -118,6 +120,11 @@ def test_details_at_their_limits_are_taken(world: World, changes: dict[str, obje
     register(world, 2**64 - 1, owner, slot_length_s=slot_length_s, **changes)
     found = certificates(world).read("device_of", 2**64 - 1)
     assert found == details(owner, slot_length_s=slot_length_s, **changes)
+
+
+def test_a_contract_owns_no_device(world: World) -> None:
+    with refused("certificates: owner"):
+        register(world, DEVICE, world.exchange.address)
 
 
 def test_an_unknown_device_has_no_details(world: World) -> None:
@@ -191,6 +198,22 @@ def test_a_slot_is_certified_when_it_is_over_and_not_a_second_before(solar: Worl
     send(solar, "issuer", "certify", MARKET, SLOT, [(DEVICE, 500)], [])
 
 
+def test_what_comes_too_late_to_be_used_can_be_issued_and_not_moved(solar: World) -> None:
+    solar.at(LAST_SECOND + 1)
+    with refused("certificates: expired"):
+        certify(solar, [(DEVICE, 500)], [(DEVICE, solar.members[1].address, 1, False)])
+    with refused("certificates: expired"):
+        certify(solar, [(DEVICE, 500)], [(DEVICE, solar.members[0].address, 1, True)])
+    certify(solar, [(DEVICE, 500)])
+
+
+def test_a_slot_out_of_time_is_not_certified(solar: World) -> None:
+    solar.at(SLOT + 900)
+    slot = 2**40 // 900 * 900 + 900
+    with refused("certificates: slot"):
+        send(solar, "issuer", "certify", MARKET, slot, [(DEVICE, 500)], [])
+
+
 def test_what_is_not_a_slot_is_not_certified(solar: World) -> None:
     with refused("certificates: slot"):
         certify(solar, [(DEVICE, 500)], slot=SLOT + 300)
@@ -223,17 +246,10 @@ def test_a_load_generates_nothing(world: World) -> None:
         certify(world, [(DEVICE, 1)])
 
 
-@pytest.mark.parametrize("market", [MARKET, OTHER_MARKET])
+@pytest.mark.parametrize("market", [MARKET, OTHER_MARKET, bytes(32)])
 def test_an_unknown_device_generates_nothing(world: World, market: bytes) -> None:
-    with refused("certificates: market"):
+    with refused("certificates: no such device"):
         certify(world, [(DEVICE, 1)], market=market)
-
-
-def test_an_unknown_device_of_no_market_generates_nothing(world: World) -> None:
-    with refused("certificates: not a generator"):
-        certify(world, [(DEVICE, 1)], market=bytes(32))
-    with refused("certificates: not issued"):
-        certify(world, [], [(DEVICE, world.members[0].address, 1, False)], market=bytes(32))
 
 
 def test_a_device_is_certified_in_its_own_market_only(solar: World) -> None:
@@ -242,7 +258,7 @@ def test_a_device_is_certified_in_its_own_market_only(solar: World) -> None:
 
 
 def test_one_bad_issuance_undoes_the_whole_certification(solar: World) -> None:
-    with refused("certificates: market"):
+    with refused("certificates: no such device"):
         certify(solar, [(DEVICE, 5), (DEVICE + 1, 5)])
     assert totals(solar) == (0, 0)
 
@@ -289,11 +305,26 @@ def test_no_more_is_retired_for_the_owner_than_was_issued(solar: World) -> None:
         certify(solar, [(DEVICE, 500)], [(DEVICE, solar.members[0].address, 501, True)])
 
 
-def test_nothing_is_moved_that_was_not_issued(solar: World) -> None:
-    with refused("certificates: not issued"):
-        certify(solar, [], [(DEVICE, solar.members[1].address, 1, False)])
-    with refused("certificates: not issued"):
-        certify(solar, [], [(DEVICE, solar.members[0].address, 1, True)])
+def test_nothing_is_moved_that_is_not_issued_with_it(issued: World) -> None:
+    producer, buyer = issued.members[0].address, issued.members[1].address
+    register(issued, DEVICE + 1, producer)
+    for issuances in ([], [(DEVICE + 1, 5)]):
+        with refused("certificates: issuance"):
+            certify(issued, issuances, [(DEVICE, buyer, 1, False)])
+        with refused("certificates: issuance"):
+            certify(issued, issuances, [(DEVICE, producer, 1, True)])
+    assert held(issued, producer) == 500
+
+
+def test_what_stays_with_the_owner_is_no_move(solar: World) -> None:
+    with refused("certificates: move to the owner"):
+        certify(solar, [(DEVICE, 500)], [(DEVICE, solar.members[0].address, 1, False)])
+
+
+def test_certificates_are_not_moved_to_a_contract_unasked(solar: World) -> None:
+    for retired in (True, False):
+        with refused("certificates: receiver"):
+            certify(solar, [(DEVICE, 500)], [(DEVICE, solar.exchange.address, 1, retired)])
 
 
 def test_nothing_is_moved_to_nobody(solar: World) -> None:
@@ -306,16 +337,11 @@ def test_a_move_of_nothing_is_not_retired(solar: World) -> None:
         certify(solar, [(DEVICE, 500)], [(DEVICE, solar.members[1].address, 0, True)])
 
 
-def test_a_device_of_another_market_is_not_moved(issued: World) -> None:
-    with refused("certificates: market"):
-        certify(issued, [], [(DEVICE, issued.members[1].address, 1, False)], market=OTHER_MARKET)
-
-
 def test_at_most_256_issuances_and_1024_moves_come_at_once(solar: World) -> None:
     issuance, move = (DEVICE, 0), (DEVICE + 1, bytes(20), 1, False)
     with refused("certificates: empty"):
         certify(solar, [issuance] * 256)
-    with refused("certificates: market"):
+    with refused("certificates: issuance"):
         certify(solar, [], [move] * 1_024)
     for issuances, moves in (([issuance] * 257, []), ([], [move] * 1_025)):
         with refused(""):  # the ABI decoder's own refusal
@@ -372,8 +398,6 @@ def test_an_expired_certificate_is_neither_retired_nor_transferred(issued: World
         send(issued, owner, "safeTransferFrom", owner.address, other, TOKEN, 1, b"")
     with refused("certificates: expired"):
         send(issued, owner, "safeBatchTransferFrom", owner.address, other, [TOKEN], [1], b"")
-    with refused("certificates: expired"):
-        certify(issued, [], [(DEVICE, other, 1, False)])
 
 
 @pytest.mark.parametrize("what", ["retire", "transfer"])

@@ -45,9 +45,35 @@ def test_the_deployer_keeps_no_power_over_the_token(world: World) -> None:
     assert read("owner") == world.keys["treasurer"].address
     assert not read("is_minter", deployer.address)
     with refused("ownable: caller is not the owner"):
-        credit(world, deployer, "set_minter", deployer.address, True)
-    with refused("ownable: caller is not the owner"):
         credit(world, deployer, "transfer_ownership", deployer.address)
+
+
+def test_the_treasurers_role_passes_only_when_the_successor_accepts(world: World) -> None:
+    heir, other, read = world.strangers[0], world.strangers[1], world.contracts.credit.read
+    credit(world, "treasurer", "transfer_ownership", heir.address)
+    assert (read("owner"), read("pending_owner")) == (world.keys["treasurer"].address, heir.address)
+    with refused("erc20: access is denied"):
+        credit(world, heir, "mint", heir.address, 1)
+    with refused("credit: not the new treasurer"):
+        credit(world, other, "accept_ownership")
+    credit(world, heir, "accept_ownership")
+    credit(world, heir, "mint", heir.address, 1)
+    assert (read("owner"), read("pending_owner")) == (heir.address, bytes(20))
+    with refused("erc20: access is denied"):
+        credit(world, "treasurer", "mint", heir.address, 1)
+    with refused("credit: not the new treasurer"):
+        credit(world, heir, "accept_ownership")
+
+
+def test_there_is_one_minter_at_a_time_and_the_events_say_who(world: World) -> None:
+    credit(world, "treasurer", "transfer_ownership", world.strangers[0].address)
+    credit(world, world.strangers[0], "accept_ownership")
+    head = world.chain.head().number
+    changes = world.contracts.credit.events(["RoleMinterChanged"], first_block=0, last_block=head)
+    minters = {change.arguments["minter"]: change.arguments["status"] for change in changes}
+    assert {account for account, may in minters.items() if may} == {world.strangers[0].address}
+    functions = {entry.get("name") for entry in world.contracts.credit.interface.artifact.abi}
+    assert functions.isdisjoint({"set_minter", "renounce_ownership"})
 
 
 def test_a_deployer_may_be_the_treasurer(world: World) -> None:

@@ -211,6 +211,29 @@ def test_an_empty_part_changes_nothing(settled: World) -> None:
     assert settled.exchange.read("slot_state", MARKET, SLOT) == 2
 
 
+@pytest.mark.parametrize("step", [-1, 1], ids=["before", "after"])
+def test_who_becomes_a_member_between_two_parts_has_no_reading_in_them(settled: World, step: int) -> None:
+    everyone = sorted(readings(settled), key=lambda reading: reading.account)
+    settled.deliver(everyone[:2])
+    neighbour = int.from_bytes(everyone[1].account, "big") + step
+    newcomer = MemberReading(neighbour.to_bytes(20, "big"), 5, 0)
+    settled.act("registrar", "register", MARKET, [newcomer.account])
+    with refused("exchange: new member" if step > 0 else "exchange: order of readings"):
+        settled.deliver([newcomer, *everyone[2:]])
+    settled.deliver(everyone[2:])
+    assert settled.exchange.read("slot_state", MARKET, SLOT) == 2
+
+
+def test_who_becomes_a_member_before_the_first_part_has_a_reading(settled: World) -> None:
+    newcomer = MemberReading(settled.strangers[0].address, 0, 0)
+    settled.act("registrar", "register", MARKET, [newcomer.account])
+    everyone = sorted([*readings(settled), newcomer], key=lambda reading: reading.account)
+    settled.deliver(everyone[:4])
+    assert settled.exchange.read("slot_state", MARKET, SLOT) == 1
+    settled.deliver(everyone[4:])
+    assert settled.exchange.read("slot_state", MARKET, SLOT) == 2
+
+
 def test_parts_of_two_slots_do_not_mix(settled: World) -> None:
     everyone = sorted(readings(settled), key=lambda reading: reading.account)
     settled.commit(SLOT + 900)
@@ -256,13 +279,14 @@ def test_what_members_pay_the_utility_covers_what_it_pays_them(world: World) -> 
 
 
 def test_a_slot_is_delivered_at_the_tariff_it_was_traded_under(settled: World) -> None:
-    later = {"retail_price": MAX_PRICE, "feed_in_price": 1, "grid_fee": 7, "from_slot": SLOT + 900}
+    slot = SLOT + 9 * 86_400  # as far ahead as a tariff must be announced
+    later = {"retail_price": MAX_PRICE, "feed_in_price": 1, "grid_fee": 7, "from_slot": slot}
     settled.act("utility", "set_tariff", MARKET, later)
-    settled.commit(SLOT + 900)
-    settled.settle([], slot=SLOT + 900)
+    settled.commit(slot)
+    settled.settle([], slot=slot)
     settled.deliver(readings(settled, (101, 0), (0, 100)))
     assert changes(settled)[0] == -100 * (PRICE + FEE) - RETAIL
-    settled.deliver(readings(settled, (1, 0), (0, 1)), slot=SLOT + 900)
+    settled.deliver(readings(settled, (1, 0), (0, 1)), slot=slot)
     assert changes(settled)[0] == -100 * (PRICE + FEE) - RETAIL - MAX_PRICE
     assert changes(settled)[1] == 100 * PRICE + 1
 

@@ -84,3 +84,7 @@ def test_gas_is_as_in_the_snapshot(gas: dict[str, int], request: pytest.FixtureR
 
 def test_a_book_stays_within_its_budget(gas: dict[str, int]) -> None:
     assert gas["commit_book, first slot of a word"] <= 50_000
+
+
+def test_an_issuance_stays_within_its_budget(gas: dict[str, int]) -> None:
+    assert gas[f"certify {DEVICES} devices without moves"] / DEVICES <= 45_000

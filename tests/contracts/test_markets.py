@@ -7,7 +7,7 @@ import pytest
 from ledger.abi import interface
 from ledger.deployment import DeploymentError, confirmed
 from ledger.transactions import build
-from tests.world import MARKET, SLOT, TARIFF, TERMS, World, refused
+from tests.world import MARKET, SLOT, TARIFF, World, refused
 
 OTHER_MARKET = b"lugano".ljust(32, b"\0")
 MAX_PRICE = 2**32 - 1
@@ -35,6 +35,10 @@ def open_other(world: World, tariff: dict[str, Any] = FIRST_TARIFF, **changes: o
 
 def tariff_from(slot: int, **changes: object) -> dict[str, Any]:
     return {**FIRST_TARIFF, "from_slot": slot, **changes}
+
+
+NOTICE_S = 8 * 86_400
+LATER = SLOT + 9 * 86_400  # a slot that is far enough ahead for a new tariff
 
 
 def aligned_after(time: int) -> int:
@@ -112,6 +116,11 @@ def test_a_market_opens_with_its_terms_tariff_and_number(world: World) -> None:
 def test_only_the_owner_opens_markets(world: World) -> None:
     with refused("ownable: caller is not the owner"):
         world.act("operator", "open_market", OTHER_MARKET, terms(world), FIRST_TARIFF)
+
+
+def test_a_market_has_an_id(world: World) -> None:
+    with refused("exchange: no market id"):
+        world.act("owner", "open_market", bytes(32), terms(world), FIRST_TARIFF)
 
 
 def test_a_market_opens_once(world: World) -> None:
@@ -201,12 +210,13 @@ def test_members_are_registered_and_counted(world: World) -> None:
     events = [world.exchange.interface.decode_event(log) for log in receipt.logs]
     assert [event.arguments["account"] for event in events if event] == new
     assert world.exchange.read("member_count", MARKET) == len(world.members) + 3
-    assert all(world.exchange.read("account_of", account)["market_number"] == 1 for account in new)
+    states = [world.exchange.read("account_of", account) for account in new]
+    assert [(state["market_number"], state["member_number"]) for state in states] == [(1, 5), (1, 6), (1, 7)]
 
 
 def test_registration_changes_nothing_else_of_an_account(world: World) -> None:
     state = world.exchange.read("account_of", world.members[0].address)
-    assert state == {"balance": 1_000 * 10**9, "debt": 0, "epoch": 0, "market_number": 1}
+    assert state == {"balance": 1_000 * 10**9, "debt": 0, "epoch": 0, "market_number": 1, "member_number": 1}
 
 
 @pytest.mark.parametrize("who", ["owner", "operator", "utility", "meter_authority"])
@@ -279,33 +289,33 @@ def test_a_tariff_at_its_limits_is_taken(world: World) -> None:
 @pytest.mark.parametrize("who", ["owner", "operator", "registrar", "meter_authority"])
 def test_only_the_utility_sets_tariffs(world: World, who: str) -> None:
     with refused("exchange: not the utility"):
-        world.act(who, "set_tariff", MARKET, tariff_from(SLOT + 90_000))
+        world.act(who, "set_tariff", MARKET, tariff_from(LATER))
 
 
 def test_nobody_sets_the_tariff_of_an_unknown_market(world: World) -> None:
     with refused("exchange: not the utility"):
-        world.act("utility", "set_tariff", OTHER_MARKET, tariff_from(SLOT + 90_000))
+        world.act("utility", "set_tariff", OTHER_MARKET, tariff_from(LATER))
 
 
 def test_a_tariff_begins_with_a_slot(world: World) -> None:
     with refused("exchange: slot"):
-        world.act("utility", "set_tariff", MARKET, tariff_from(SLOT + 90_001))
+        world.act("utility", "set_tariff", MARKET, tariff_from(LATER + 1))
 
 
-def test_a_tariff_is_announced_before_the_gate_of_its_first_slot_closes(world: World) -> None:
-    world.at(SLOT - TERMS.gate_lead_s)
-    with refused("exchange: tariff too late"):
-        world.act("utility", "set_tariff", MARKET, tariff_from(SLOT))
-    world.at(SLOT - TERMS.gate_lead_s - 1)
-    world.act("utility", "set_tariff", MARKET, tariff_from(SLOT))
+def test_a_tariff_is_announced_before_anybody_orders_for_its_first_slot(world: World) -> None:
+    world.at(LATER - NOTICE_S)
+    with refused("exchange: tariff notice"):
+        world.act("utility", "set_tariff", MARKET, tariff_from(LATER))
+    world.at(LATER - NOTICE_S - 1)
+    world.act("utility", "set_tariff", MARKET, tariff_from(LATER))
 
 
 def test_tariffs_are_announced_in_the_order_of_their_slots(world: World) -> None:
-    world.act("utility", "set_tariff", MARKET, tariff_from(SLOT + 1_800))
-    for slot in (SLOT + 900, SLOT + 1_800):
+    world.act("utility", "set_tariff", MARKET, tariff_from(LATER + 1_800))
+    for slot in (LATER + 900, LATER + 1_800):
         with refused("exchange: tariff order"):
             world.act("utility", "set_tariff", MARKET, tariff_from(slot))
-    world.act("utility", "set_tariff", MARKET, tariff_from(SLOT + 2_700))
+    world.act("utility", "set_tariff", MARKET, tariff_from(LATER + 2_700))
 
 
 def test_a_later_tariff_has_the_same_limits(world: World) -> None:
@@ -316,13 +326,13 @@ def test_a_later_tariff_has_the_same_limits(world: World) -> None:
         ({"from_slot": 2**40 // 900 * 900 + 900}, "exchange: slot"),
     ):
         with refused(reason):
-            world.act("utility", "set_tariff", MARKET, {**tariff_from(SLOT + 90_000), **changes})
+            world.act("utility", "set_tariff", MARKET, {**tariff_from(LATER), **changes})
 
 
 def test_each_slot_keeps_the_tariff_it_was_announced_with(world: World) -> None:
-    world.act("utility", "set_tariff", MARKET, tariff_from(SLOT + 900, grid_fee=1))
-    world.act("utility", "set_tariff", MARKET, tariff_from(SLOT + 2_700, grid_fee=2))
-    fees = [world.exchange.read("tariff_at", MARKET, SLOT + 900 * k)["grid_fee"] for k in range(5)]
+    world.act("utility", "set_tariff", MARKET, tariff_from(LATER + 900, grid_fee=1))
+    world.act("utility", "set_tariff", MARKET, tariff_from(LATER + 2_700, grid_fee=2))
+    fees = [world.exchange.read("tariff_at", MARKET, LATER + 900 * k)["grid_fee"] for k in range(5)]
     assert fees == [TARIFF.grid_fee, 1, 1, 2, 2]
 
 

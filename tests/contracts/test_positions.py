@@ -1,7 +1,7 @@
 """Positions as the exchange shows them: per slot, before and after delivery."""
 
 from ledger.batches import FilledOrder, MemberReading
-from tests.world import SLOT, World
+from tests.world import MARKET, SLOT, World
 
 PRICE = 150_000
 
@@ -54,5 +54,18 @@ def test_a_time_within_a_slot_names_no_token(world: World) -> None:
     assert world.exchange.read("undelivered_position_of", world.members[0].address, SLOT + 1) == 0
 
 
-def test_a_stranger_has_no_tokens(world: World) -> None:
-    assert world.exchange.read("undelivered_position_of", world.strangers[0].address, SLOT) == 0
+def test_a_stranger_has_no_position_and_no_tokens(world: World) -> None:
+    for function in ("position_of", "undelivered_position_of"):
+        assert world.exchange.read(function, world.strangers[0].address, SLOT) == 0
+
+
+def test_a_slot_out_of_time_shows_nobodys_position(world: World) -> None:
+    trade(world, SLOT, [10])
+    # `account << 64 | slot_index // 8`: such a slot would turn one account into another that has more bits.
+    buyer, other = (int.from_bytes(world.members[member].address, "big") for member in (0, 2))
+    part = (buyer & other).to_bytes(20, "big")
+    world.act("registrar", "register", MARKET, [part])
+    word, lane = divmod(SLOT // 900, 8)
+    assert world.exchange.read("position_of", part, (((buyer << 64) + word) * 8 + lane) * 900) == 0
+    for function in ("position_of", "undelivered_position_of"):
+        assert world.exchange.read(function, world.members[0].address, 2**256 - 1) == 0

@@ -6,9 +6,9 @@ import pytest
 
 from ledger.batches import FilledOrder, settle_calldata
 from ledger.deployment import transact
-from ledger.eip712 import Domain, SignedOrder
+from ledger.eip712 import Domain, SignedOrder, order_hash
 from matching.orders import CertificatePreference, Order
-from tests.world import MARKET, ONE_CREDIT, SLOT, World, refused
+from tests.world import MARKET, ONE_CREDIT, SLOT, TERMS, World, refused
 
 PRICE = 150_000
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -125,6 +125,43 @@ def test_a_delivered_slot_is_not_settled(closed: World) -> None:
     closed.deliver([MemberReading(key.address, 0, 0) for key in closed.members])
     with refused("exchange: slot closed"):
         closed.settle(pair(closed))
+
+
+@pytest.mark.parametrize("fills", ["none", "some"])
+def test_a_slot_is_settled_until_its_time_is_over_and_not_a_second_later(closed: World, fills: str) -> None:
+    batch = pair(closed) if fills == "some" else []
+    closed.at(SLOT + TERMS.settle_within_s + 1)
+    with refused("exchange: too late"):
+        closed.settle(batch)
+    closed.at(SLOT + TERMS.settle_within_s)
+    closed.settle(batch)
+
+
+# ------------------------------------------------------------------------------------- malformed words
+
+
+@pytest.mark.parametrize(("field", "bits"), [("who", range(224, 256)), ("terms", range(241, 256))])
+def test_a_fill_has_no_bits_beyond_its_fields(closed: World, field: str, bits: range) -> None:
+    fills = sorted(pair(closed), key=lambda fill: fill.signed.hash)
+    data = settle_calldata(closed.exchange.interface.selector("settle"), MARKET, SLOT, PRICE, fills)
+    for bit in (bits[0], bits[-1]):
+        _, arguments = closed.exchange.interface.decode_call(data)
+        arguments["fills"][1][field] |= 1 << bit
+        with refused("exchange: malformed fill"):
+            closed.act("operator", "settle", *arguments.values())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("quantity_wh", 2**31), ("quantity_wh", 2**32 - 1), ("certificates", 3)]
+)
+def test_what_is_no_order_does_not_settle_although_it_is_signed(closed: World, field: str, value: int) -> None:
+    bid, offer = pair(closed)
+    order = replace(bid.signed.order)
+    object.__setattr__(order, field, value)
+    digest = order_hash(closed.domain, order)
+    signed = replace(bid.signed, order=order, hash=digest, signature=closed.members[0].sign(digest))
+    with refused("exchange: malformed fill"):
+        closed.settle([FilledOrder(signed, 100), offer])
 
 
 # ------------------------------------------------------------------------------------- signatures
@@ -377,6 +414,12 @@ def per_fill(world: World, bid_limit: int, paid: int, offer_limit: int, received
         FilledOrder(world.bid(0, 10, bid_limit), 10, paid),
         FilledOrder(world.offer(1, 10, offer_limit), 10, received),
     ]
+
+
+def test_where_fills_have_amounts_there_is_no_one_price(per_fill_world: World) -> None:
+    per_fill_world.commit()
+    with refused("exchange: price"):
+        per_fill_world.settle(per_fill(per_fill_world, PRICE, 5, 0, 5), price=1)
 
 
 @pytest.fixture

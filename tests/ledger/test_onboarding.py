@@ -106,12 +106,13 @@ def test_a_market_knows_its_times_to_the_second(world: World) -> None:
 
 def test_the_tariff_of_a_slot_is_read_as_of_a_block(world: World) -> None:
     before = world.chain.head().number
-    later = {"retail_price": 5, "feed_in_price": 4, "grid_fee": 3, "from_slot": SLOT + 900}
+    slot = SLOT + 9 * 86_400  # as far ahead as a tariff must be announced
+    later = {"retail_price": 5, "feed_in_price": 4, "grid_fee": 3, "from_slot": slot}
     world.act("utility", "set_tariff", MARKET, later)
     changed = Tariff(retail_price=5, feed_in_price=4, grid_fee=3)
-    assert read_tariff(world.exchange, MARKET, SLOT) == TARIFF
-    assert read_tariff(world.exchange, MARKET, SLOT + 900) == changed
-    assert read_tariff(world.exchange, MARKET, SLOT + 900, block_number=before) == TARIFF
+    assert read_tariff(world.exchange, MARKET, slot - 900) == TARIFF
+    assert read_tariff(world.exchange, MARKET, slot) == changed
+    assert read_tariff(world.exchange, MARKET, slot, block_number=before) == TARIFF
 
 
 def test_an_account_is_read_with_what_it_asked_to_withdraw(world: World) -> None:

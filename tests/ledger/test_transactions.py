@@ -1,0 +1,82 @@
+"""Transactions: built on the head's state, sent once whatever is repeated, waited for with patience."""
+
+import pytest
+from eth_hash.auto import keccak
+
+from ledger.chain import CallRevertedError, TransactionRefusedError
+from ledger.deployment import DeploymentError, confirmed, transact
+from ledger.transactions import NotMinedError, build, wait_for
+from tests.world import World
+
+
+def cancel(world: World) -> bytes:
+    return world.exchange.interface.call("cancel_all")
+
+
+def test_a_transaction_has_the_keys_next_nonce_and_its_own_hash(world: World) -> None:
+    member = world.members[0]
+    for _ in range(2):
+        expected = world.chain.nonce(member.address)
+        transaction = build(world.chain, member, to=world.exchange.address, data=cancel(world))
+        assert (transaction.nonce, transaction.hash) == (expected, keccak(transaction.raw))
+        assert world.chain.send(transaction.raw) == transaction.hash
+        sent = world.chain.transaction(transaction.hash)
+        assert sent is not None
+        assert (sent.sender, sent.nonce, sent.to) == (member.address, expected, world.exchange.address)
+
+
+def test_a_nonce_may_be_given(world: World) -> None:
+    member = world.members[0]
+    nonce = world.chain.nonce(member.address) + 1
+    later = build(world.chain, member, to=world.exchange.address, data=cancel(world), nonce=nonce)
+    with pytest.raises(TransactionRefusedError, match="nonce too high"):
+        world.chain.send(later.raw)
+    world.act(member, "cancel_all")
+    assert confirmed(world.chain, later.raw).succeeded
+
+
+def test_the_same_transaction_happens_once(world: World) -> None:
+    transaction = build(world.chain, world.members[0], to=world.exchange.address, data=cancel(world))
+    world.chain.send(transaction.raw)
+    with pytest.raises(TransactionRefusedError, match="already known"):
+        world.chain.send(transaction.raw)
+    assert world.exchange.read("account_of", world.members[0].address)["epoch"] == 1
+
+
+def test_what_would_revert_is_not_built(world: World) -> None:
+    with pytest.raises(CallRevertedError, match="exchange: not a member"):
+        build(world.chain, world.strangers[0], to=world.exchange.address, data=cancel(world))
+
+
+def test_gas_and_fees_leave_room_for_change(world: World) -> None:
+    member = world.members[0]
+    used = world.act(member, "cancel_all").gas_used
+    transaction = build(world.chain, member, to=world.exchange.address, data=cancel(world))
+    world.chain.send(transaction.raw)
+    sent = world.chain.transaction(transaction.hash)
+    assert sent is not None
+    assert used < sent.gas <= used * 2
+    cost_wei = sent.gas * 64 * world.chain.head().base_fee_wei
+    assert world.chain.balance(member.address) > cost_wei
+
+
+def test_a_mined_failure_is_an_error(world: World) -> None:
+    member = world.members[0]
+    world.act(member, "request_withdrawal", 1)
+    world.time.now += 7_200
+    data = world.exchange.interface.call("withdraw")
+    once = build(world.chain, member, to=world.exchange.address, data=data)
+    twice = build(world.chain, member, to=world.exchange.address, data=data, nonce=once.nonce + 1)
+    confirmed(world.chain, once.raw)
+    with pytest.raises(DeploymentError, match="reverted"):
+        confirmed(world.chain, twice.raw)
+
+
+def test_patience_ends(world: World) -> None:
+    with pytest.raises(NotMinedError, match="was not mined within 0 s"):
+        wait_for(world.chain, b"\x01" * 32, patience_s=0)
+
+
+def test_a_call_is_sent_and_waited_for(world: World) -> None:
+    receipt = transact(world.exchange, world.members[0], cancel(world))
+    assert receipt == world.chain.receipt(receipt.transaction_hash)
