@@ -1,0 +1,58 @@
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.cli import units
+
+
+@pytest.fixture(autouse=True)
+def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    os.environ.pop("TZ")
+    time.tzset()
+
+
+@given(st.integers(0, 2**31 - 1))
+def test_energy_and_price_are_read_exactly(number: int) -> None:
+    assert units.energy_wh(f"{number // 1_000}.{number % 1_000:03}") == number
+    assert units.price(f"{number // 10_000}.{number % 10_000:04}") == number
+
+
+@pytest.mark.parametrize("text", ["1.2345", "a", "", "1,5", "nan", "inf", "1e-9"])
+def test_what_is_no_whole_number_of_watt_hours_is_refused(text: str) -> None:
+    with pytest.raises(units.UnitError):
+        units.energy_wh(text)
+
+
+@pytest.mark.parametrize("text", ["14.50001", "cheap", "-inf"])
+def test_a_price_finer_than_the_markets_is_refused(text: str) -> None:
+    with pytest.raises(units.UnitError):
+        units.price(text)
+
+
+def test_people_see_units_and_local_time() -> None:
+    assert units.shown_energy(1_500) == "1.500 kWh"
+    assert units.shown_price(145_000) == "14.50 ct/kWh"
+    assert units.shown_money(12_345_678_901) == "12.3457 EUR"
+    assert units.shown_money(-1_000_000_000) == "-1.0000 EUR"
+    assert units.shown_time(1_750_000_500) == "2025-06-15 17:15 CEST"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1750000500", "2025-06-15T17:15", "2025-06-15 17:15:00", "2025-06-15T15:15:00Z", "2025-06-15T15:15+00:00"],
+)
+def test_a_time_is_unix_seconds_or_iso(text: str) -> None:
+    assert units.second(text) == 1_750_000_500
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "17:15", "-5", "²"])
+def test_any_other_time_is_refused(text: str) -> None:
+    with pytest.raises(units.UnitError, match="must be"):
+        units.second(text)
