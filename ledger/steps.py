@@ -18,7 +18,7 @@ from ledger.transactions import PATIENCE_S, build, wait_for
 
 
 class StepError(ChainError):
-    """A step's transaction was mined and failed."""
+    """A step's transaction was mined and did not do its work."""
 
     code = "chain.step"
 
@@ -89,16 +89,19 @@ class Stepper:
 
         Raises:
             CallRevertedError: the contract refuses the step on the head's state.
-            StepError: its transaction was mined and failed; running the step again makes a new attempt.
+            StepError: its transaction was mined and failed, or did only a part; running the step again makes a
+                new attempt.
+            TransactionRefusedError: the chain did not take it, e.g. because its nonce is used by now; the same.
             NotMinedError: it was not mined in time; running the step again goes on waiting for it.
             ChainUnavailableError: the chain is out of reach; the same.
         """
         intent = self._journal.pending_intent(step.slot, step.name)
-        if intent is not None and self._resume(intent):
-            return
-        if step.is_done():
-            return
-        self._finish(self._send_new(step))
+        if intent is None or not self._resume(intent):
+            if step.is_done():
+                return
+            self._finish(self._send_new(step))
+        if not step.is_done():
+            raise StepError(f"{step.name} of slot {step.slot}: mined, but not done")
 
     def _resume(self, intent: Intent) -> bool:
         """Follow up an intent from before; False if it can no longer take effect."""

@@ -9,7 +9,7 @@ from ledger.allocation import Issuance, Move
 from ledger.batches import FilledOrder, MemberReading
 from ledger.certificates import MAX_ISSUANCES, Certification, TooManyCertificatesError, token_id
 from ledger.chain import CallRevertedError
-from ledger.delivery import MAX_READINGS, Delivery, TooManyReadingsError
+from ledger.delivery import MAX_READINGS, Delivery, IncompleteReadingsError, TooManyReadingsError
 from ledger.onboarding import Device, Technology, register_device
 from ledger.settlement import MAX_FILLS, Settlement, SlotClosedError, TooManyFillsError
 from ledger.steps import Stepper
@@ -134,6 +134,18 @@ def test_a_settled_slot_does_not_count_as_voided(world: World, settlement: Settl
     with pytest.raises(SlotClosedError, match=f"slot {SLOT} is settled: it cannot be voided"):
         settlement.void(SLOT)
     settlement.settle(SLOT, PRICE, pair(world))
+
+
+def test_a_delivery_that_misses_a_member_is_not_sent(
+    world: World, settlement: Settlement, delivery: Delivery
+) -> None:
+    world.close_gate()
+    settlement.commit_book(SLOT, [])
+    settlement.settle(SLOT, PRICE, [])
+    world.at(SLOT + 900)
+    with pytest.raises(IncompleteReadingsError, match=f"slot {SLOT} has 3 readings: must be 4"):
+        delivery.deliver(SLOT, readings(world)[:3])
+    assert world.exchange.read("delivered_members", MARKET, SLOT) == 0
 
 
 def test_batches_have_limits(world: World, settlement: Settlement, delivery: Delivery) -> None:

@@ -309,6 +309,26 @@ def test_a_transaction_that_failed_on_chain_while_we_were_down_is_noted(case: Ca
     assert case.nonces_used() == 1
 
 
+def test_a_transaction_that_did_only_a_part_is_not_taken_for_the_whole(case: Case) -> None:
+    world = case.world
+    case.run()
+    world.settle([])
+    world.at(SLOT + 1_800)
+    account = int.from_bytes(min(key.address for key in world.members), "big")
+    step = Step(
+        market=MARKET,
+        slot=SLOT,
+        name="deliver",
+        key=world.keys["meter_authority"],
+        to=world.exchange.address,
+        is_done=lambda: world.exchange.read("slot_state", MARKET, SLOT) == 2,
+        calldata=lambda: world.exchange.interface.call("deliver", MARKET, SLOT, [account]),
+    )
+    with pytest.raises(StepError, match=f"deliver of slot {SLOT}: mined, but not done"):
+        Stepper(world.chain, case.journal, patience_s=0).run(step)
+    assert world.exchange.read("delivered_members", MARKET, SLOT) == 1
+
+
 # --------------------------------------------------------------------------------------- any misfortune
 
 misfortunes = st.lists(st.tuples(st.sampled_from([SLOT, SLOT + 900]), st.sampled_from(FAULTS)), max_size=6)
