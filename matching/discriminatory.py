@@ -7,6 +7,7 @@ from matching.crossing import cross, fill
 from matching.exact import exact_sum
 from matching.rationing import Margin
 from matching.result import Clearing, nothing_trades, verified
+from matching.settings import choice
 from matching.trades import Pairs, pair
 
 DESIGN = "discriminatory"
@@ -27,13 +28,18 @@ def clear(book: Book, *, trade_price: TradePrice = TradePrice.MIDPOINT, margin: 
     Who trades with whom, and so at which price, follows the one rule of `matching.trades`. Any such pairing
     keeps every limit, as the cheapest filled bid still reaches the dearest filled offer. The order of rows
     changes nothing.
+
+    Raises:
+        InvalidSettingError: a setting names none of its options.
     """
+    trade_price = choice("trade_price", trade_price, TradePrice)
+    margin = choice("margin", margin, Margin)
     crossing = cross(book)
     if crossing is None:
         return nothing_trades(book, DESIGN)
     fills = fill(book, crossing, margin)
     pairs = pair(book, fills)
-    price = _price(book, pairs, TradePrice(trade_price))
+    price = _price(book, pairs, trade_price)
     trades = pairs.priced(price, price)
     return verified(
         book,

@@ -13,7 +13,7 @@ from matching.network import Network, solve
 from matching.orders import MAX_PRICE
 from matching.rationing import Margin
 from matching.result import Clearing, verified
-from matching.settings import HALF, InvalidSettingError, require_pricing
+from matching.settings import HALF, InvalidSettingError, choice, require_pricing
 from matching.trades import pair
 
 DESIGN = "grid"
@@ -129,6 +129,7 @@ def clear(
         SolverError: the solver failed.
     """
     require_pricing(k, tick)
+    margin = choice("margin", margin, Margin)
     at = _nodes(node, feeder, len(book))
     most_wh = min(int(book.quantity_wh[book.bids].sum()), int(book.quantity_wh[book.offers].sum()))
     zone_of, network = _network(feeder, most_wh)

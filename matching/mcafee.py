@@ -11,6 +11,7 @@ from matching.crossing import cross
 from matching.exact import exact_sum
 from matching.rationing import Margin, ration
 from matching.result import Clearing, nothing_trades, verified
+from matching.settings import choice
 from matching.trades import pair
 
 DESIGN = "mcafee"
@@ -25,11 +26,14 @@ def clear(book: Book, *, margin: Margin = Margin.TIME) -> Clearing:
     shares the shorter one's volume by `margin`, which looks at no price. The order of rows changes nothing.
 
     It pays to be truthful about prices for accounts with one order each; quantities, and several orders of
-    one account, are outside the promise. McAfee's other case, a price between the first orders left out, is
-    left out
-    too: with orders of several units a bidder can gain by shrinking the efficient volume to bring that case
-        about.
+    one account, are outside the promise. McAfee's other case, one price between the first orders left out, is
+    not used: with orders of several units, a bid can gain by shrinking the efficient volume to bring it
+    about.
+
+    Raises:
+        InvalidSettingError: `margin` names no rule.
     """
+    margin = choice("margin", margin, Margin)
     crossing = cross(book)
     if crossing is None:
         return nothing_trades(book, DESIGN)

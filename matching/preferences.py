@@ -13,7 +13,7 @@ from matching.network import Network, solve
 from matching.orders import Side
 from matching.rationing import Margin
 from matching.result import Clearing, Reason, Rejection, verified
-from matching.settings import HALF, InvalidSettingError, require_pricing
+from matching.settings import HALF, InvalidSettingError, choice, require_pricing
 from matching.trades import Pairs, joined, pair
 from matching.wishes import Trait, Wish, kinds
 
@@ -60,6 +60,7 @@ def clear(
         SolverError: the solver failed.
     """
     require_pricing(k, tick)
+    margin = choice("margin", margin, Margin)
     traits = {
         Trait.SOURCE: _trait("source", source, len(book)),
         Trait.AREA: _trait("area", area, len(book)),
@@ -84,6 +85,10 @@ def clear(
     price = kind_price[sorted_in.of[pairs.seller]]
     trades = pairs.priced(price, price)
     gains = -exact_sum(book.signs * cleared.fills_wh * book.price)
+    used = np.flatnonzero(cleared.flow_wh)  # an arc carries many orders' energy: its cost may not fit 64 bits
+    not_paid = sum(
+        cost * flow for cost, flow in zip(network.cost[used].tolist(), cleared.flow_wh[used].tolist(), strict=True)
+    )
     return verified(
         book,
         PreferenceClearing(
@@ -92,7 +97,7 @@ def clear(
             fills_wh=cleared.fills_wh,
             amounts_nano=trades.amounts_nano(len(book)),
             trades=trades,
-            welfare_nano=gains - exact_sum(network.cost * cleared.flow_wh),
+            welfare_nano=gains - not_paid,
             rejected=_rejected(book, sorted_in.allowed, sorted_in.of),
             kind=np.where(is_bid, -1, sorted_in.of),
             kind_price=kind_price,

@@ -1,11 +1,15 @@
 """Settings that several market designs share, and the error for one outside its limits."""
 
+from enum import StrEnum
 from fractions import Fraction
+from typing import TypeVar
 
 from matching.errors import WattbookError
 from matching.orders import MAX_PRICE
 
 HALF = Fraction(1, 2)
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class InvalidSettingError(WattbookError):
@@ -49,3 +53,16 @@ def require_pricing(k: Fraction, tick: int) -> None:
         raise InvalidSettingError("k", k, "must be a Fraction between 0 and 1")
     if not isinstance(tick, int) or not 1 <= tick <= MAX_PRICE:
         raise InvalidSettingError("tick", tick, f"must be an integer between 1 and {MAX_PRICE}")
+
+
+def choice(setting: str, value: str, options: type[Choice]) -> Choice:
+    """The option that a setting names.
+
+    Raises:
+        InvalidSettingError: it names none.
+    """
+    try:
+        return options(value)
+    except ValueError as error:
+        names = ", ".join(option.value for option in options)
+        raise InvalidSettingError(setting, value, f"must be one of {names}") from error

@@ -30,7 +30,9 @@ class Trades:
         buyer: the bid's row in the book.
         quantity_wh: traded energy, Wh, above zero.
         buyer_price: what the buyer pays, nano-credit per Wh.
-        seller_price: what the seller receives; differs only in designs whose market keeps a surplus.
+        seller_price: what the seller receives. It differs only in designs whose market keeps a surplus,
+            over all
+            trades: with a price per node, one trade may well pay its seller more than its buyer pays.
     """
 
     seller: Ints

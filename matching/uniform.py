@@ -7,7 +7,7 @@ from matching.crossing import cross, fill
 from matching.exact import exact_sum
 from matching.rationing import Margin
 from matching.result import Clearing, nothing_trades, verified
-from matching.settings import HALF, price_in_interval, require_pricing
+from matching.settings import HALF, choice, price_in_interval, require_pricing
 from matching.trades import pair
 
 DESIGN = "uniform"
@@ -24,9 +24,10 @@ def clear(book: Book, *, k: Fraction = HALF, tick: int = 1, margin: Margin = Mar
     The order of rows changes nothing.
 
     Raises:
-        InvalidSettingError: `k` or `tick` is outside its limits.
+        InvalidSettingError: a setting is outside its limits.
     """
     require_pricing(k, tick)
+    margin = choice("margin", margin, Margin)
     crossing = cross(book)
     if crossing is None:
         return nothing_trades(book, DESIGN)

@@ -7,6 +7,7 @@ from matching import discriminatory, uniform
 from matching.book import Book, from_arrays
 from matching.discriminatory import TradePrice
 from matching.rationing import Margin
+from matching.settings import InvalidSettingError
 from tests.matching.books import assert_keeps_promises, random_book, select, small_books
 from tests.matching.oracles import greatest_volume, greatest_welfare
 
@@ -56,5 +57,5 @@ def test_fills_are_those_of_the_uniform_price() -> None:
 
 
 def test_an_unknown_trade_price_is_refused() -> None:
-    with pytest.raises(ValueError, match="median"):
+    with pytest.raises(InvalidSettingError, match="'median'"):
         discriminatory.clear(from_arrays([BID, OFFER], [1, 1], [1, 1]), trade_price="median")
