@@ -178,9 +178,9 @@ def serving(node: Node) -> Iterator[None]:
     with ExitStack() as stack:
         if isinstance(node.chain, DevChain):
             stack.enter_context(
-                _server(devchain_rpc.create_app(node.chain), node.config.host, node.config.chain_port)
+                running_server(devchain_rpc.create_app(node.chain), node.config.host, node.config.chain_port)
             )
-        stack.enter_context(_server(create_app(node.services), node.config.host, node.config.port))
+        stack.enter_context(running_server(create_app(node.services), node.config.host, node.config.port))
         if not isinstance(node.clock, SteppedClock):
             stack.enter_context(_ticking(node))
         yield
@@ -234,7 +234,12 @@ def _steps(parties: Parties, contracts: Contracts, market: Market, stepper: Step
 
 
 @contextmanager
-def _server(app: ASGIApp, host: str, port: int) -> Iterator[None]:
+def running_server(app: ASGIApp, host: str, port: int) -> Iterator[None]:
+    """Serve an application in a thread until the block is left.
+
+    Raises:
+        OSError: the port is taken.
+    """
     server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
     thread = threading.Thread(target=server.run, name=f"server:{port}")
     thread.start()

@@ -148,6 +148,7 @@ class Reconciliation:
             key=lambda order: order.signed.hash,
         )
         self._book(record, state, book)
+        self._steps(record, state, intents)
         if record.state in _STATE_ON_CHAIN:
             self._settlement(record, state, book)
             self._delivery(record, state)
@@ -269,6 +270,24 @@ class Reconciliation:
         self._findings.check("store.certificate_moves", where, expected=expected_moves, found=moves)
 
     # Intents
+
+    def _steps(self, record: SlotRecord, state: SlotModel, intents: Sequence[IntentRecord]) -> None:
+        """Whether the store knows the transaction of every step, and has not skipped an attempt."""
+        where = f"table intents, slot {record.slot}"
+        confirmed = {
+            entry.intent.step: entry.intent.transaction_hash
+            for entry in intents
+            if entry.status is IntentStatus.CONFIRMED
+        }
+        # Anybody may void a slot; then the node finds it done and has no intent.
+        ours = {step: done for step, done in state.transactions.items() if step != "void" or step in confirmed}
+        self._findings.check("store.steps", where, expected=ours, found=confirmed)
+        attempts: dict[str, list[int]] = defaultdict(list)
+        for entry in intents:
+            attempts[entry.intent.step].append(entry.intent.attempt)
+        for step, numbers in attempts.items():
+            expected = list(range(len(numbers)))
+            self._findings.check("store.attempts", f"{where}, step {step}", expected=expected, found=numbers)
 
     def _intent(self, record: IntentRecord) -> None:
         intent = record.intent
