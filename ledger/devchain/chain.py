@@ -241,10 +241,14 @@ class DevChain:
         with self._lock:
             return int(self._state(block_number).get_storage(EvmAddress(address), key))
 
+    def next_record(self) -> BlockRecord:
+        """The next block as it would be if it were mined now and without a transaction."""
+        with self._lock:
+            return BlockRecord(self._next_header(), None)
+
     def next_base_fee_wei(self) -> int:
         """Base fee per gas of the next block."""
-        with self._lock:
-            return self._next_header().base_fee_per_gas or 0
+        return self.next_record().base_fee_wei
 
     def run_call(self, message: CallMessage, *, block_number: int | None = None) -> Outcome:
         """As `call`, but tell how it went instead of raising."""
@@ -252,21 +256,25 @@ class DevChain:
             header = self._next_header() if block_number is None else self._record(block_number).header
             return self._evm.call(header, message)
 
-    def run_estimate(self, message: CallMessage) -> Outcome:
-        """As `estimate_gas`, but tell how it went instead of raising."""
+    def run_estimate(self, message: CallMessage, *, block_number: int | None = None) -> Outcome:
+        """As `estimate_gas`, but tell how it went instead of raising; `block_number` as for `call`."""
         with self._lock:
-            return self._evm.estimate(self._next_header(), message)
+            header = self._next_header() if block_number is None else self._record(block_number).header
+            return self._evm.estimate(header, message)
 
     # What only a development chain can do
 
-    def mine(self, count: int = 1) -> None:
-        """Append blocks without transactions."""
+    def mine(self, count: int = 1) -> list[Hash]:
+        """Append blocks without transactions; returns their hashes."""
+        hashes: list[Hash] = []
         with self._lock:
             for _ in range(count):
                 header = self._next_header()
                 with self._store.writing():
                     self._archive.append(BlockRecord(header, None))
                 self._adopt(header)
+                hashes.append(header.hash)
+        return hashes
 
     def advance_time(self, seconds: int) -> int:
         """Let the chain's time run ahead of the clock by this much more; returns how far ahead it is.
@@ -312,10 +320,13 @@ class DevChain:
                 raise UnknownSnapshotError(f"snapshot is {snapshot}: never taken, or dropped by a revert")
             number, time_offset = self._snapshots[snapshot]
             self._snapshots = {key: value for key, value in self._snapshots.items() if key < snapshot}
-            with self._store.writing():
-                self._archive.truncate(number)
-            self._adopt(self._record(number).header)
-            self._set_time_offset(time_offset)
+            self._return_to(number, time_offset)
+
+    def reset(self) -> None:
+        """Forget all but the first block: later ones, snapshots, and that time ran ahead of the clock."""
+        with self._lock:
+            self._snapshots = {}
+            self._return_to(0, time_offset=0)
 
     # Helpers; their callers hold the lock
 
@@ -333,6 +344,12 @@ class DevChain:
     def _next_header(self) -> BlockHeaderAPI:
         timestamp = self._now() if self._next_timestamp is None else self._next_timestamp
         return self._evm.next_header(self._head, max(self._head.timestamp + 1, timestamp))
+
+    def _return_to(self, number: int, time_offset: int) -> None:
+        with self._store.writing():
+            self._archive.truncate(number)
+        self._adopt(self._record(number).header)
+        self._set_time_offset(time_offset)
 
     def _now(self) -> int:
         return self._clock() + self._time_offset

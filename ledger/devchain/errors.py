@@ -27,6 +27,12 @@ class InvalidTimeError(ChainError):
     code = "devchain.invalid_time"
 
 
+class AutoMiningRequiredError(ChainError):
+    """Transactions cannot be made to wait: the chain mines each at once, in a block of its own."""
+
+    code = "devchain.auto_mining_required"
+
+
 class SlowCryptographyError(ChainError):
     """A compiled cryptography package is missing; without it the chain is several times slower."""
 

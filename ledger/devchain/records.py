@@ -54,6 +54,15 @@ class BlockRecord:
         """Base fee per gas."""
         return self.header.base_fee_per_gas or 0
 
+    @property
+    def size_bytes(self) -> int:
+        """Length of the header and the transaction as encoded."""
+        return len(rlp.encode(self.header)) + (0 if self.mined is None else len(self.mined.raw))
+
+    def effective_gas_price_wei(self, transaction: SignedTransactionAPI) -> int:
+        """What this block's transaction paid per gas: the base fee and the tip, capped (EIP-1559)."""
+        return min(transaction.max_fee_per_gas, self.base_fee_wei + transaction.max_priority_fee_per_gas)
+
     def encode(self) -> bytes:
         """As stored."""
         mined = [] if self.mined is None else [self.mined.raw, self.mined.sender, self.mined.receipt]
@@ -128,6 +137,11 @@ class BlockRecord:
                 transaction_index=0,
                 log_index=index,
             )
+
+
+def signature_v(transaction: SignedTransactionAPI) -> int:
+    """A legacy transaction's `v`: signature parity and chain id in one (EIP-155)."""
+    return 35 + 2 * (transaction.chain_id or 0) + transaction.y_parity
 
 
 def created_address(sender: Address, nonce: int) -> Address:

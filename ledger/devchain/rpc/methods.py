@@ -9,6 +9,7 @@ from eth_account import Account
 from ledger.chain import ZERO_ADDRESS
 from ledger.devchain.chain import DevChain
 from ledger.devchain.evm import CallMessage, Outcome
+from ledger.devchain.fees import fee_history
 from ledger.devchain.records import BlockRecord
 from ledger.devchain.rpc.errors import EXECUTION_REVERTED, SERVER_ERROR, InvalidParamsError, RequestFailedError
 from ledger.devchain.rpc.filters import Filters, LogCriteria
@@ -25,13 +26,7 @@ from ledger.devchain.rpc.params import (
     read_quantity,
     read_topics,
 )
-from ledger.devchain.rpc.views import (
-    block_view,
-    effective_gas_price_wei,
-    log_view,
-    receipt_view,
-    transaction_view,
-)
+from ledger.devchain.rpc.views import block_view, log_view, receipt_view, transaction_view
 from ledger.hexcodec import to_data, to_quantity
 from ledger.reverts import revert_reason
 
@@ -142,10 +137,10 @@ class ChainMethods:
 
     def _estimate_gas(self, params: Params) -> Json:
         message = _call_message(read_object(positional(params, 0, "transaction"), "transaction"))
-        return to_quantity(self._estimate(message))
+        return to_quantity(self._estimate(message, self._block_number(params, 1)))
 
-    def _estimate(self, message: CallMessage) -> int:
-        outcome = self._chain.run_estimate(message)
+    def _estimate(self, message: CallMessage, block_number: int | None = None) -> int:
+        outcome = self._chain.run_estimate(message, block_number=block_number)
         _raise_if_failed(outcome)
         return outcome.gas_needed
 
@@ -156,22 +151,18 @@ class ChainMethods:
         newest_number = self._number(positional(params, 1, "newest block"))
         newest = self._chain.head().number if newest_number is None else newest_number
         oldest = max(0, newest - count + 1)
-        numbers = range(oldest, newest + 1)
-        records = [record for number in numbers if (record := self._chain.record(number)) is not None]
-        following = self._chain.record(newest + 1)
-        next_fee_wei = self._chain.next_base_fee_wei() if following is None else following.base_fee_wei
-        fees_wei = [record.base_fee_wei for record in records] + [next_fee_wei]
+        found = fee_history(self._chain, oldest, newest)
         history = {
             "oldestBlock": to_quantity(oldest),
-            "baseFeePerGas": [to_quantity(fee_wei) for fee_wei in fees_wei],
-            "gasUsedRatio": [record.header.gas_used / record.header.gas_limit for record in records],
+            "baseFeePerGas": [to_quantity(fee_wei) for fee_wei in found.base_fees_wei],
+            "gasUsedRatio": found.gas_used_ratios,
         }
         percentiles = optional(params, 2, [])
         if not isinstance(percentiles, list) or len(percentiles) > MAX_PERCENTILES:
             raise InvalidParamsError("reward percentiles", f"not a list of at most {MAX_PERCENTILES}")
         if percentiles:
             # One transaction a block: its tip is every percentile.
-            history["reward"] = [[to_quantity(_tip_wei(record))] * len(percentiles) for record in records]
+            history["reward"] = [[to_quantity(tip_wei)] * len(percentiles) for tip_wei in found.tips_wei]
         return history
 
     # Sending
@@ -296,9 +287,3 @@ def _is_full(params: Params) -> bool:
 
 def _filter_number(params: Params) -> int:
     return read_quantity(positional(params, 0, "filter"), "filter")
-
-
-def _tip_wei(record: BlockRecord) -> int:
-    if record.mined is None:
-        return 0
-    return effective_gas_price_wei(record, record.mined.decode()) - record.base_fee_wei

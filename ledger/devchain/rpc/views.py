@@ -2,11 +2,8 @@
 
 from typing import Any
 
-import rlp
-from eth.abc import SignedTransactionAPI
-
 from ledger.chain import Log
-from ledger.devchain.records import BlockRecord, Mined
+from ledger.devchain.records import BlockRecord, Mined, signature_v
 from ledger.hexcodec import to_data, to_quantity
 
 LEGACY, ACCESS_LIST = 0, 1
@@ -38,7 +35,7 @@ def block_view(record: BlockRecord, *, with_transactions: bool) -> View:
         "difficulty": to_quantity(header.difficulty),
         "totalDifficulty": "0x0",
         "extraData": to_data(header.extra_data),
-        "size": to_quantity(len(rlp.encode(header)) + (len(record.mined.raw) if record.mined else 0)),
+        "size": to_quantity(record.size_bytes),
         "gasLimit": to_quantity(header.gas_limit),
         "gasUsed": to_quantity(header.gas_used),
         "timestamp": to_quantity(header.timestamp),
@@ -64,12 +61,12 @@ def transaction_view(record: BlockRecord, mined: Mined) -> View:
         "value": to_quantity(transaction.value),
         "input": to_data(transaction.data),
         "gas": to_quantity(transaction.gas),
-        "gasPrice": to_quantity(effective_gas_price_wei(record, transaction)),
+        "gasPrice": to_quantity(record.effective_gas_price_wei(transaction)),
         "r": to_quantity(transaction.r),
         "s": to_quantity(transaction.s),
     }
     if mined.type_id == LEGACY:
-        return view | {"v": to_quantity(_legacy_v(transaction))}
+        return view | {"v": to_quantity(signature_v(transaction))}
     view |= {
         "v": to_quantity(transaction.y_parity),
         "yParity": to_quantity(transaction.y_parity),
@@ -102,7 +99,7 @@ def receipt_view(record: BlockRecord, mined: Mined) -> View:
         "status": to_quantity(receipt.succeeded),
         "gasUsed": to_quantity(receipt.gas_used),
         "cumulativeGasUsed": to_quantity(receipt.gas_used),
-        "effectiveGasPrice": to_quantity(effective_gas_price_wei(record, transaction)),
+        "effectiveGasPrice": to_quantity(record.effective_gas_price_wei(transaction)),
         "logs": [log_view(log) for log in receipt.logs],
         "logsBloom": to_data(record.header.bloom.to_bytes(256)),
     }
@@ -121,14 +118,3 @@ def log_view(log: Log) -> View:
         "logIndex": to_quantity(log.log_index),
         "removed": False,
     }
-
-
-def effective_gas_price_wei(record: BlockRecord, transaction: SignedTransactionAPI) -> int:
-    """What the sender paid per gas: the base fee and the tip, capped (EIP-1559)."""
-    uncapped = record.base_fee_wei + transaction.max_priority_fee_per_gas
-    return min(transaction.max_fee_per_gas, uncapped)
-
-
-def _legacy_v(transaction: SignedTransactionAPI) -> int:
-    """Signature parity and chain id in one (EIP-155)."""
-    return 35 + 2 * (transaction.chain_id or 0) + transaction.y_parity

@@ -125,6 +125,21 @@ def test_revert_forgets_everything_since_the_snapshot(chain: DevChain, alice: Ac
     assert chain.head().timestamp < head.timestamp + 1_000
 
 
+def test_a_reset_uses_up_all_snapshots_and_leaves_a_chain_that_works(chain: DevChain, alice: Actor) -> None:
+    snapshot = chain.snapshot()
+    sent = alice.send(NOBODY, value=5)
+    chain.reset()
+    assert (chain.head().number, chain.balance(NOBODY), chain.receipt(sent)) == (0, 0, None)
+    with pytest.raises(UnknownSnapshotError):
+        chain.revert(snapshot)
+    assert alice.transact(NOBODY, value=5).block_number == 1
+
+
+def test_mining_tells_the_hashes_of_the_new_blocks(chain: DevChain) -> None:
+    hashes = chain.mine(3)
+    assert hashes == [block.hash for number in (1, 2, 3) if (block := chain.block(number))]
+
+
 def test_a_revert_uses_up_its_snapshot_and_all_later_ones(chain: DevChain) -> None:
     first, second, third = chain.snapshot(), chain.snapshot(), chain.snapshot()
     chain.mine()
