@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 from eth_account import Account
-from starlette.testclient import TestClient
 from vyper import compile_code
 from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractLogicError, Web3RPCError
@@ -16,6 +15,7 @@ from ledger.devchain.rpc import create_app
 from ledger.hexcodec import from_data, from_quantity, to_data, to_quantity
 from tests.ledger.chain import contract
 from tests.ledger.chain.actor import Actor
+from tests.ledger.chain.asgi import Client
 from tests.ledger.chain.contract import NOTED, notes, set_note, word
 from tests.ledger.chain.serving import served
 
@@ -29,18 +29,18 @@ def chain(devchain: DevChain) -> DevChain:
 
 
 @pytest.fixture
-def client(devchain: DevChain) -> TestClient:
-    return TestClient(create_app(devchain))
+def client(devchain: DevChain) -> Client:
+    return Client(create_app(devchain))
 
 
 class Caller:
     """Calls one method at a time."""
 
-    def __init__(self, client: TestClient) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
 
     def post(self, message: Any) -> Any:
-        return self._client.post("/", json=message).json()
+        return self._client.post(json=message).json()
 
     def __call__(self, method: str, *params: Any) -> Any:
         answer = self.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
@@ -54,7 +54,7 @@ class Caller:
 
 
 @pytest.fixture
-def rpc(client: TestClient) -> Caller:
+def rpc(client: Client) -> Caller:
     return Caller(client)
 
 
@@ -113,7 +113,7 @@ def test_web3_filters_report_each_thing_once(web3: Web3, devchain: DevChain) -> 
     alice = Actor(devchain, devchain.accounts[0])
     notebook = alice.deploy()
     logs = web3.eth.filter({"address": Web3.to_checksum_address(notebook)})
-    blocks = web3.eth.filter("latest")
+    blocks: Any = web3.eth.filter("latest")  # whose entries are hashes, of which web3's types know nothing
     assert logs.get_new_entries() == []
     receipts = [alice.transact(notebook, set_note(1, note)) for note in (1, 2)]
     assert [entry["transactionHash"] for entry in logs.get_new_entries()] == [r.transaction_hash for r in receipts]
@@ -121,6 +121,7 @@ def test_web3_filters_report_each_thing_once(web3: Web3, devchain: DevChain) -> 
     assert logs.get_new_entries() == []
     assert blocks.get_new_entries() == []
     assert len(logs.get_all_entries()) == 2
+    assert logs.filter_id is not None
     assert web3.eth.uninstall_filter(logs.filter_id)
     assert not web3.eth.uninstall_filter(logs.filter_id)
     with pytest.raises(Web3RPCError, match="filter not found"):
@@ -169,6 +170,8 @@ def test_state_is_read_at_any_block(rpc: Caller, devchain: DevChain) -> None:
     call = {"to": at, "data": to_data(notes(1))}
     assert rpc("eth_call", call, "latest") == to_data(word(10))
     assert rpc("eth_call", call, {"blockNumber": "0x1"}) == to_data(word(0))
+    # At block 0 there is no code to run yet.
+    assert rpc("eth_estimateGas", call, "earliest") < rpc("eth_estimateGas", call, "latest")
     assert rpc("eth_call", {"to": at, "input": to_data(notes(1))}) == to_data(word(10))
     assert rpc("eth_call", {"data": to_data(contract.bytecode())}) == to_data(devchain.code(notebook))
     assert rpc("eth_getStorageAt", at, "0x0", "latest") == to_data(word(0))
@@ -271,9 +274,9 @@ def test_a_batch_is_answered_in_one_list_without_its_notifications(rpc: Caller) 
     assert [answer["error"]["code"] for answer in answers[2:]] == [-32601, -32600]
 
 
-def test_notifications_are_not_answered(client: TestClient, devchain: DevChain) -> None:
+def test_notifications_are_not_answered(client: Client, devchain: DevChain) -> None:
     for body in ({"jsonrpc": "2.0", "method": "evm_mine"}, [{"jsonrpc": "2.0", "method": "evm_mine"}]):
-        answer = client.post("/", json=body)
+        answer = client.post(json=body)
         assert (answer.status_code, answer.content) == (204, b"")
     assert devchain.head().number == 2
 
@@ -298,8 +301,8 @@ def test_notifications_are_not_answered(client: TestClient, devchain: DevChain) 
         (b'{"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": {}}', -32602),
     ],
 )
-def test_malformed_requests_get_the_standard_error_codes(client: TestClient, body: bytes, code: int) -> None:
-    answer = client.post("/", content=body, headers={"content-type": "application/json"}).json()
+def test_malformed_requests_get_the_standard_error_codes(client: Client, body: bytes, code: int) -> None:
+    answer = client.post(content=body, headers={"content-type": "application/json"}).json()
     assert answer["error"]["code"] == code
 
 
@@ -346,7 +349,7 @@ def test_absurdly_large_numbers_do_no_harm(rpc: Caller, devchain: DevChain, numb
     assert rpc("eth_getLogs", {"fromBlock": large}) == []
     assert rpc("eth_getLogs", {"fromBlock": "0x0", "toBlock": large}) == []
     assert rpc("eth_getStorageAt", NOBODY, large) == to_data(bytes(32))
-    for method, params in [
+    requests: list[tuple[str, list[Any]]] = [
         ("eth_getBalance", [NOBODY, large]),
         ("eth_call", [{"to": NOBODY, "value": large}]),
         ("evm_increaseTime", [large]),
@@ -358,17 +361,18 @@ def test_absurdly_large_numbers_do_no_harm(rpc: Caller, devchain: DevChain, numb
         ("eth_sendTransaction", [{"from": sender, "to": NOBODY, "value": large}]),
         ("eth_sendTransaction", [{"from": sender, "to": NOBODY, "gasPrice": large}]),
         ("eth_sendTransaction", [{"from": sender, "to": NOBODY, "maxFeePerGas": large}]),
-    ]:
+    ]
+    for method, params in requests:
         assert rpc.error(method, *params)["code"] in (-32000, -32602)
     assert devchain.head().number == 0
 
 
 def test_large_requests_and_batches_are_refused(devchain: DevChain) -> None:
-    client = TestClient(create_app(devchain, max_request_bytes=1_000))
+    client = Client(create_app(devchain, max_request_bytes=1_000))
     rpc = Caller(client)
-    assert client.post("/", json=["x" * 1_000]).status_code == 413
+    assert client.post(json=["x" * 1_000]).status_code == 413
     assert rpc("eth_chainId") == "0x7a69"
-    assert Caller(TestClient(create_app(devchain))).post([1] * 1_001)["error"]["code"] == -32600
+    assert Caller(Client(create_app(devchain))).post([1] * 1_001)["error"]["code"] == -32600
 
 
 def test_web_pages_of_other_origins_are_kept_out_unless_invited(devchain: DevChain) -> None:
@@ -378,15 +382,18 @@ def test_web_pages_of_other_origins_are_kept_out_unless_invited(devchain: DevCha
         "access-control-request-method": "POST",
         "access-control-request-headers": "content-type",
     }
-    closed = TestClient(create_app(devchain))
-    assert "access-control-allow-origin" not in closed.post("/", json=body, headers=origin).headers
-    assert closed.options("/", headers=preflight).status_code == 405
-    assert closed.post("/", content=b"{}", headers={"content-type": "text/plain"}).status_code == 415
-    invited = TestClient(create_app(devchain, cors_origins=["https://example.org"]))
-    assert invited.options("/", headers=preflight).headers["access-control-allow-origin"] == "https://example.org"
+    closed = Client(create_app(devchain))
+    assert "access-control-allow-origin" not in closed.post(json=body, headers=origin).headers
+    assert closed.request("OPTIONS", headers=preflight).status_code == 405
+    assert closed.post(content=b"{}", headers={"content-type": "text/plain"}).status_code == 415
+    invited = Client(create_app(devchain, cors_origins=["https://example.org"]))
+    assert (
+        invited.request("OPTIONS", headers=preflight).headers["access-control-allow-origin"]
+        == "https://example.org"
+    )
     stranger = preflight | {"origin": "https://example.com"}
-    assert invited.options("/", headers=stranger).status_code == 400
+    assert invited.request("OPTIONS", headers=stranger).status_code == 400
 
 
-def test_only_posts_are_answered(client: TestClient) -> None:
-    assert client.get("/").status_code == httpx.codes.METHOD_NOT_ALLOWED
+def test_only_posts_are_answered(client: Client) -> None:
+    assert client.request("GET").status_code == httpx.codes.METHOD_NOT_ALLOWED
