@@ -121,6 +121,18 @@ def test_pro_rata_gives_left_over_energy_to_the_largest_remainders_then_the_lowe
     # shares 0.5 and 1.5: equal remainders, so the lower rank gets the Wh
 
 
+@given(small_books(max_price=40))
+def test_a_utility_is_two_more_orders_that_take_and_give_whatever_is_left(members: Book) -> None:
+    feed_in, retail = 10, 30
+    orders = from_arrays(
+        [*members.side, BID, OFFER], [*members.price, feed_in, retail], [*members.quantity_wh, 1_000, 1_000]
+    )
+    clearing = uniform.clear(orders)
+    certain = np.where(orders.side == BID, orders.price > retail, orders.price < feed_in)
+    assert (clearing.fills_wh[certain] == orders.quantity_wh[certain]).all()
+    assert clearing.price is None or feed_in <= clearing.price <= retail
+
+
 def test_the_largest_orders_and_prices_clear_exactly() -> None:
     n = 1_000
     orders = from_arrays(
@@ -136,7 +148,7 @@ def test_the_largest_orders_and_prices_clear_exactly() -> None:
 
 @pytest.mark.parametrize("margin", Margin)
 def test_a_large_book_keeps_every_promise(margin: Margin) -> None:
-    orders = random_book(seed=1, orders=3_000, max_price=300)
+    orders = random_book(seed=1, orders=1_000, max_price=100)
     clearing = uniform.clear(orders, margin=margin)
     assert_keeps_promises(orders, clearing)
     assert clearing.volume_wh == greatest_volume(orders)
