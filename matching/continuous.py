@@ -16,7 +16,6 @@ from matching.exact import exact_sum
 from matching.orderbook import MAX_EVENTS, Action, Event, RestingOrder, Snapshot
 from matching.orders import MAX_PRICE, MAX_QUANTITY_WH, Side
 from matching.result import Clearing, Reason, Rejection, verified
-from matching.settings import InvalidSettingError
 from matching.trades import Trades
 
 DESIGN = "continuous"
@@ -167,15 +166,10 @@ def clear(book: Book, *, action: npt.ArrayLike | None = None) -> Clearing:
     rows changes nothing.
 
     Raises:
-        InvalidSettingError: an action is not an order's type.
+        InvalidBookError: `action` is not an order's type for each order.
     """
     n = len(book)
-    actions = np.zeros(n, dtype=np.int64) if action is None else np.asarray(action)
-    if (
-        actions.shape != (n,)
-        or not np.isin(actions, (Action.LIMIT, Action.IOC, Action.FOK, Action.POST_ONLY)).all()
-    ):
-        raise InvalidSettingError("action", action, f"must be an order's type for each of {n} orders")
+    actions = column("action", np.zeros(n, dtype=np.int64) if action is None else action, n, 0, Action.POST_ONLY)
     arrived = np.argsort(book.received)
     columns = (values[arrived] for values in (actions, book.side, book.price, book.quantity_wh, book.account))
     run = replay(events_from_arrays(*columns))

@@ -6,19 +6,22 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from matching.book import Book, Ints
+from matching.book import Book, Ints, column
 from matching.errors import WattbookError
 from matching.exact import exact_sum
 from matching.network import Network, solve
 from matching.orders import MAX_PRICE
 from matching.rationing import Margin
 from matching.result import Clearing, verified
-from matching.settings import HALF, InvalidSettingError, choice, require_pricing
+from matching.settings import HALF, choice, require_pricing
 from matching.trades import pair
 
 DESIGN = "grid"
 
 MAX_NODES = 2**20
+
+MAX_CAPACITY_WH = 2**53
+"""More than any book can trade."""
 
 
 class InvalidFeederError(WattbookError):
@@ -64,23 +67,25 @@ class Feeder:
         lines = len(self.parent)
         if lines >= MAX_NODES:
             raise InvalidFeederError("parent", None, f"{lines + 1} nodes: at most {MAX_NODES}")
-        for field, column in (("capacity_wh", self.capacity_wh), ("fee", self.fee)):
-            if len(column) != lines:
-                raise InvalidFeederError(field, None, f"has {len(column)} entries: parent has {lines}")
+        for field, values in (("capacity_wh", self.capacity_wh), ("fee", self.fee)):
+            if len(values) != lines:
+                raise InvalidFeederError(field, None, f"has {len(values)} entries: parent has {lines}")
         for node, (parent, capacity_wh, fee) in enumerate(
             zip(self.parent, self.capacity_wh, self.fee, strict=True), start=1
         ):
-            if not 0 <= parent < node:
-                raise InvalidFeederError("parent", node, f"{parent} is not between 0 and {node - 1}")
-            if capacity_wh is not None and capacity_wh < 0:
-                raise InvalidFeederError("capacity_wh", node, f"{capacity_wh} is below 0")
-            if not 0 <= fee <= MAX_PRICE:
-                raise InvalidFeederError("fee", node, f"{fee} is not between 0 and {MAX_PRICE}")
+            _require_between("parent", node, parent, 0, node - 1)
+            _require_between("capacity_wh", node, capacity_wh or 0, 0, MAX_CAPACITY_WH)
+            _require_between("fee", node, fee, 0, MAX_PRICE)
 
     @property
     def nodes(self) -> int:
         """How many nodes, the root included."""
         return len(self.parent) + 1
+
+
+def _require_between(field: str, node: int, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or not low <= value <= high:
+        raise InvalidFeederError(field, node, f"{value!r} is not an integer between {low} and {high}")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -125,12 +130,13 @@ def clear(
     `k`, `tick` and `margin` are design 1's, see `matching.network.solve` for several nodes.
 
     Raises:
-        InvalidSettingError: a setting is outside its limits, or `node` does not name a node for each order.
+        InvalidBookError: `node` does not name a node for each order.
+        InvalidSettingError: another setting is outside its limits.
         SolverError: the solver failed.
     """
     require_pricing(k, tick)
     margin = choice("margin", margin, Margin)
-    at = _nodes(node, feeder, len(book))
+    at = column("node", node, len(book), 0, feeder.nodes - 1)
     most_wh = min(int(book.quantity_wh[book.bids].sum()), int(book.quantity_wh[book.offers].sum()))
     zone_of, network = _network(feeder, most_wh)
     cleared = solve(book, zone_of[at], network, k=k, tick=tick, margin=margin)
@@ -157,16 +163,6 @@ def clear(
             full_lines=_full_lines(feeder, flow_wh, node_price),
         ),
     )
-
-
-def _nodes(node: npt.ArrayLike, feeder: Feeder, orders: int) -> Ints:
-    at = np.asarray(node, dtype=np.int64)
-    if at.shape != (orders,):
-        raise InvalidSettingError("node", at.shape, f"must name a node for each of {orders} orders")
-    if orders and not (at.min() >= 0 and at.max() < feeder.nodes):
-        row = int(np.flatnonzero((at < 0) | (at >= feeder.nodes))[0])
-        raise InvalidSettingError("node", int(at[row]), f"row {row}: must be between 0 and {feeder.nodes - 1}")
-    return at
 
 
 def _network(feeder: Feeder, most_wh: int) -> tuple[Ints, Network]:

@@ -7,13 +7,13 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from matching.book import Book, Ints, Mask
+from matching.book import MAX_INDEX, Book, Ints, Mask, column
 from matching.exact import exact_sum
 from matching.network import Network, solve
 from matching.orders import Side
 from matching.rationing import Margin
 from matching.result import Clearing, Reason, Rejection, verified
-from matching.settings import HALF, InvalidSettingError, choice, require_pricing
+from matching.settings import HALF, choice, require_pricing
 from matching.trades import Pairs, joined, pair
 from matching.wishes import Trait, Wish, kinds
 
@@ -55,6 +55,7 @@ def clear(
     for several kinds.
 
     Raises:
+        InvalidBookError: `source` or `area` is not an integer for each order.
         InvalidWishError: a wish is not acceptable, see `matching.wishes.kinds`.
         InvalidSettingError: another setting is outside its limits.
         SolverError: the solver failed.
@@ -105,13 +106,10 @@ def clear(
     )
 
 
-def _trait(setting: str, values: npt.ArrayLike | None, orders: int) -> Ints:
+def _trait(name: str, values: npt.ArrayLike | None, orders: int) -> Ints:
     if values is None:
         return np.zeros(orders, dtype=np.int64)
-    trait = np.asarray(values)
-    if trait.shape != (orders,) or (orders and not np.issubdtype(trait.dtype, np.integer)):
-        raise InvalidSettingError(setting, values, f"must be an integer for each of {orders} orders")
-    return trait.astype(np.int64)
+    return column(name, values, orders, -MAX_INDEX, MAX_INDEX)
 
 
 def _pairs(book: Book, node: Ints, network: Network, fills_wh: Ints, flow_wh: Ints) -> Pairs:

@@ -144,7 +144,8 @@ def _require_valid(book: Book, wish: Wish) -> None:
         raise InvalidWishError(wish.row, f"there are {len(book)} orders")
     if not wish.accepted:
         raise InvalidWishError(wish.row, "accepts nothing")
-    if wish.premium is not None and not 1 <= wish.premium <= MAX_PRICE:
-        raise InvalidWishError(wish.row, f"premium {wish.premium} is not between 1 and {MAX_PRICE}")
+    whole = isinstance(wish.premium, int) and 1 <= wish.premium <= MAX_PRICE
+    if wish.premium is not None and not whole:
+        raise InvalidWishError(wish.row, f"premium {wish.premium!r} is not an integer between 1 and {MAX_PRICE}")
     if book.side[wish.row] == Side.OFFER and (wish.premium is not None or wish.trait is Trait.SOURCE):
         raise InvalidWishError(wish.row, "an offer can only restrict its buyers, by area or account")

@@ -14,7 +14,6 @@ from matching.continuous import REASONS, events_from_arrays, events_from_list, r
 from matching.orderbook import Action, Event, LimitOrderBook
 from matching.orders import MAX_PRICE, MAX_QUANTITY_WH, Side
 from matching.result import Reason, Rejection
-from matching.settings import InvalidSettingError
 from tests.matching.books import assert_keeps_promises, random_book, select, small_books
 from tests.matching.test_orderbook import event_lists
 
@@ -115,7 +114,7 @@ def test_a_large_book_keeps_every_promise() -> None:
 
 @pytest.mark.parametrize("action", [[Action.AMEND, 0], [0], [7, 0]])
 def test_actions_that_are_no_order_types_are_refused(action: list[int]) -> None:
-    with pytest.raises(InvalidSettingError, match="'action'"):
+    with pytest.raises(InvalidBookError, match="'action'"):
         continuous.clear(from_arrays([BID, OFFER], [1, 1], [1, 1]), action=action)
 
 

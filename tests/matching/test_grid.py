@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from matching import grid, uniform
-from matching.book import Book, from_arrays
+from matching.book import Book, InvalidBookError, from_arrays
 from matching.grid import Feeder, InvalidFeederError
 from matching.rationing import Margin
-from matching.settings import InvalidSettingError
 from tests.matching.books import select, small_books
 
 BID, OFFER = 0, 1
@@ -173,6 +172,7 @@ def test_a_cut_line_leaves_two_markets() -> None:
         ((0, 2), (1, 1), (0, 0), "parent", 2),
         ((0, 0), (1, -1), (0, 0), "capacity_wh", 2),
         ((0, 0), (1, 1), (-1, 0), "fee", 1),
+        ((0, 0), (1, 1.5), (0, 0), "capacity_wh", 2),
         ((0, 0), (1,), (0, 0), "capacity_wh", None),
     ],
 )
@@ -184,7 +184,7 @@ def test_a_bad_line_is_refused_naming_field_and_node(
     assert (refusal.value.field, refusal.value.node) == (field, node)
 
 
-@pytest.mark.parametrize("node", [[0], [0, 2], [-1, 0]])
+@pytest.mark.parametrize("node", [[0], [0, 2], [-1, 0], [0.5, 0]])
 def test_orders_at_no_node_are_refused(node: list[int]) -> None:
-    with pytest.raises(InvalidSettingError, match="'node'"):
+    with pytest.raises(InvalidBookError, match="'node'"):
         grid.clear(from_arrays([BID, OFFER], [1, 1], [1, 1]), feeder=Feeder((0,), (1,), (0,)), node=node)

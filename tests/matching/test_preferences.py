@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from matching import preferences, uniform
-from matching.book import Book, from_arrays
+from matching.book import Book, InvalidBookError, from_arrays
 from matching.rationing import Margin
 from matching.result import Reason, Rejection
 from matching.settings import InvalidSettingError
@@ -181,6 +181,7 @@ def test_one_offer_can_sell_to_bids_of_two_kinds_at_one_price() -> None:
         Wish(9, Trait.AREA, frozenset({1})),
         Wish(0, Trait.AREA, frozenset()),
         Wish(0, Trait.AREA, frozenset({1}), premium=0),
+        Wish(0, Trait.AREA, frozenset({1}), premium=1.5),
         Wish(0, Trait.AREA, frozenset({1}), premium=2**32),
         Wish(1, Trait.AREA, frozenset({1}), premium=5),
         Wish(1, Trait.SOURCE, frozenset({1})),
@@ -192,7 +193,7 @@ def test_an_unacceptable_wish_is_refused_naming_its_row(bad: Wish) -> None:
 
 
 def test_a_trait_that_does_not_fit_the_book_is_refused() -> None:
-    with pytest.raises(InvalidSettingError, match="'area'"):
+    with pytest.raises(InvalidBookError, match="'area'"):
         preferences.clear(from_arrays([BID, OFFER], [1, 1], [1, 1]), area=[1])
 
 
