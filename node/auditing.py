@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from ledger.audit.findings import Finding, Findings
 from ledger.audit.run import AuditReport, audit
 from ledger.chain import Chain
-from matching.uniform import clear
+from matching import uniform
+from node.design import Design
 from node.reconcile import Reconciliation
 from node.store import Store
 
@@ -20,8 +21,8 @@ class NodeAudit:
     with_store: bool
 
 
-def audit_node(chain: Chain, exchange: bytes, store: Store | None) -> NodeAudit:
-    """Re-verify the chain's history, and hold the store against it.
+def audit_node(chain: Chain, exchange: bytes, store: Store | None, *, design: str = uniform.DESIGN) -> NodeAudit:
+    """Re-verify the chain's history, and hold the store of a market of this design against it.
 
     Raises:
         DeploymentError: there is no exchange at this address.
@@ -31,7 +32,8 @@ def audit_node(chain: Chain, exchange: bytes, store: Store | None) -> NodeAudit:
     report = audit(chain, exchange)
     findings = Findings()
     if store is not None:
-        Reconciliation(store=store, report=report, chain=chain, clear=clear, findings=findings).run()
+        by_design = Design(design, store.devices)
+        Reconciliation(store=store, report=report, chain=chain, design=by_design, findings=findings).run()
     return NodeAudit(
         chain=report,
         findings=report.findings + tuple(findings.found),

@@ -1,5 +1,6 @@
 """The Python client: takes part in a market over HTTP, for one member."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -26,6 +27,7 @@ from node.answers import (
     SlotAnswer,
     TradeAnswer,
 )
+from node.wishes import Statement
 
 # The operator's steps on chain happen while it answers.
 _TIMEOUT_S = 120.0
@@ -128,8 +130,10 @@ class WattbookClient:
         """Start of the earliest slot that takes orders."""
         return self.market().open_slot
 
-    def place(self, order: Order) -> SignedReceipt:
+    def place(self, order: Order, statement: Statement | None = None) -> SignedReceipt:
         """Sign and place an order; the same order again gets the same receipt.
+
+        With a statement of wishes, the order's salt must be the statement's.
 
         Raises:
             ReceiptError: the receipt does not hold.
@@ -148,6 +152,7 @@ class WattbookClient:
             "expires_at": order.expires_at,
             "salt": str(order.salt),
             "signature": to_data(signed.signature),
+            "statement": None if statement is None else json.loads(statement.encoded()),
         }
         answer = self._request("POST", "/v1/orders", json=body)
         receipt = self._parsed(lambda fields: SignedReceipt.parse(fields["receipt"]), answer)

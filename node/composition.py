@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
@@ -22,13 +22,14 @@ from ledger.jsonrpc import JsonRpcChain
 from ledger.market import Market, read_market
 from ledger.settlement import Settlement
 from ledger.steps import Stepper
+from matching import uniform
 from matching.tariff import Tariff
-from matching.uniform import clear
 from node.api.app import create_app
 from node.api.services import Addresses, Services
 from node.chainview import ChainView
 from node.clock import Clock, RealClock, SteppedClock, remembered_clock
 from node.datadir import DataFolder, Deployment
+from node.design import Design, require_known
 from node.escrow import Escrow
 from node.intake import Intake, Limits
 from node.lifecycle import Lifecycle, Steps
@@ -54,7 +55,8 @@ class Config:
         rpc_url: the chain's JSON-RPC endpoint; None for the embedded chain.
         stepped_from: None for the time of day; else the clock is moved by hand, and this is where it begins.
         market_name: names a new market; its UTF-8 bytes, at most 32, are the market's id.
-        terms, tariff: of a new market; an existing one keeps its own.
+        terms, tariff, design: of a new market; an existing one keeps its own. Whether its price is uniform
+            follows from the design.
     """
 
     data: Path
@@ -66,6 +68,7 @@ class Config:
     market_name: str = "community"
     terms: MarketTerms = field(default_factory=MarketTerms)
     tariff: Tariff = DEFAULT_TARIFF
+    design: str = uniform.DESIGN
     limits: Limits = field(default_factory=Limits)
     parties: Parties = field(default_factory=development_parties)
 
@@ -122,7 +125,7 @@ def open_node(config: Config) -> Iterator[Node]:
             first_slot=deployment.first_slot,
             account_state=view.state,
             steps=_steps(config.parties, contracts, market, Stepper(chain, store)),
-            clear=clear,
+            design=Design(deployment.design, store.devices),
         )
         registration = Registration(
             contracts=contracts,
@@ -160,6 +163,7 @@ def open_node(config: Config) -> Iterator[Node]:
                     escrow=escrow,
                     tariffs=view,
                     limits=config.limits,
+                    design=deployment.design,
                 ),
                 metering=Metering(market=market, domain=domain, store=store, clock=clock.settled),
                 escrow=escrow,
@@ -213,13 +217,15 @@ def _open_chain(config: Config, folder: DataFolder, now: Callable[[], int], stac
 
 def _deploy(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deployment:
     """Deploy and open a new market. Killed before the end, it begins again with new contracts."""
+    require_known(config.design)
     roles = config.parties.roles
     contracts = deploy(chain, config.parties.deployer, roles)
     market = config.market_name.encode().ljust(32, b"\0")
-    open_market(contracts, config.parties.owner, market, roles=roles, terms=config.terms, tariff=config.tariff)
+    terms = replace(config.terms, uniform_price=config.design == uniform.DESIGN)
+    open_market(contracts, config.parties.owner, market, roles=roles, terms=terms, tariff=config.tariff)
     length = config.terms.slot_length_s
     first_slot = (now + config.terms.gate_lead_s) // length * length + length
-    deployment = Deployment(chain.chain_id, contracts.exchange.address, market, first_slot)
+    deployment = Deployment(chain.chain_id, contracts.exchange.address, market, first_slot, config.design)
     folder.write_deployment(deployment)
     return deployment
 

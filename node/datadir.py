@@ -24,6 +24,7 @@ class Deployment:
     exchange: bytes
     market: bytes
     first_slot: int
+    design: str
 
 
 class DataFolder:
@@ -59,6 +60,7 @@ class DataFolder:
                 exchange=bytes.fromhex(fields["exchange"][2:]),
                 market=bytes.fromhex(fields["market"][2:]),
                 first_slot=int(fields["first_slot"]),
+                design=str(fields["design"]),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise DataFolderError(
@@ -72,6 +74,7 @@ class DataFolder:
             "exchange": "0x" + deployment.exchange.hex(),
             "market": "0x" + deployment.market.hex(),
             "first_slot": deployment.first_slot,
+            "design": deployment.design,
         }
         self._write("deployment.json", json.dumps(fields, indent=2) + "\n")
 

@@ -14,9 +14,11 @@ from ledger.eip712 import (
 )
 from ledger.keys import Key, recover
 from ledger.market import Market
+from matching import uniform
 from matching.orders import Order
 from node.clock import Clock
 from node.cover import order_cover
+from node.design import may_wish
 from node.escrow import Escrow
 from node.ports import Tariffs
 from node.refusals import (
@@ -33,6 +35,7 @@ from node.refusals import (
 from node.store import Store
 from node.store.errors import GateClosedError, UnknownOrderError
 from node.store.records import OrderRecord
+from node.wishes import InvalidStatementError, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Intake:
         escrow: tells what covers an order.
         tariffs: the market's tariff.
         limits: what the operator takes.
+        design: name of the market's design.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Intake:
         escrow: Escrow,
         tariffs: Tariffs,
         limits: Limits,
+        design: str = uniform.DESIGN,
     ) -> None:
         self._market = market
         self._domain = domain
@@ -82,11 +87,14 @@ class Intake:
         self._escrow = escrow
         self._tariffs = tariffs
         self._limits = limits
+        self._design = design
         # From looking at an account's free escrow to writing the order down, so that no cover is used twice.
         self._taking = threading.Lock()
 
-    def place(self, order: Order, signature: bytes) -> OrderRecord:
+    def place(self, order: Order, signature: bytes, statement: Statement | None = None) -> OrderRecord:
         """Take an order; the same order again gets the same record, whatever has become of it.
+
+        `statement` says whom it wants to trade with; its salt must be the order's.
 
         Raises:
             WattbookError: one of `node.refusals`' order errors, `GateClosedError` or `InvalidSignatureError`.
@@ -102,11 +110,14 @@ class Intake:
             return existing
         self._check_slot(order.slot)
         self._check_signer(order_signer(signed), order.account)
+        if statement is not None:
+            self._check_statement(order, statement)
         with self._taking:
             self._check_account(order)
             # Again, as waiting and looking at the chain took time.
             self._check_gate(order.slot)
-            return self._store.add_order(signed, self._clock.now(), self._sign)
+            wishes = None if statement is None else statement.encoded()
+            return self._store.add_order(signed, self._clock.now(), self._sign, wishes=wishes)
 
     def cancel(self, order_hash: bytes, signature: bytes) -> OrderRecord:
         """Cancel an order whose slot's gate is open, by its account's signature; again, it stays cancelled.
@@ -147,6 +158,16 @@ class Intake:
                 f"signed by 0x{signer.hex()}: must be by 0x{account.hex()}, for chain {self._domain.chain_id} "
                 f"and exchange 0x{self._domain.exchange.hex()}"
             )
+
+    def _check_statement(self, order: Order, statement: Statement) -> None:
+        if order.salt != statement.salt:
+            raise InvalidStatementError(
+                f"order field 'salt' is {order.salt}: must be {statement.salt}, that of its wishes"
+            )
+        for wish in statement.wishes:
+            refusal = may_wish(self._design, order.side, wish.trait, wish.premium)
+            if refusal is not None:
+                raise InvalidStatementError(f"wish for '{wish.trait}': {refusal}")
 
     def _check_account(self, order: Order) -> None:
         standing = self._escrow.standing(order.account)

@@ -17,12 +17,11 @@ from ledger.certificates import Certification
 from ledger.delivery import Delivery
 from ledger.market import AccountState, Market
 from ledger.settlement import Settlement
-from ledger.trades import trades_of
-from matching.book import Book, from_orders
+from ledger.trades import Trade
 from matching.errors import WattbookError
 from matching.orders import Side
-from matching.result import Clearing
 from node.clock import Clock
+from node.design import Design
 from node.store.records import (
     CertificateMoveRecord,
     IssuanceRecord,
@@ -62,16 +61,16 @@ class Lifecycle:
         first_slot: int,
         account_state: Callable[[bytes], AccountState],
         steps: Steps,
-        clear: Callable[[Book], Clearing],
+        design: Design,
     ) -> None:
-        """`first_slot` is the first slot this market ever trades; `clear` is the market's design."""
+        """`first_slot` is the first slot this market ever trades."""
         self._store = store
         self._market = market
         self._clock = clock
         self._first_slot = first_slot
         self._account_state = account_state
         self._steps = steps
-        self._clear = clear
+        self._design = design
         self._turn = threading.Lock()
         self._next_slot: int | None = None
         self._moves: dict[SlotState, Callable[[int], bool]] = {
@@ -148,8 +147,7 @@ class Lifecycle:
         book = self._store.book(slot)
         rejected = self._rejected(book)
         accepted = [order for order in book if order.signed.hash not in rejected]
-        clearing = clear_orders(accepted, self._clear)
-        fills = filled_orders(accepted, clearing, uniform_price=self._market.uniform_price)
+        cleared = self._design.clear(accepted)
         trades = [
             TradeRecord(
                 slot=slot,
@@ -157,14 +155,15 @@ class Lifecycle:
                 seller_order=trade.seller.signed.hash,
                 buyer_order=trade.buyer.signed.hash,
                 quantity_wh=trade.quantity_wh,
-                price=clearing.price or 0,
+                price=price,
             )
-            for trade in trades_of(fills)
+            for trade, price in cleared.trades
         ]
         self._store.record_clearing(
             slot,
-            price=clearing.price,
-            fills={fill.signed.hash: fill.fill_wh for fill in fills},
+            price=cleared.price,
+            fills={fill.signed.hash: fill.fill_wh for fill in cleared.fills},
+            amounts={fill.signed.hash: fill.amount_nano for fill in cleared.fills if fill.amount_nano},
             rejected=rejected,
             trades=trades,
             bought_wh=sum(trade.quantity_wh for trade in trades),
@@ -174,7 +173,8 @@ class Lifecycle:
     def _settle(self, slot: int) -> bool:
         if self._void_if_too_late(slot):
             return True
-        self._steps.settlement.settle(slot, self._record(slot).price or 0, self._recorded_fills(slot))
+        price = (self._record(slot).price or 0) if self._design.uniform_price else 0
+        self._steps.settlement.settle(slot, price, list(self._fills(slot).values()))
         self._store.record_settled(slot)
         return True
 
@@ -192,7 +192,7 @@ class Lifecycle:
         readings = self._member_readings(slot)
         assert readings is not None  # noqa: S101 - the slot was delivered with them
         issuances = self._issuances(slot)
-        moves = allocate(issuances, readings, trades_of(self._recorded_fills(slot)))
+        moves = allocate(issuances, readings, self._trades(slot))
         self._steps.certification.certify(slot, issuances, moves)
         self._store.record_certified(
             slot,
@@ -238,8 +238,20 @@ class Lifecycle:
                     cover_nano[order.account] -= cost_nano
         return rejected
 
-    def _recorded_fills(self, slot: int) -> list[FilledOrder]:
-        return [FilledOrder(order.signed, order.fill_wh) for order in self._store.book(slot) if order.fill_wh > 0]
+    def _fills(self, slot: int) -> dict[bytes, FilledOrder]:
+        return {
+            order.signed.hash: FilledOrder(order.signed, order.fill_wh, order.amount_nano)
+            for order in self._store.book(slot)
+            if order.fill_wh > 0
+        }
+
+    def _trades(self, slot: int) -> list[Trade]:
+        fills = self._fills(slot)
+        records = sorted(self._store.trades(slot=slot), key=lambda record: record.number)
+        return [
+            Trade(record.number, fills[record.seller_order], fills[record.buyer_order], record.quantity_wh)
+            for record in records
+        ]
 
     def _member_readings(self, slot: int) -> list[MemberReading] | None:
         """Every member's gross consumption and generation; None while a reading is missing."""
@@ -266,24 +278,3 @@ class Lifecycle:
             for number, record in sorted(readings.items())
             if number in generators and record.signed.reading.energy_wh > 0
         ]
-
-
-def clear_orders(book: Sequence[OrderRecord], clear: Callable[[Book], Clearing]) -> Clearing:
-    """Clear the orders of a slot, whose rows are in the order given."""
-    return clear(
-        from_orders(
-            [record.signed.order for record in book],
-            [record.signed.hash for record in book],
-            received=[record.index for record in book],
-        )
-    )
-
-
-def filled_orders(book: Sequence[OrderRecord], clearing: Clearing, *, uniform_price: bool) -> list[FilledOrder]:
-    """The orders that a clearing filled, as the chain settles them."""
-    rows = zip(book, clearing.fills_wh.tolist(), clearing.amounts_nano.tolist(), strict=True)
-    return [
-        FilledOrder(record.signed, fill_wh, 0 if uniform_price else abs(amount_nano))
-        for record, fill_wh, amount_nano in rows
-        if fill_wh > 0
-    ]

@@ -15,6 +15,7 @@ STATUS = {
     "clock.not_stepped": HTTPStatus.CONFLICT,
     "device.unknown": HTTPStatus.NOT_FOUND,
     "member.foreign": HTTPStatus.CONFLICT,
+    "order.wishes": HTTPStatus.UNPROCESSABLE_ENTITY,
     "order.cancelled_epoch": HTTPStatus.CONFLICT,
     "order.expired": HTTPStatus.UNPROCESSABLE_ENTITY,
     "order.gate_closed": HTTPStatus.CONFLICT,

@@ -12,16 +12,17 @@ from functools import partial
 from eth_hash.auto import keccak
 
 from ledger import merkle
+from ledger.allocation import allocate
 from ledger.audit.findings import Findings
 from ledger.audit.model import Model, SlotModel
 from ledger.audit.run import AuditReport
 from ledger.chain import Chain
 from ledger.eip712 import Domain, Receipt, cancellation_hash, order_hash, receipt_hash
 from ledger.keys import InvalidSignatureError, recover
-from matching.book import Book
+from ledger.trades import Trade
 from matching.errors import WattbookError
-from matching.result import Clearing
-from node.lifecycle import CANCELLED_REASON, UNCOVERED_REASON, clear_orders, filled_orders
+from node.design import Cleared, Design
+from node.lifecycle import CANCELLED_REASON, UNCOVERED_REASON
 from node.store import Store
 from node.store.records import (
     DeviceRecord,
@@ -34,6 +35,7 @@ from node.store.records import (
     SlotState,
     Technology,
 )
+from node.wishes import decoded
 
 _STATE_ON_CHAIN = {
     SlotState.SETTLED: "settled",
@@ -55,7 +57,7 @@ class Reconciliation:
         store: Store,
         report: AuditReport,
         chain: Chain,
-        clear: Callable[[Book], Clearing],
+        design: Design,
         findings: Findings,
     ) -> None:
         self._store = store
@@ -64,7 +66,7 @@ class Reconciliation:
         self._chain = chain
         self._domain = Domain(report.chain_id, report.exchange)
         self._market = report.model.markets[store.market]
-        self._clear = clear
+        self._design = design
         self._findings = findings
 
     def run(self) -> None:
@@ -167,6 +169,9 @@ class Reconciliation:
         receipt = Receipt(record.signed.hash, order.market, order.slot, record.index, record.received_at)
         digest = receipt_hash(self._domain, receipt)
         self._signer("store.order.receipt", where, self._market.operator, digest, record.receipt_signature)
+        if record.wishes is not None:
+            salt = decoded(record.wishes).salt
+            self._findings.check("store.order.wishes", where, expected=order.salt, found=salt)
         is_cancelled = record.status is OrderStatus.CANCELLED
         has_signature = record.cancellation_signature is not None
         self._findings.check("store.order.cancelled", where, expected=has_signature, found=is_cancelled)
@@ -193,18 +198,18 @@ class Reconciliation:
         )
 
     def _settlement(self, record: SlotRecord, state: SlotModel, book: Sequence[OrderRecord]) -> None:
-        where = f"table slots, slot {record.slot}"
-        self._findings.check("store.state", where, expected=state.state, found=_STATE_ON_CHAIN[record.state])
+        where_slot = f"table slots, slot {record.slot}"
+        self._findings.check("store.state", where_slot, expected=state.state, found=_STATE_ON_CHAIN[record.state])
         voided = "void" in state.blocks
         bought_wh = None if voided else state.bought_wh
-        self._findings.check("store.bought_wh", where, expected=bought_wh, found=record.bought_wh)
-        price = state.price if state.fills else None
-        self._findings.check("store.price", where, expected=price, found=record.price)
-        fills = {fill.signed.hash: fill.fill_wh for fill in state.fills}
+        self._findings.check("store.bought_wh", where_slot, expected=bought_wh, found=record.bought_wh)
+        fills = {fill.signed.hash: (fill.fill_wh, fill.amount_nano) for fill in state.fills}
         for order in book:
             where = f"table orders, order {_hex(order.signed.hash)}"
-            fill_wh = fills.get(order.signed.hash, 0)
-            self._findings.check("store.order.fill", where, expected=fill_wh, found=order.fill_wh)
+            fill = fills.get(order.signed.hash, (0, 0))
+            self._findings.check(
+                "store.order.fill", where, expected=fill, found=(order.fill_wh, order.amount_nano)
+            )
             self._findings.require(
                 "store.order.reason",
                 where,
@@ -214,9 +219,15 @@ class Reconciliation:
             )
             status = _final_status(order, voided=voided)
             self._findings.check("store.order.status", where, expected=status, found=order.status)
+        # Whether the operator cleared the book as the market's design says: the same orders, the same result.
+        accepted = [order for order in book if order.reason is None]
+        cleared = Cleared(None, (), ()) if voided else self._design.clear(accepted)
+        expected = {fill.signed.hash: (fill.fill_wh, fill.amount_nano) for fill in cleared.fills}
+        self._findings.check("store.clearing", f"clearing of slot {record.slot}", expected=expected, found=fills)
+        self._findings.check("store.price", where_slot, expected=cleared.price, found=record.price)
         trades = [
-            (trade.number, trade.seller.signed.hash, trade.buyer.signed.hash, trade.quantity_wh, state.price)
-            for trade in state.trades
+            (trade.number, trade.seller.signed.hash, trade.buyer.signed.hash, trade.quantity_wh, price)
+            for trade, price in cleared.trades
         ]
         stored = [
             (trade.number, trade.seller_order, trade.buyer_order, trade.quantity_wh, trade.price)
@@ -224,18 +235,14 @@ class Reconciliation:
         ]
         where = f"table trades, slot {record.slot}"
         self._findings.check("store.trades", where, expected=trades, found=stored)
-        if not voided:
-            self._clearing(record, book, fills)
+        self._allocation(state, [trade for trade, _ in cleared.trades])
 
-    def _clearing(self, record: SlotRecord, book: Sequence[OrderRecord], fills: dict[bytes, int]) -> None:
-        """Whether the operator cleared the book as the market's design says."""
-        accepted = [order for order in book if order.reason is None]
-        clearing = clear_orders(accepted, self._clear)
-        recomputed = filled_orders(accepted, clearing, uniform_price=self._market.uniform_price)
-        where = f"clearing of slot {record.slot}"
-        expected = {fill.signed.hash: fill.fill_wh for fill in recomputed}
-        self._findings.check("store.clearing.fills", where, expected=expected, found=fills)
-        self._findings.check("store.clearing.price", where, expected=clearing.price, found=record.price)
+    def _allocation(self, state: SlotModel, trades: Sequence[Trade]) -> None:
+        """Whether the certificates followed the trades; where there is one price, the chain alone shows it too."""
+        if "certify" in state.blocks:
+            expected = allocate(state.issuances, state.readings, trades)
+            where = f"certification of slot {state.slot}"
+            self._findings.check("store.allocation", where, expected=expected, found=state.moves)
 
     def _delivery(self, record: SlotRecord, state: SlotModel) -> None:
         if state.state != "delivered":

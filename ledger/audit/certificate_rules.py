@@ -9,6 +9,7 @@ from ledger.audit.model import Model, SlotModel
 from ledger.certificates import token_id
 from ledger.chain import ZERO_ADDRESS
 from ledger.onboarding import Device, Technology
+from matching.orders import Side
 
 
 class CertificateRules:
@@ -95,8 +96,33 @@ class CertificateRules:
             for entry in moved
         ]
         self._check_nameplates(slot)
-        expected = allocate(slot.issuances, slot.readings, slot.trades)
-        self._findings.check("certify.allocation", where, expected=expected, found=slot.moves)
+        if self._model.markets[slot.market].uniform_price:
+            expected = allocate(slot.issuances, slot.readings, slot.trades)
+            self._findings.check("certify.allocation", where, expected=expected, found=slot.moves)
+        else:
+            self._check_received(slot)
+
+    def _check_received(self, slot: SlotModel) -> None:
+        """Other designs' trades are not on chain; but nobody gets certificates of more than it bought."""
+        received: dict[bytes, int] = defaultdict(int)
+        owners = {issuance.device: issuance.owner for issuance in slot.issuances}
+        for move in slot.moves:
+            if move.account != owners[move.device]:
+                received[move.account] += move.amount_wh
+        for account, amount_wh in received.items():
+            bought_wh = sum(
+                fill.fill_wh
+                for fill in slot.fills
+                if fill.signed.order.account == account and fill.signed.order.side is Side.BID
+            )
+            where = f"slot {slot.slot}, account 0x{account.hex()}"
+            self._findings.require(
+                "certify.bought",
+                where,
+                amount_wh <= bought_wh,
+                expected=f"at most {bought_wh} Wh",
+                found=amount_wh,
+            )
 
     def _check_nameplates(self, slot: SlotModel) -> None:
         length_s = self._model.markets[slot.market].slot_length_s

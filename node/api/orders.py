@@ -7,12 +7,14 @@ from fastapi import APIRouter, Header
 from pydantic import BaseModel, ConfigDict, Field
 
 from matching.orders import MAX_TIME, CertificatePreference, Order, Side
+from matching.wishes import Trait
 from node.api.fields import Address, Hash, Signature, Uint64
 from node.api.onchain import OnChain, on_chain
 from node.api.paging import Cursor, Limit, Page, cut, numbers
 from node.api.services import Parts
 from node.store.errors import UnknownOrderError
 from node.store.records import IntentRecord, OrderRecord, OrderStatus
+from node.wishes import StatedWish, Statement
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 
@@ -32,6 +34,25 @@ class CertificatesName(StrEnum):
     AUTO_RETIRE = "auto_retire"
 
 
+class WishFields(BaseModel):
+    """A wish about whom to trade with, in a market that clears by preference; see `node.wishes`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    trait: Annotated[Trait, Field(strict=False)]
+    accepted: list[str]
+    premium: int | None = None
+
+
+class StatementFields(BaseModel):
+    """An order's wishes; the order's salt is the hash of this statement, so its signature covers it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    wishes: list[WishFields]
+    nonce: int
+
+
 class OrderFields(BaseModel):
     """An order's own fields, as its account signs them."""
 
@@ -48,6 +69,7 @@ class OrderFields(BaseModel):
     expires_at: int = MAX_TIME
     salt: Uint64 = 0
     signature: Signature
+    statement: StatementFields | None = None
 
 
 class ReceiptOut(BaseModel):
@@ -63,11 +85,15 @@ class ReceiptOut(BaseModel):
 
 
 class OrderOut(OrderFields):
-    """An order, its receipt and what has become of it."""
+    """An order, its receipt and what has become of it.
+
+    `amount_nano` is what it pays or receives where each order has its own amount; null where there is one price.
+    """
 
     hash: Hash
     status: OrderStatus
     fill_wh: int
+    amount_nano: str | None
     reason: str | None
     receipt: ReceiptOut
     settlement: OnChain | None
@@ -88,7 +114,8 @@ def place_order(fields: OrderFields, parts: Parts) -> OrderOut:
         expires_at=fields.expires_at,
         salt=fields.salt,
     )
-    return _shown(parts, [parts.intake.place(order, fields.signature)])[0]
+    statement = None if fields.statement is None else _statement(fields.statement)
+    return _shown(parts, [parts.intake.place(order, fields.signature, statement)])[0]
 
 
 @router.get("")
@@ -124,6 +151,11 @@ def cancel_order(order_hash: Hash, parts: Parts, x_signature: Annotated[Signatur
     return _shown(parts, [parts.intake.cancel(order_hash, x_signature)])[0]
 
 
+def _statement(fields: StatementFields) -> Statement:
+    wishes = tuple(StatedWish(wish.trait, tuple(wish.accepted), wish.premium) for wish in fields.wishes)
+    return Statement(wishes, fields.nonce)
+
+
 def _shown(parts: Parts, records: list[OrderRecord]) -> list[OrderOut]:
     confirmed = parts.store.confirmed({record.signed.order.slot for record in records})
     return [_order_out(parts, record, confirmed.get((record.signed.order.slot, "settle"))) for record in records]
@@ -146,6 +178,8 @@ def _order_out(parts: Parts, record: OrderRecord, settled: IntentRecord | None) 
         hash=order_hash,
         status=record.status,
         fill_wh=record.fill_wh,
+        statement=None if record.wishes is None else StatementFields.model_validate_json(record.wishes),
+        amount_nano=None if parts.market.uniform_price else str(record.amount_nano),
         reason=record.reason,
         receipt=ReceiptOut(
             order=order_hash,

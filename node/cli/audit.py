@@ -35,6 +35,7 @@ def audit(
     Exit status 0 if everything holds, 1 if anything is wrong.
     """
     from ledger.eip712 import Domain
+    from matching import uniform
     from node.auditing import audit_node
     from node.datadir import DataFolder
     from node.store import Store
@@ -48,18 +49,18 @@ def audit(
             chain = JsonRpcChain(rpc)
             stack.callback(chain.close)
             address = None if exchange is None else _address(exchange)
-            store = None
+            store, design = None, uniform.DESIGN
             if data is not None:
                 folder = DataFolder(data)
                 deployment = folder.deployment()
                 if deployment is None:
                     fail(f"{data} holds no market")
-                address = address or deployment.exchange
+                address, design = address or deployment.exchange, deployment.design
                 domain = Domain(deployment.chain_id, deployment.exchange)
                 store = Store(folder.store_url, domain=domain, market=deployment.market)
                 stack.callback(store.close)
             assert address is not None  # noqa: S101 - one of the two was given
-            audited = audit_node(chain, address, store)
+            audited = audit_node(chain, address, store, design=design)
     except WattbookError as error:
         fail(error)
     summary = _summary(audited)

@@ -24,6 +24,9 @@ def serve(
         Path | None, typer.Option(help="JSON file with the parties' keys; else the development keys.")
     ] = None,
     market: Annotated[str, typer.Option(help="Name of a new market.")] = "community",
+    design: Annotated[
+        str, typer.Option(help="How a new market clears: uniform, discriminatory, continuous or preferences.")
+    ] = "uniform",
     stepped_from: Annotated[
         int | None, typer.Option(help="Move the clock by hand, beginning at this Unix second.")
     ] = None,
@@ -45,6 +48,7 @@ def serve(
             rpc_url=rpc,
             stepped_from=stepped_from,
             market_name=market,
+            design=design,
             parties=development_parties() if parties is None else read_parties(parties),
         )
         with open_node(config) as node, serving(node):

@@ -24,7 +24,12 @@ class Orders(Database):
     """The part of the store that keeps orders."""
 
     def add_order(
-        self, signed: SignedOrder, received_at: int, sign_receipt: Callable[[Receipt], bytes]
+        self,
+        signed: SignedOrder,
+        received_at: int,
+        sign_receipt: Callable[[Receipt], bytes],
+        *,
+        wishes: str | None = None,
     ) -> OrderRecord:
         """Keep an order as the next of its slot, with its signed receipt; the same order again changes nothing.
 
@@ -56,6 +61,7 @@ class Orders(Database):
                 received_at=received_at,
                 receipt_signature=sign_receipt(receipt),
                 status=OrderStatus.OPEN,
+                wishes=wishes,
             )
             connection.execute(insert(schema.orders).values(_columns(record)))
             return record
@@ -181,8 +187,10 @@ def order_record(row: Row[Any]) -> OrderRecord:
         receipt_signature=row.receipt_signature,
         status=row.status,
         fill_wh=row.fill_wh,
+        amount_nano=row.amount_nano,
         reason=row.reason,
         cancellation_signature=row.cancellation_signature,
+        wishes=row.wishes,
     )
 
 
@@ -211,6 +219,8 @@ def _columns(record: OrderRecord) -> dict[str, object]:
         "receipt_signature": record.receipt_signature,
         "status": record.status,
         "fill_wh": record.fill_wh,
+        "amount_nano": record.amount_nano,
         "reason": record.reason,
         "cancellation_signature": record.cancellation_signature,
+        "wishes": record.wishes,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 
 from sqlalchemy import Connection, bindparam, case, delete, insert, literal, update
 
@@ -19,6 +20,8 @@ from node.store.records import (
 from node.store.slots import Slots, add_slot, move_slot, slot_state
 
 _ORDERS = schema.orders.c
+
+NO_AMOUNTS: Mapping[bytes, int] = MappingProxyType({})
 
 
 class Progress(Orders, Slots):
@@ -56,6 +59,7 @@ class Progress(Orders, Slots):
         *,
         price: int | None,
         fills: Mapping[bytes, int],
+        amounts: Mapping[bytes, int] = NO_AMOUNTS,
         rejected: Mapping[bytes, str],
         trades: Sequence[TradeRecord],
         bought_wh: int,
@@ -66,6 +70,7 @@ class Progress(Orders, Slots):
             slot: start of the slot.
             price: the one price, nano-credit per Wh; None if nothing trades.
             fills: Wh by order hash; orders that are missing are not filled.
+            amounts: nano-credits by order hash, where each filled order has an amount of its own; else empty.
             rejected: reasons by order hash.
             trades: who with whom.
             bought_wh: energy traded, Wh.
@@ -73,6 +78,7 @@ class Progress(Orders, Slots):
         with self._write() as connection:
             move_slot(connection, slot, SlotState.CLEARED, price=price, bought_wh=bought_wh)
             _set_by_hash(connection, slot, "fill_wh", fills)
+            _set_by_hash(connection, slot, "amount_nano", amounts)
             _set_by_hash(connection, slot, "reason", rejected)
             if trades:
                 connection.execute(insert(schema.trades), [asdict(trade) for trade in trades])
@@ -100,7 +106,7 @@ class Progress(Orders, Slots):
             connection.execute(
                 update(schema.orders)
                 .where(_ORDERS.slot == slot, _ORDERS.status.in_((OrderStatus.OPEN, OrderStatus.CLOSED)))
-                .values(status=OrderStatus.VOIDED, fill_wh=0, reason=None)
+                .values(status=OrderStatus.VOIDED, fill_wh=0, amount_nano=0, reason=None)
             )
             connection.execute(delete(schema.trades).where(schema.trades.c.slot == slot))
 

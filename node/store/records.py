@@ -59,8 +59,10 @@ class OrderRecord:
         receipt_signature: the operator's 65-byte signature of the receipt.
         status: where the order is.
         fill_wh: how much of it trades; final once the status is.
+        amount_nano: what it pays or receives for that, nano-credits; 0 where one price holds for all fills.
         reason: why clearing rejected it; None unless it did.
         cancellation_signature: the owner's 65-byte signature of the cancellation; None unless cancelled.
+        wishes: what it says about whom it trades with, as `node.wishes` encodes it; None if nothing.
     """
 
     signed: SignedOrder
@@ -69,8 +71,10 @@ class OrderRecord:
     receipt_signature: bytes
     status: OrderStatus
     fill_wh: int = 0
+    amount_nano: int = 0
     reason: str | None = None
     cancellation_signature: bytes | None = None
+    wishes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
