@@ -20,6 +20,9 @@ from matching.rationing import Margin, ration
 MAX_COST = MAX_PRICE
 """Highest cost of an arc, nano-credit per Wh."""
 
+_COST_BITS = 20
+"""Costs are scaled by a power of two to at most so many bits before the point, to suit the solver's tolerances."""
+
 
 class SolverError(WattbookError):
     """The solver failed, or its answer did not stand the proof in integers."""
@@ -131,7 +134,8 @@ def _optimum(groups: _Groups, network: Network) -> tuple[Ints, Ints]:
     program.num_col_ = orders + arcs
     program.num_row_ = network.nodes
     program.sense_ = highspy.ObjSense.kMaximize
-    program.col_cost_ = np.concatenate((-2.0 * into_node * groups.price + is_bid, -2.0 * network.cost))
+    gain = np.concatenate((-2.0 * into_node * groups.price + is_bid, -2.0 * network.cost))
+    program.col_cost_ = np.ldexp(gain, -max(0, int(np.abs(gain).max()).bit_length() - _COST_BITS))
     program.col_lower_ = np.concatenate((np.zeros(orders), network.lower_wh)).astype(np.float64)
     program.col_upper_ = np.concatenate((groups.quantity_wh, network.upper_wh)).astype(np.float64)
     program.row_lower_ = program.row_upper_ = np.zeros(network.nodes)

@@ -8,11 +8,12 @@ from scipy.optimize import linprog
 
 from matching import preferences, uniform
 from matching.book import Book, InvalidBookError, from_arrays
+from matching.orders import MAX_PRICE
 from matching.rationing import Margin
 from matching.result import Reason, Rejection
 from matching.settings import InvalidSettingError
 from matching.wishes import InvalidWishError, Trait, Wish
-from tests.matching.books import select, small_books
+from tests.matching.books import random_book, select, small_books
 
 BID, OFFER = 0, 1
 SOLAR, WIND = 1, 2
@@ -203,3 +204,20 @@ def test_wishes_that_make_too_many_combinations_are_refused() -> None:
     wishes = [Wish(row, Trait.ACCOUNT, frozenset({n + row})) for row in range(n)]
     with pytest.raises(InvalidSettingError, match="'wishes'"):
         preferences.clear(book, wishes=wishes)
+
+
+@pytest.mark.parametrize("seed", [161, 233, 242])  # failed while costs were not scaled
+def test_the_highest_prices_do_not_confuse_the_solver(seed: int) -> None:
+    draws = np.random.default_rng(seed)
+    book = random_book(seed, orders=320, max_price=MAX_PRICE)
+    source, area = draws.integers(0, 3, len(book)), draws.integers(0, 4, len(book))
+    wishes = []
+    for bid in book.bids.tolist():
+        if draws.random() < 0.5:
+            premium = int(draws.integers(1, MAX_PRICE // 5))
+            wishes.append(Wish(bid, Trait.SOURCE, frozenset({1}), premium))
+        if draws.random() < 0.3:
+            wishes.append(Wish(bid, Trait.AREA, frozenset({1, 2})))
+    clearing = preferences.clear(book, wishes=wishes, source=source, area=area)
+    assert clearing.surplus_nano == 0
+    assert clearing.welfare_nano > 0
