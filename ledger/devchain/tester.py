@@ -47,7 +47,7 @@ class LastingBackend(BaseChainBackend):  # type: ignore[misc]  # eth-tester ship
 
     `EthereumTester` sends a transaction and then asks for the block that holds it; a `DevChain` has mined by
     the time it has accepted. So the block of a transaction sent here is handed over when it is asked for, and
-    no other is mined for it. Until then the receipt is shown as pending.
+    no other is mined for it. Until then its logs are shown as pending, lest filters count them twice.
 
     Differs from eth-tester's own backend in that
     - automatic mining cannot be disabled: a transaction sent while it is gets an `AutoMiningRequiredError`;
@@ -93,7 +93,6 @@ class LastingBackend(BaseChainBackend):  # type: ignore[misc]  # eth-tester ship
         self._chain.reset()
         self._accounts = _private_keys(self._chain)
         self._snapshots = {}
-        self._handed_in = None
 
     def time_travel(self, to_timestamp: int) -> int:
         """Mine a block that makes `to_timestamp` the time of the next one; returns it."""

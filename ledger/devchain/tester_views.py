@@ -80,12 +80,15 @@ def transaction_view(record: BlockRecord, mined: Mined) -> View:
 
 
 def receipt_view(record: BlockRecord, mined: Mined, *, is_pending: bool) -> View:
-    """A receipt; while `is_pending`, it does not say in which block."""
+    """A receipt; `is_pending` as for `log_view`."""
     transaction = mined.decode()
     receipt = record.receipt_of(mined)
     return {
         "type": mined.type_id,
         "transaction_hash": mined.hash,
+        "transaction_index": 0,
+        "block_hash": record.header.hash,
+        "block_number": record.header.block_number,
         "from": mined.sender,
         "to": transaction.to,
         "contract_address": receipt.contract_address,
@@ -95,21 +98,19 @@ def receipt_view(record: BlockRecord, mined: Mined, *, is_pending: bool) -> View
         "cumulative_gas_used": receipt.gas_used,
         "effective_gas_price": record.effective_gas_price_wei(transaction),
         "logs": [log_view(log, is_pending=is_pending) for log in receipt.logs],
-    } | _place(record.header.hash, record.header.block_number, 0, is_pending=is_pending)
+    }
 
 
 def log_view(log: Log, *, is_pending: bool = False) -> View:
-    """An event; while `is_pending`, it does not say in which block."""
+    """An event; filters pass over it while it `is_pending`, and get to see it again once it is not."""
     return {
         "type": "pending" if is_pending else "mined",
         "address": log.address,
         "topics": list(log.topics),
         "data": log.data,
         "transaction_hash": log.transaction_hash,
+        "transaction_index": log.transaction_index,
+        "block_hash": log.block_hash,
+        "block_number": log.block_number,
         "log_index": log.log_index,
-    } | _place(log.block_hash, log.block_number, log.transaction_index, is_pending=is_pending)
-
-
-def _place(block_hash: bytes, block_number: int, transaction_index: int, *, is_pending: bool) -> View:
-    place = {"block_hash": block_hash, "block_number": block_number, "transaction_index": transaction_index}
-    return dict.fromkeys(place) if is_pending else place
+    }

@@ -1,4 +1,4 @@
-"""Milliseconds per transaction of the development chain, beside eth-tester's own, in one run.
+"""Milliseconds per transaction of the development chain, bare and behind eth-tester, beside eth-tester's own.
 
 Run it with `python -m tests.benchmarks.devchain_speed`.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from eth_tester import EthereumTester, PyEVMBackend
 
-from ledger.devchain import DevChain
+from ledger.devchain import DevChain, LastingBackend
 from ledger.hexcodec import to_data
 from tests.ledger.chain.actor import Actor
 from tests.ledger.chain.contract import bytecode, set_note
@@ -39,8 +39,13 @@ def measure(name: str, send: Callable[[bytes], object], sender: Actor, notebook:
     print(f"{name:24} transfer {figures[0]:6.2f} ms   contract call {figures[1]:6.2f} ms")
 
 
+def sending_by(tester: EthereumTester) -> Callable[[bytes], object]:
+    """Send through eth-tester's interface."""
+    return lambda raw: tester.send_raw_transaction(to_data(raw))
+
+
 def main() -> None:
-    """Measure the chain in memory, on disk, and eth-tester's."""
+    """Measure the chain in memory, on disk and behind eth-tester, and eth-tester's own; all in one run."""
     with tempfile.TemporaryDirectory() as directory:
         for name, where in (("in memory", None), ("on disk, each synced", Path(directory))):
             chain = DevChain.open(where, clock=lambda: int(time.time()))
@@ -48,11 +53,14 @@ def main() -> None:
             measure(name, chain.send, sender, sender.deploy(), chain.chain_id)
             chain.close()
 
+    chain = DevChain.open(None, clock=lambda: int(time.time()))
+    sender = Actor(chain, chain.accounts[0])
+    lasting = EthereumTester(LastingBackend(chain))
+    measure("in memory, by eth-tester", sending_by(lasting), sender, sender.deploy(), chain.chain_id)
+    chain.close()
+
     tester = EthereumTester(PyEVMBackend())
-
-    def send(raw: bytes) -> None:
-        tester.send_raw_transaction(to_data(raw))
-
+    send = sending_by(tester)
     chain = DevChain.open(None, clock=lambda: int(time.time()))
     sender = Actor(chain, chain.accounts[0])
     notebook = sender.deploy()  # its address depends on sender and nonce only, so it is the same over there
