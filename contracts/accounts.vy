@@ -6,8 +6,9 @@
 @license GNU Affero General Public License v3.0 only
 @notice A changed storage word costs 5,000 gas and a fresh one 22,100, so what changes together lies together:
 
-        account   bits 0-95 balance (nano-credits)   96-159 debt (nano-credits)   160-191 epoch
-                  192-215 number of its market       216-247 its number among the market's members
+        account   bits 0-87 balance (nano-credits)   88-143 debt (nano-credits)   144-167 epoch
+                  168-207 first slot of the epoch    208-231 number of its market
+                  232-255 its number among the market's members
 
         A position is the signed number of Wh an account bought (positive) or sold (negative) in one slot,
         32 bits, two's complement. Eight consecutive slots share a word.
@@ -18,6 +19,8 @@ struct Account:
     balance: uint256
     debt: uint256
     epoch: uint256
+    # Orders for this slot and later ones must be of this epoch; for earlier ones, of the epoch before.
+    epoch_from_slot: uint256
     market_number: uint256
     # Counts from 1 in the order of registration; 0 for the utility.
     member_number: uint256
@@ -25,8 +28,9 @@ struct Account:
 
 MASK_24: constant(uint256) = 2**24 - 1
 MASK_32: constant(uint256) = 2**32 - 1
-MASK_64: constant(uint256) = 2**64 - 1
-MASK_96: constant(uint256) = 2**96 - 1
+MASK_40: constant(uint256) = 2**40 - 1
+MASK_56: constant(uint256) = 2**56 - 1
+MASK_88: constant(uint256) = 2**88 - 1
 MAX_POSITION: constant(int256) = 2**31 - 1
 MAX_LANE: constant(int256) = 2**32 - 1
 
@@ -37,25 +41,31 @@ positions: HashMap[uint256, uint256]
 @internal
 @pure
 def balance_of(word: uint256) -> uint256:
-    return word & MASK_96
+    return word & MASK_88
 
 
 @internal
 @pure
-def epoch_of(word: uint256) -> uint256:
-    return (word >> 160) & MASK_32
+def epoch_at(word: uint256, slot: uint256) -> uint256:
+    """
+    @notice The epoch that an order for the slot must be of: cancelling does not reach slots whose gate had closed.
+    """
+    epoch: uint256 = (word >> 144) & MASK_24
+    if slot < (word >> 168) & MASK_40:
+        return epoch - 1
+    return epoch
 
 
 @internal
 @pure
 def market_number_of(word: uint256) -> uint256:
-    return (word >> 192) & MASK_24
+    return (word >> 208) & MASK_24
 
 
 @internal
 @pure
 def credited(word: uint256, amount: uint256) -> uint256:
-    assert self.balance_of(word) + amount <= MASK_96, "account: balance"
+    assert self.balance_of(word) + amount <= MASK_88, "account: balance"
     return word + amount
 
 
@@ -65,24 +75,26 @@ def load(account: address) -> Account:
     word: uint256 = self.accounts[account]
     return Account(
         balance=self.balance_of(word),
-        debt=(word >> 96) & MASK_64,
-        epoch=self.epoch_of(word),
+        debt=(word >> 88) & MASK_56,
+        epoch=(word >> 144) & MASK_24,
+        epoch_from_slot=(word >> 168) & MASK_40,
         market_number=self.market_number_of(word),
-        member_number=word >> 216,
+        member_number=word >> 232,
     )
 
 
 @internal
 def store(account: address, state: Account):
-    assert state.balance <= MASK_96, "account: balance"
-    assert state.debt <= MASK_64, "account: debt"
-    assert state.epoch <= MASK_32, "account: epoch"
+    assert state.balance <= MASK_88, "account: balance"
+    assert state.debt <= MASK_56, "account: debt"
+    assert state.epoch <= MASK_24, "account: epoch"
     self.accounts[account] = (
         state.balance
-        | (state.debt << 96)
-        | (state.epoch << 160)
-        | (state.market_number << 192)
-        | (state.member_number << 216)
+        | (state.debt << 88)
+        | (state.epoch << 144)
+        | (state.epoch_from_slot << 168)
+        | (state.market_number << 208)
+        | (state.member_number << 232)
     )
 
 

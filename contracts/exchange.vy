@@ -99,6 +99,7 @@ event Withdrawn:
 event EpochRaised:
     account: indexed(address)
     epoch: uint256
+    from_slot: uint256
 
 
 event BookCommitted:
@@ -132,6 +133,8 @@ MAX_ORDERS: constant(uint256) = 1_024
 MAX_READINGS: constant(uint256) = 1_024
 MAX_REGISTRATIONS: constant(uint256) = 256
 MAX_TARIFFS: constant(uint256) = 1_000
+# A request that is not used in this time lapses, so that nobody keeps one ready and leaves without notice.
+WITHDRAWAL_WINDOW_S: constant(uint256) = 7 * 86_400
 # Operators take orders for a week ahead at most, so a tariff is known before the first order it applies to.
 TARIFF_NOTICE_S: constant(uint256) = 8 * 86_400
 MAX_PRICE: constant(uint256) = 2**32 - 1
@@ -324,6 +327,7 @@ def withdraw():
     request: Withdrawal = self.withdrawals[msg.sender]
     assert request.amount > 0, "exchange: nothing requested"
     assert block.timestamp >= request.ready_at, "exchange: notice period"
+    assert block.timestamp <= request.ready_at + WITHDRAWAL_WINDOW_S, "exchange: request lapsed"
     self.withdrawals[msg.sender] = empty(Withdrawal)
     state: accounts.Account = accounts.load(msg.sender)
     payment: uint256 = min(state.debt, state.balance)
@@ -349,13 +353,21 @@ def _pay_utility(market_number: uint256, amount: uint256):
 @external
 def cancel_all():
     """
-    @notice Cancel every order the caller signed so far that has not settled, by raising its epoch.
+    @notice Cancel every order the caller signed so far for slots whose gate is still open, by raising its epoch.
+    @dev Orders of a closed gate stay as they are: otherwise one member could stop the settlement of all. For the
+         same reason once per slot: only the latest epoch's first slot is kept.
     """
     state: accounts.Account = accounts.load(msg.sender)
     assert state.market_number != 0, "exchange: not a member"
+    control: uint256 = self.controls[self.market_of_number[state.market_number]]
+    slot_length_s: uint256 = self._slot_length(control)
+    gate_lead_s: uint256 = (control >> 176) & MASK_24
+    from_slot: uint256 = ((block.timestamp + gate_lead_s) // slot_length_s + 1) * slot_length_s
+    assert from_slot > state.epoch_from_slot, "exchange: cancelled in this slot"
     state.epoch += 1
+    state.epoch_from_slot = from_slot
     accounts.store(msg.sender, state)
-    log EpochRaised(account=msg.sender, epoch=state.epoch)
+    log EpochRaised(account=msg.sender, epoch=state.epoch, from_slot=from_slot)
 
 
 # ------------------------------------------------------------------------------------ the life of a slot
@@ -426,7 +438,7 @@ def settle(market: bytes32, slot: uint256, price: uint256, fills: DynArray[order
         account: address = orders.account_of(fill)
         word: uint256 = accounts.accounts[account]
         assert accounts.market_number_of(word) == number, "exchange: not a member"
-        assert accounts.epoch_of(word) == orders.epoch_of(terms), "exchange: cancelled"
+        assert accounts.epoch_at(word, slot) == orders.epoch_of(terms), "exchange: cancelled"
         if orders.is_offer(terms):
             assert amount >= limit * fill_wh, "exchange: below limit"
             sold_wh += fill_wh

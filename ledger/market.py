@@ -44,7 +44,8 @@ class AccountState:
     Attributes:
         balance_nano: credits in escrow.
         debt_nano: owed to the utility, because escrow did not cover an imbalance.
-        epoch: orders signed for an earlier epoch are cancelled.
+        epoch: orders signed for an earlier epoch are cancelled, if they are for `epoch_from_slot` or later.
+        epoch_from_slot: earlier slots' gates had closed when the epoch was raised: they take the epoch before.
         market: the market the account belongs to, or None if it is not a member of any.
         withdrawal_nano: credits that the account asked to withdraw.
     """
@@ -54,6 +55,11 @@ class AccountState:
     epoch: int
     market: bytes | None
     withdrawal_nano: int
+    epoch_from_slot: int = 0
+
+    def epoch_at(self, slot: int) -> int:
+        """The epoch that an order for the slot must be of."""
+        return self.epoch if slot >= self.epoch_from_slot else self.epoch - 1
 
 
 def read_market(exchange: Contract, market: bytes) -> Market:
@@ -81,6 +87,7 @@ def read_account(exchange: Contract, account: bytes, *, block_number: int | None
         epoch=state["epoch"],
         market=market if state["market_number"] else None,
         withdrawal_nano=withdrawal["amount"],
+        epoch_from_slot=state["epoch_from_slot"],
     )
 
 

@@ -145,7 +145,7 @@ class Lifecycle:
 
     def _compute(self, slot: int) -> bool:
         book = self._store.book(slot)
-        rejected = self._rejected(book)
+        rejected = self._rejected(slot, book)
         accepted = [order for order in book if order.signed.hash not in rejected]
         cleared = self._design.clear(accepted)
         trades = [
@@ -220,7 +220,7 @@ class Lifecycle:
 
     # What the moves need to know
 
-    def _rejected(self, book: Sequence[OrderRecord]) -> dict[bytes, str]:
+    def _rejected(self, slot: int, book: Sequence[OrderRecord]) -> dict[bytes, str]:
         """Orders that the contract would refuse by now, with the reason: first come, first covered."""
         accounts = {order.signed.order.account for order in book}
         states = {account: self._account_state(account) for account in accounts}
@@ -228,7 +228,7 @@ class Lifecycle:
         rejected = {}
         for record in sorted(book, key=lambda record: record.index):
             order = record.signed.order
-            if order.epoch != states[order.account].epoch:
+            if order.epoch != states[order.account].epoch_at(slot):
                 rejected[record.signed.hash] = CANCELLED_REASON
             elif order.side is Side.BID:
                 cost_nano = order.price * order.quantity_wh

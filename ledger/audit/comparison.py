@@ -22,7 +22,8 @@ def compare(contracts: Contracts, model: Model, findings: Findings, block_number
         found = read_account(exchange, account, block_number=block_number)
         findings.check("storage.balance", where, expected=expected.balance_nano, found=found.balance_nano)
         findings.check("storage.debt", where, expected=expected.debt_nano, found=found.debt_nano)
-        findings.check("storage.epoch", where, expected=expected.epoch, found=found.epoch)
+        epochs = (expected.epoch, expected.epoch_from_slot)
+        findings.check("storage.epoch", where, expected=epochs, found=(found.epoch, found.epoch_from_slot))
         findings.check("storage.market", where, expected=expected.market, found=found.market)
     for (account, slot), position in sorted(model.positions.items()):
         where = f"position of 0x{account.hex()} in slot {slot}"

@@ -90,6 +90,7 @@ class ExchangeRules:
         where = f"account {_hex(occurrence.event.arguments['account'])}"
         self._findings.check("epoch.grows", where, expected=account.epoch + 1, found=epoch)
         account.epoch = epoch
+        account.epoch_from_slot = occurrence.event.arguments["from_slot"]
 
     def _book_committed(self, occurrence: Occurrence) -> None:
         slot = self._slot(occurrence, "commit")
@@ -160,7 +161,7 @@ class ExchangeRules:
         member_of = account.market if account else None
         self._findings.check("settle.member", where, expected=slot.market, found=member_of)
         if account is not None:
-            self._findings.check("settle.epoch", where, expected=account.epoch, found=order.epoch)
+            self._findings.check("settle.epoch", where, expected=account.epoch_at(slot.slot), found=order.epoch)
         self._findings.require(
             "settle.expiry",
             where,

@@ -19,6 +19,11 @@ class AccountModel:
     balance_nano: int = 0
     debt_nano: int = 0
     epoch: int = 0
+    epoch_from_slot: int = 0
+
+    def epoch_at(self, slot: int) -> int:
+        """The epoch that an order for the slot must be of."""
+        return self.epoch if slot >= self.epoch_from_slot else self.epoch - 1
 
 
 @dataclass
