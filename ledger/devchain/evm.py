@@ -104,12 +104,14 @@ class Outcome:
         error: None if it succeeded, else what went wrong, in geth's words.
         reverted: True if the contract itself refused; False for lack of gas, bad instructions and the like.
         gas_needed: gas limit that it takes: what it used before any refund.
+        call_depth: how many levels of calls in calls it made; precompiled contracts count.
     """
 
     output: bytes
     error: str | None
     reverted: bool
     gas_needed: int
+    call_depth: int = 0
 
 
 class Evm:
@@ -180,20 +182,16 @@ class Evm:
         return self._simulate(header, message, CALL_GAS_LIMIT)
 
     def estimate(self, header: BlockHeaderAPI, message: CallMessage) -> Outcome:
-        """Find the gas that a message needs as a transaction, by trying; at most about 2 % too much.
+        """The gas that a message needs as a transaction, from one run; a little too much, never too little.
 
-        What it used with gas in plenty is nearly always enough. It is not if the contract calls others, each
-        of which gets at most 63/64 of what is left (EIP-150), so more is added until it succeeds.
+        What it used with gas in plenty is enough, unless the contract calls others: each of them gets at most
+        63/64 of what is left (EIP-150). So 1/63 is added for every level of calls in calls.
         """
         outcome = self._simulate(header, message, header.gas_limit)
-        if outcome.error is not None:
-            return outcome
         gas = outcome.gas_needed
-        while gas < header.gas_limit:
-            if self._simulate(header, message, gas).error is None:
-                return replace(outcome, gas_needed=gas)
+        for _ in range(outcome.call_depth):
             gas = gas * 64 // 63 + CALL_STIPEND
-        return replace(outcome, gas_needed=header.gas_limit)
+        return replace(outcome, gas_needed=min(gas, header.gas_limit))
 
     def _simulate(self, header: BlockHeaderAPI, message: CallMessage, gas: int) -> Outcome:
         # London takes a fee of zero only in a block whose base fee is zero.
@@ -222,7 +220,12 @@ def _outcome(computation: ComputationAPI, gas: int) -> Outcome:
         error=None if error is None else _describe(error),
         reverted=isinstance(error, Revert),
         gas_needed=gas - computation.get_gas_remaining(),
+        call_depth=_call_depth(computation),
     )
+
+
+def _call_depth(computation: ComputationAPI) -> int:
+    return max((1 + _call_depth(child) for child in computation.children), default=0)
 
 
 def _describe(error: VMError) -> str:
