@@ -44,11 +44,12 @@ def add_all(account: address, slot_indices: DynArray[uint256, 32], changes: DynA
 ANNA, BERT = b"\xff" * 20, b"\x00" * 19 + b"\x01"
 MOST = 2**31 - 1
 LIMITS = {
-    "balance": 2**96 - 1,
-    "debt": 2**64 - 1,
-    "epoch": 2**32 - 1,
+    "balance": 2**88 - 1,
+    "debt": 2**56 - 1,
+    "epoch": 2**24 - 1,
+    "epoch_from_slot": 2**40 - 1,
     "market_number": 2**24 - 1,
-    "member_number": 2**32 - 1,
+    "member_number": 2**24 - 1,
 }
 EMPTY = dict.fromkeys(LIMITS, 0)
 

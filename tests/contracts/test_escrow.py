@@ -9,7 +9,7 @@ from ledger.batches import FilledOrder, MemberReading
 from ledger.deployment import confirmed
 from ledger.transactions import build
 from tests.contracts.sources import deployed
-from tests.world import MARKET, ONE_CREDIT, SLOT, TARIFF, World, refused
+from tests.world import MARKET, ONE_CREDIT, SLOT, TARIFF, TERMS, World, refused
 
 NOTICE_S = 3_600
 ESCROW = 1_000 * ONE_CREDIT
@@ -81,8 +81,8 @@ def test_a_deposit_needs_the_payers_allowance_and_credits(world: World) -> None:
 def test_a_balance_that_does_not_fit_the_account_word_is_refused(world: World) -> None:
     account = world.members[0].address
     before = world.exchange.read("account_of", account)
-    world.fund(account, 2**96 - 1 - ESCROW)
-    assert world.exchange.read("account_of", account) == before | {"balance": 2**96 - 1}
+    world.fund(account, 2**88 - 1 - ESCROW)
+    assert world.exchange.read("account_of", account) == before | {"balance": 2**88 - 1}
     with refused("account: balance"):
         world.fund(account, 1)
 
@@ -101,6 +101,21 @@ def test_a_withdrawal_is_paid_out_after_the_notice_period_and_not_a_second_befor
     world.at(asked_at + NOTICE_S)
     world.act(member, "withdraw")
     assert (world.balance(member.address), tokens(world, member.address)) == (ESCROW - 100, 100)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_request_that_is_not_used_within_a_week_lapses(world: World, late: bool) -> None:
+    member = world.members[0]
+    world.at(SLOT)
+    world.act(member, "request_withdrawal", 100)
+    world.at(SLOT + NOTICE_S + 7 * 86_400 + late)
+    if late:
+        with refused("exchange: request lapsed"):
+            world.act(member, "withdraw")
+        world.act(member, "request_withdrawal", 100)
+        world.time.now += NOTICE_S + 60
+    world.act(member, "withdraw")
+    assert tokens(world, member.address) == 100
 
 
 def test_a_withdrawal_is_paid_out_once(world: World) -> None:
@@ -287,14 +302,13 @@ def test_what_a_debtor_feeds_in_pays_its_debt(world: World) -> None:
 
 
 def test_a_debt_that_does_not_fit_the_account_word_is_refused(world: World) -> None:
-    most = 2**32 - 1
     slot = SLOT + 9 * 86_400  # as far ahead as a tariff must be announced
-    costly = {"retail_price": most, "feed_in_price": 0, "grid_fee": 0, "from_slot": slot}
+    costly = {"retail_price": 2**30, "feed_in_price": 0, "grid_fee": 0, "from_slot": slot}
     world.act("utility", "set_tariff", MARKET, costly)
-    deliver_consumption(world, slot, {0: most})
-    assert world.debt(world.members[0].address) == most * most - ESCROW
+    deliver_consumption(world, slot, {0: 2**26})
+    assert world.debt(world.members[0].address) == 2**56 - ESCROW
     with refused("account: debt"):
-        deliver_consumption(world, slot + 900, {0: most})
+        deliver_consumption(world, slot + 900, {0: ESCROW // 2**30 + 1})
     nothing_metered = [MemberReading(key.address, 0, 0) for key in world.members]
     world.deliver(nothing_metered, slot=slot + 900)  # nothing of the refused delivery stuck
 
@@ -305,11 +319,33 @@ def test_a_debt_that_does_not_fit_the_account_word_is_refused(world: World) -> N
 def test_raising_the_epoch_changes_nothing_else_of_an_account(world: World) -> None:
     member = world.members[0]
     before = world.exchange.read("account_of", member.address)
+    world.at(SLOT - TERMS.gate_lead_s)
     receipt = world.act(member, "cancel_all")
-    assert world.exchange.read("account_of", member.address) == before | {"epoch": 1}
+    # The gate of SLOT closes in this very second.
+    raised = {"epoch": 1, "epoch_from_slot": SLOT + 900}
+    assert world.exchange.read("account_of", member.address) == before | raised
     event = world.exchange.interface.decode_event(receipt.logs[0])
     assert event is not None
-    assert event.arguments == {"account": member.address, "epoch": 1}
+    assert event.arguments == {"account": member.address, "epoch": 1, "from_slot": SLOT + 900}
+
+
+def test_orders_are_cancelled_from_the_first_slot_on_whose_gate_is_open(world: World) -> None:
+    world.at(SLOT - TERMS.gate_lead_s - 1)
+    world.act(world.members[0], "cancel_all")
+    assert world.exchange.read("account_of", world.members[0].address)["epoch_from_slot"] == SLOT
+
+
+def test_orders_are_cancelled_once_a_slot(world: World) -> None:
+    member = world.members[0]
+    world.at(SLOT - TERMS.gate_lead_s)
+    world.act(member, "cancel_all")
+    world.at(SLOT + 900 - TERMS.gate_lead_s - 1)
+    with refused("exchange: cancelled in this slot"):
+        world.act(member, "cancel_all")
+    world.at(SLOT + 900 - TERMS.gate_lead_s)
+    world.act(member, "cancel_all")
+    state = world.exchange.read("account_of", member.address)
+    assert (state["epoch"], state["epoch_from_slot"]) == (2, SLOT + 1_800)
 
 
 def test_a_stranger_has_no_orders_to_cancel(world: World) -> None:

@@ -158,12 +158,28 @@ def test_an_order_better_than_the_price_is_filled_whole(closed: World, better: s
     closed.settle([filled(bid), filled(offer)])
 
 
-def test_cancelled_orders_do_not_settle_and_later_ones_do(closed: World) -> None:
-    old, offer = pair(closed)
-    closed.act(closed.members[0], "cancel_all")
+def test_orders_cancelled_before_the_gate_closes_do_not_settle_and_later_ones_do(world: World) -> None:
+    old, offer = pair(world)
+    world.at(SLOT - TERMS.gate_lead_s - 1)
+    world.act(world.members[0], "cancel_all")
+    world.commit()
     with refused("exchange: cancelled"):
-        closed.settle([old, offer])
-    closed.settle([filled(closed.bid(0, 100, PRICE, epoch=1)), offer])
+        world.settle([old, offer])
+    world.settle([filled(world.bid(0, 100, PRICE, epoch=1)), offer])
+
+
+def test_orders_stand_once_their_gate_has_closed(world: World) -> None:
+    fills, later = pair(world), pair(world, slot=SLOT + 900)
+    world.at(SLOT - TERMS.gate_lead_s)
+    world.act(world.members[0], "cancel_all")
+    world.commit()
+    with refused("exchange: cancelled"):
+        world.settle([filled(world.bid(0, 100, PRICE, epoch=1)), fills[1]])
+    world.settle(fills)
+    world.commit(SLOT + 900)
+    with refused("exchange: cancelled"):
+        world.settle(later, slot=SLOT + 900)
+    world.settle([filled(world.bid(0, 100, PRICE, slot=SLOT + 900, epoch=1)), later[1]], slot=SLOT + 900)
 
 
 def test_an_order_of_an_epoch_to_come_does_not_settle(closed: World) -> None:

@@ -100,7 +100,7 @@ def test_a_price_that_overflows_is_refused(closed: World) -> None:
 
 def test_a_seller_cannot_be_paid_more_than_its_account_word_holds(closed: World) -> None:
     seller = closed.members[1].address
-    closed.fund(seller, 2**96 - 1 - ESCROW)
+    closed.fund(seller, 2**88 - 1 - ESCROW)
     with refused("account: balance"):
         closed.settle(pair(closed, 1))
 

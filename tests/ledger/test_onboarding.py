@@ -122,6 +122,7 @@ def test_an_account_is_read_with_what_it_asked_to_withdraw(world: World) -> None
     world.act(member, "cancel_all")
     state = read_account(world.exchange, member.address)
     assert (state.balance_nano, state.debt_nano, state.epoch) == (1_000 * ONE_CREDIT, 0, 1)
+    assert (state.epoch_at(state.epoch_from_slot - 1), state.epoch_at(state.epoch_from_slot)) == (0, 1)
     assert (state.market, state.withdrawal_nano) == (MARKET, 7)
     earlier = read_account(world.exchange, member.address, block_number=before)
     assert (earlier.epoch, earlier.withdrawal_nano) == (0, 0)

@@ -9,6 +9,11 @@ from ledger.transactions import NotMinedError, build, wait_for
 from tests.world import World
 
 
+def ask(world: World) -> bytes:
+    """A call that a member may make any number of times."""
+    return world.exchange.interface.call("request_withdrawal", 1)
+
+
 def cancel(world: World) -> bytes:
     return world.exchange.interface.call("cancel_all")
 
@@ -17,7 +22,7 @@ def test_a_transaction_has_the_keys_next_nonce_and_its_own_hash(world: World) ->
     member = world.members[0]
     for _ in range(2):
         expected = world.chain.nonce(member.address)
-        transaction = build(world.chain, member, to=world.exchange.address, data=cancel(world))
+        transaction = build(world.chain, member, to=world.exchange.address, data=ask(world))
         assert (transaction.nonce, transaction.hash) == (expected, keccak(transaction.raw))
         assert world.chain.send(transaction.raw) == transaction.hash
         sent = world.chain.transaction(transaction.hash)
@@ -28,10 +33,10 @@ def test_a_transaction_has_the_keys_next_nonce_and_its_own_hash(world: World) ->
 def test_a_nonce_may_be_given(world: World) -> None:
     member = world.members[0]
     nonce = world.chain.nonce(member.address) + 1
-    later = build(world.chain, member, to=world.exchange.address, data=cancel(world), nonce=nonce)
+    later = build(world.chain, member, to=world.exchange.address, data=ask(world), nonce=nonce)
     with pytest.raises(TransactionRefusedError, match="nonce too high"):
         world.chain.send(later.raw)
-    world.act(member, "cancel_all")
+    world.act(member, "request_withdrawal", 1)
     assert confirmed(world.chain, later.raw).succeeded
 
 
@@ -50,8 +55,8 @@ def test_what_would_revert_is_not_built(world: World) -> None:
 
 def test_gas_and_fees_leave_room_for_change(world: World) -> None:
     member = world.members[0]
-    used = world.act(member, "cancel_all").gas_used
-    transaction = build(world.chain, member, to=world.exchange.address, data=cancel(world))
+    used = world.act(member, "request_withdrawal", 1).gas_used
+    transaction = build(world.chain, member, to=world.exchange.address, data=ask(world))
     world.chain.send(transaction.raw)
     sent = world.chain.transaction(transaction.hash)
     assert sent is not None
