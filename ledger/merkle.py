@@ -20,6 +20,11 @@ def root(leaves: Sequence[bytes]) -> bytes:
     return _subtree([keccak(_LEAF + leaf) for leaf in leaves])
 
 
+def commitment(tree_root: bytes, size: int) -> bytes:
+    """What the exchange keeps of a book: one word for its root and its size."""
+    return keccak(tree_root + size.to_bytes(32, "big"))
+
+
 def _subtree(nodes: Sequence[bytes]) -> bytes:
     # Level by level, an odd node at the end moving up unchanged: the same tree as the RFC's recursion by the
     # largest power of two, without its recursion.

@@ -18,6 +18,12 @@ class ForeignMemberError(WattbookError):
     code = "member.foreign"
 
 
+class ForeignDeviceError(WattbookError):
+    """A device's number is taken by another device, or its details differ from those on chain."""
+
+    code = "device.foreign"
+
+
 class Technology(IntEnum):
     """What a device is, as the Certificates contract numbers it; loads generate nothing."""
 
@@ -63,9 +69,16 @@ def register_members(contracts: Contracts, registrar: Key, market: bytes, accoun
 def register_device(
     contracts: Contracts, registrar: Key, market: bytes, slot_length_s: int, device: Device
 ) -> None:
-    """Enter a device in the Certificates contract, unless its number is taken."""
-    if registered_device(contracts, device.device) is not None:
+    """Enter a device in the Certificates contract, unless it is there.
+
+    Raises:
+        ForeignDeviceError: its number is another device's.
+    """
+    registered = registered_device(contracts, device.device)
+    if registered == device:
         return
+    if registered is not None:
+        raise ForeignDeviceError(f"device {device.device} is registered on chain as another: {registered}")
     details = {
         "owner": device.owner,
         "market": market,

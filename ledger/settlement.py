@@ -13,6 +13,7 @@ MAX_FILLS = 1_024
 """Most filled orders of one settlement."""
 
 _OPEN, _SETTLED, _VOIDED = 0, 1, 3
+NO_BOOK = bytes(32)
 
 
 class TooManyFillsError(WattbookError):
@@ -27,6 +28,12 @@ class SlotClosedError(WattbookError):
     code = "settlement.slot_closed"
 
 
+class ForeignBookError(WattbookError):
+    """Another order set than ours is committed for a slot."""
+
+    code = "settlement.foreign_book"
+
+
 class Settlement:
     """Commits, settles and voids the slots of one market. Every step can be repeated."""
 
@@ -37,13 +44,20 @@ class Settlement:
         self._stepper = stepper
 
     def commit_book(self, slot: int, hashes: Sequence[bytes]) -> bytes:
-        """Fix the slot's order set on chain, and return its Merkle root; `hashes` ascend."""
+        """Fix the slot's order set on chain, and return its Merkle root; `hashes` ascend.
+
+        Raises:
+            ForeignBookError: another order set is committed, and stays so: e.g. the store is not the one that
+                committed it.
+        """
         root = merkle.root(hashes)
         size = len(hashes)
 
         def is_done() -> bool:
             committed: bytes = self._exchange.read("books", self._market, slot)
-            return committed != bytes(32)
+            if committed not in (NO_BOOK, merkle.commitment(root, size)):
+                raise ForeignBookError(f"slot {slot} has a committed book that is not these {size} orders")
+            return committed != NO_BOOK
 
         def calldata() -> bytes:
             return self._exchange.interface.call("commit_book", self._market, slot, root, size)
@@ -83,6 +97,11 @@ class Settlement:
             lambda: self._is_closed(slot, but_not=_SETTLED, problem="is settled: it cannot be voided"),
             lambda: self._exchange.interface.call("void", self._market, slot),
         )
+
+    def is_settled(self, slot: int) -> bool:
+        """Whether the chain has settled the slot and not yet delivered it."""
+        state: int = self._exchange.read("slot_state", self._market, slot)
+        return state == _SETTLED
 
     def _is_closed(self, slot: int, *, but_not: int, problem: str) -> bool:
         # A delivered slot was closed one way or the other; its state no longer tells which.

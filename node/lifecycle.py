@@ -14,6 +14,7 @@ import structlog
 from ledger.allocation import Issuance, allocate
 from ledger.batches import FilledOrder, MemberReading
 from ledger.certificates import Certification
+from ledger.chain import CallRevertedError
 from ledger.delivery import Delivery
 from ledger.market import AccountState, Market
 from ledger.settlement import Settlement
@@ -174,7 +175,14 @@ class Lifecycle:
         if self._void_if_too_late(slot):
             return True
         price = (self._record(slot).price or 0) if self._design.uniform_price else 0
-        self._steps.settlement.settle(slot, price, list(self._fills(slot).values()))
+        try:
+            self._steps.settlement.settle(slot, price, list(self._fills(slot).values()))
+        except CallRevertedError:
+            # Nothing was sent. An account has changed since the clearing, e.g. its credits were withdrawn: clear
+            # again with what is left, at the next attempt.
+            if self._store.pending_intent(slot, "settle") is None:
+                self._store.discard_clearing(slot)
+            raise
         self._store.record_settled(slot)
         return True
 
@@ -214,6 +222,8 @@ class Lifecycle:
     def _void_if_too_late(self, slot: int) -> bool:
         if self._clock.now() <= self._market.void_after(slot):
             return False
+        if self._steps.settlement.is_settled(slot):
+            return False  # in time, but the node was stopped before it could write that down
         self._steps.settlement.void(slot)
         self._store.record_voided(slot)
         return True

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from eth_hash.auto import keccak
-
+from ledger import merkle
 from ledger.audit.findings import Findings
 from ledger.audit.model import Model
 from ledger.deployment import Contracts
@@ -35,7 +34,7 @@ def compare(contracts: Contracts, model: Model, findings: Findings, block_number
         findings.check("storage.slot", where, expected=_SLOT_STATES[state.state], found=stored)
         if state.book_root is not None:
             book = exchange.read("books", state.market, state.slot, block_number=block_number)
-            committed = keccak(state.book_root + state.book_size.to_bytes(32, "big"))
+            committed = merkle.commitment(state.book_root, state.book_size)
             findings.check("storage.book", where, expected=committed, found=book)
     escrow = contracts.credit.read("balanceOf", exchange.address, block_number=block_number)
     # Credits that were sent to the contract without a deposit belong to nobody: more is harmless, less is not.

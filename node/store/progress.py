@@ -83,6 +83,23 @@ class Progress(Orders, Slots):
             if trades:
                 connection.execute(insert(schema.trades), [asdict(trade) for trade in trades])
 
+    def discard_clearing(self, slot: int) -> None:
+        """What clearing decided cannot be settled any more: the slot is committed again, and clears again."""
+        with self._write() as connection:
+            discarded = connection.execute(
+                update(schema.slots)
+                .where(schema.slots.c.slot == slot, schema.slots.c.state == SlotState.CLEARED)
+                .values(state=SlotState.COMMITTED, price=None, bought_wh=None)
+            )
+            if discarded.rowcount != 1:
+                raise StoreConflictError(f"slot {slot} has no clearing that is not settled: nothing to discard")
+            connection.execute(
+                update(schema.orders)
+                .where(_ORDERS.slot == slot, _ORDERS.status == OrderStatus.CLOSED)
+                .values(fill_wh=0, amount_nano=0, reason=None)
+            )
+            connection.execute(delete(schema.trades).where(schema.trades.c.slot == slot))
+
     def record_settled(self, slot: int) -> None:
         """The clearing is settled on chain: its orders reach their final states."""
         kind = _ORDERS.status.type

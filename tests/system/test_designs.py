@@ -1,128 +1,17 @@
 """One slot on a real chain under each design that a node can trade by: orders over HTTP, amounts on chain."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger.devchain import dev_accounts
-from ledger.keys import Key
-from ledger.market import read_account, read_position
-from ledger.onboarding import fund
 from matching.orders import Order, Side
-from matching.readings import Reading, SignedReading
 from matching.wishes import Trait
-from node.auditing import audit_node
-from node.client import ApiProblemError, WattbookClient
-from node.composition import Config, Node, open_node, serving
+from node.client import ApiProblemError
 from node.design import UnknownDesignError
-from node.parties import FIRST_MEMBER_ACCOUNT
-from node.store.records import DeviceRecord, SlotState, Technology
 from node.wishes import StatedWish, Statement
-from tests.system.demo import free_port
+from tests.system.street import BUYER, OTHER_BUYER, SELLER_OF_STORED, SELLER_OF_SUN, SLOT, street
 
-SLOT = 1_700_000_100
-DEPOSIT = 10 * 10**9
-SELLER_OF_SUN, SELLER_OF_STORED, BUYER, OTHER_BUYER = range(4)
 SOLAR_ONLY = Statement((StatedWish(Trait.SOURCE, ("solar",)),), nonce=1)
-
-
-@dataclass(frozen=True)
-class Street:
-    """A small market of four members, of whom only the first generates."""
-
-    node: Node
-    clients: list[WattbookClient]
-    keys: list[Key]
-
-    def place(
-        self, member: int, side: Side, quantity_wh: int, price: int, statement: Statement | None = None
-    ) -> bytes:
-        order = Order(
-            account=self.keys[member].address,
-            market=self.node.market.id,
-            slot=SLOT,
-            side=side,
-            price=price,
-            quantity_wh=quantity_wh,
-            salt=0 if statement is None else statement.salt,
-        )
-        return self.clients[member].place(order, statement).order_hash
-
-    def trade_and_deliver(self, generated_wh: int, consumed_wh: int) -> None:
-        """Close the gate, settle; then meter the first member's generation and the buyers' consumption."""
-        client, key = self.clients[0], self.node.services.operator_api_key
-        client.advance_clock(SLOT - self.node.market.gate_lead_s, api_key=key)
-        client.advance_clock(SLOT + self.node.market.slot_length_s, api_key=key)
-        for device, energy_wh in ((1, generated_wh), (2, consumed_wh)):
-            reading = Reading(
-                chain_id=self.node.chain.chain_id,
-                market=self.node.market.id,
-                device=device,
-                slot=SLOT,
-                energy_wh=energy_wh,
-                register_wh=energy_wh,
-                sequence=1,
-            )
-            client.submit(SignedReading(reading, meter_key(device).sign(reading.signing_bytes())))
-        client.advance_clock(SLOT + self.node.market.slot_length_s, api_key=key)
-
-    def fill(self, order: bytes) -> int:
-        return self.clients[0].order(order).fill_wh
-
-    def position(self, member: int) -> int:
-        return read_position(self.node.contracts.exchange, self.keys[member].address, SLOT)
-
-    def paid(self, member: int) -> int:
-        """What the settlement itself took from an account, from the chain's state around it."""
-        settled = next(r for r in self.node.store.intents(SLOT) if r.intent.step == "settle")
-        assert settled.block_number is not None
-        before, after = (
-            read_account(self.node.contracts.exchange, self.keys[member].address, block_number=block).balance_nano
-            for block in (settled.block_number - 1, settled.block_number)
-        )
-        return before - after
-
-    def check_audit(self, design: str) -> None:
-        record = self.node.store.slot(SLOT)
-        assert record is not None
-        assert record.state is SlotState.CERTIFIED
-        exchange = self.node.contracts.exchange.address
-        assert audit_node(self.node.chain, exchange, self.node.store, design=design).findings == ()
-
-
-def meter_key(device: int) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(sha256(b"%d" % device).digest())
-
-
-@contextmanager
-def street(data: Path, design: str) -> Iterator[Street]:
-    config = Config(data=data, port=free_port(), chain_port=free_port(), stepped_from=SLOT - 1_200, design=design)
-    accounts = dev_accounts()[FIRST_MEMBER_ACCOUNT : FIRST_MEMBER_ACCOUNT + 4]
-    keys = [Key(account.private_key) for account in accounts]
-    with open_node(config) as node, serving(node):
-        for number, key in enumerate(keys):
-            node.registration.register_member(key.address, f"member {number}")
-            fund(node.contracts, node.config.parties.treasurer, key.address, DEPOSIT)
-        fund(node.contracts, node.config.parties.treasurer, node.market.utility, DEPOSIT)
-        for device, member, technology in (
-            (1, SELLER_OF_SUN, Technology.SOLAR),
-            (2, BUYER, Technology.LOAD),
-        ):
-            node.registration.register_device(
-                DeviceRecord(
-                    device=device,
-                    account=keys[member].address,
-                    technology=technology,
-                    nameplate_w=20_000,
-                    meter_key=meter_key(device).public_key().public_bytes_raw(),
-                )
-            )
-        yield Street(node, [WattbookClient(node.url, key) for key in keys], keys)
 
 
 @pytest.mark.parametrize("design", ["uniform", "discriminatory", "continuous", "preferences"])
