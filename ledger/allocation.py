@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from ledger.batches import MemberReading
 from ledger.trades import Trade
+from matching.errors import WattbookError
 from matching.orders import CertificatePreference
 
 
@@ -38,6 +39,12 @@ class Move:
     account: bytes
     amount_wh: int
     retired: bool
+
+
+class BrokenAllocationError(WattbookError):
+    """An allocation broke an invariant: a defect of this module, never of the slot's data."""
+
+    code = "certificates.broken_allocation"
 
 
 class _Producer:
@@ -99,10 +106,40 @@ def allocate(
         move(producers[seller], buyer, retired, retired=True)
         move(producers[seller], buyer, share - retired, retired=False)
 
-    return [
-        Move(device=device, account=account, amount_wh=amount, retired=retired)
-        for (device, account, retired), amount in moves.items()
-    ]
+    return _verified(
+        issuances,
+        readings,
+        [
+            Move(device=device, account=account, amount_wh=amount, retired=retired)
+            for (device, account, retired), amount in moves.items()
+        ],
+    )
+
+
+def _verified(issuances: Sequence[Issuance], readings: Sequence[MemberReading], moves: list[Move]) -> list[Move]:
+    """The moves, if issued = generated, moved <= issued, and retired <= consumed."""
+    issued, moved, retired = Counter[bytes](), Counter[int](), Counter[bytes]()
+    for issuance in issuances:
+        issued[issuance.owner] += issuance.amount_wh
+    for move in moves:
+        moved[move.device] += move.amount_wh
+        retired[move.account] += move.amount_wh if move.retired else 0
+    for reading in readings:
+        where = f"0x{reading.account.hex()}"
+        if issued[reading.account] != reading.generation_wh:
+            raise BrokenAllocationError(
+                f"{where} generated {reading.generation_wh} Wh: {issued[reading.account]} issued"
+            )
+        if retired[reading.account] > reading.consumption_wh:
+            raise BrokenAllocationError(
+                f"{where} consumed {reading.consumption_wh} Wh: {retired[reading.account]} retired"
+            )
+    for issuance in issuances:
+        if moved[issuance.device] > issuance.amount_wh:
+            raise BrokenAllocationError(
+                f"device {issuance.device}: {moved[issuance.device]} Wh moved of {issuance.amount_wh}"
+            )
+    return moves
 
 
 def _delivered_shares(producers: dict[bytes, _Producer], trades: Sequence[Trade]) -> dict[int, int]:

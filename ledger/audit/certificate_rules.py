@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from ledger.allocation import Issuance, Move, allocate
+from ledger.allocation import BrokenAllocationError, Issuance, Move, allocate
 from ledger.audit.findings import Findings
 from ledger.audit.history import History, Occurrence
 from ledger.audit.model import Model, SlotModel
@@ -97,7 +97,10 @@ class CertificateRules:
         ]
         self._check_nameplates(slot)
         if self._model.markets[slot.market].uniform_price:
-            expected = allocate(slot.issuances, slot.readings, slot.trades)
+            try:
+                expected: object = allocate(slot.issuances, slot.readings, slot.trades)
+            except BrokenAllocationError as error:  # what was issued is not what was generated
+                expected = error
             self._findings.check("certify.allocation", where, expected=expected, found=slot.moves)
         else:
             self._check_received(slot)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from matching.errors import WattbookError
-from node.cli.common import fail
+from node.cli.common import AsJson, fail, print_json
 
 
 def serve(
@@ -30,6 +30,7 @@ def serve(
     stepped_from: Annotated[
         int | None, typer.Option(help="Move the clock by hand, beginning at this Unix second.")
     ] = None,
+    json: AsJson = False,
 ) -> None:
     """Run a node: its API, its slots and, unless told another, its own chain."""
     # The chain takes a second to import, which the other subcommands should not wait for.
@@ -52,11 +53,22 @@ def serve(
             parties=development_parties() if parties is None else read_parties(parties),
         )
         with open_node(config) as node, serving(node):
-            typer.echo(f"API        {node.url}/docs")
-            typer.echo(f"JSON-RPC   {node.chain_url}, chain id {node.chain.chain_id}")
-            typer.echo(f"Exchange   0x{node.contracts.exchange.address.hex()}")
-            if parties is None:
-                typer.echo("All keys are development keys: everybody knows them.")
+            if json:
+                print_json(
+                    {
+                        "url": node.url,
+                        "rpc_url": node.chain_url,
+                        "chain_id": node.chain.chain_id,
+                        "exchange": node.contracts.exchange.address,
+                        "market": node.market.id,
+                    }
+                )
+            else:
+                typer.echo(f"API        {node.url}/docs")
+                typer.echo(f"JSON-RPC   {node.chain_url}, chain id {node.chain.chain_id}")
+                typer.echo(f"Exchange   0x{node.contracts.exchange.address.hex()}")
+                if parties is None:
+                    typer.echo("All keys are development keys: everybody knows them.")
             stop.wait()
     except (WattbookError, OSError) as error:
         fail(error)

@@ -2,10 +2,11 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.allocation import Issuance, Move, allocate, pro_rata
+from ledger.allocation import BrokenAllocationError, Issuance, Move, allocate, pro_rata
 from ledger.batches import FilledOrder, MemberReading
 from ledger.trades import Trade
 from matching.orders import CertificatePreference, Side
@@ -151,6 +152,12 @@ def test_a_buyer_without_a_meter_holds_what_it_bought() -> None:
 
 
 # -------------------------------------------------------------------------------------------- pro rata
+
+
+def test_what_was_issued_must_be_what_was_generated() -> None:
+    generation = [MemberReading(account(ANNA), 0, 499)]
+    with pytest.raises(BrokenAllocationError, match="generated 499 Wh: 500 issued"):
+        allocate([issued(1, ANNA, 500)], generation, [])
 
 
 def test_a_remainder_goes_to_the_largest_fraction_and_then_to_the_earlier_claim() -> None:

@@ -1,0 +1,150 @@
+"""The audit against histories that the contracts allow and that are wrong all the same, and lying chains."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from ledger.audit.run import AuditReport, audit
+from ledger.batches import FilledOrder, MemberReading
+from ledger.chain import Address, Hash, Log, Transaction
+from ledger.deployment import DeploymentError
+from tests.contracts.devices import DEVICE, certify, register
+from tests.world import SLOT, World
+
+
+def audited(world: World) -> AuditReport:
+    return audit(world.chain, world.exchange.address)
+
+
+def rules(report: AuditReport) -> set[str]:
+    return {finding.rule for finding in report.findings}
+
+
+def trade_a_slot(world: World, *, generation_wh: int = 500, certified_wh: int | None = 500) -> None:
+    """Member 1 sells 300 Wh of its generation to member 0."""
+    register(world, DEVICE, world.members[1].address)
+    bid, offer = world.bid(0, 300, 200_000), world.offer(1, 300, 100_000)
+    world.commit(size=2)
+    world.settle([FilledOrder(bid, 300), FilledOrder(offer, 300)])
+    consumption = {0: 400}
+    world.deliver(
+        [
+            MemberReading(key.address, consumption.get(number, 0), generation_wh if number == 1 else 0)
+            for number, key in enumerate(world.members)
+        ]
+    )
+    if certified_wh is not None:
+        certify(world, [(DEVICE, certified_wh)], [(DEVICE, world.members[0].address, 300, True)])
+
+
+def test_an_honest_history_holds(world: World) -> None:
+    trade_a_slot(world)
+    report = audited(world)
+    assert report.findings == ()
+    assert report.checks > 50
+    assert report.model.slots[world.market, SLOT].bought_wh == 300
+
+
+def test_an_exchange_without_history_holds(world: World) -> None:
+    assert audited(world).findings == ()
+
+
+def test_an_address_without_an_exchange_is_an_error(world: World) -> None:
+    with pytest.raises(DeploymentError, match="no contract at"):
+        audit(world.chain, b"\x13" * 20)
+
+
+def test_certifying_more_than_was_generated_is_found(world: World) -> None:
+    trade_a_slot(world, generation_wh=499)
+    assert {"certify.generation", "certify.allocation"} <= rules(audited(world))
+
+
+def test_certificates_that_do_not_follow_the_trades_are_found(world: World) -> None:
+    trade_a_slot(world, certified_wh=None)
+    certify(world, [(DEVICE, 500)], [(DEVICE, world.members[2].address, 300, False)])
+    assert "certify.allocation" in rules(audited(world))
+
+
+def test_retiring_more_than_was_consumed_is_found(world: World) -> None:
+    trade_a_slot(world, certified_wh=None)
+    certify(world, [(DEVICE, 500)], [(DEVICE, world.members[0].address, 450, True)])
+    assert "retire.consumption" in rules(audited(world))
+
+
+def test_a_settlement_of_more_orders_than_the_book_has_is_found(world: World) -> None:
+    bid, offer = world.bid(0, 300, 200_000), world.offer(1, 300, 100_000)
+    world.commit(size=1)
+    world.settle([FilledOrder(bid, 300), FilledOrder(offer, 300)])
+    assert "settle.size" in rules(audited(world))
+
+
+class LyingChain:
+    """A chain that changes what it says: a bad RPC endpoint, or contracts that are not what they seem."""
+
+    def __init__(self, world: World) -> None:
+        self._chain = world.chain
+        self.change_call = lambda data: data
+        self.drop_topic: Hash | None = None
+        self.change_input = lambda data: data
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._chain, name)
+
+    def call(self, to: Address, data: bytes, **more: object) -> bytes:
+        answer: bytes = self._chain.call(to, data, **more)  # type: ignore[arg-type]
+        changed: bytes = self.change_call(answer)
+        return changed
+
+    def logs(self, **query: object) -> Sequence[Log]:
+        found: list[Log] = self._chain.logs(**query)  # type: ignore[arg-type]
+        return [log for log in found if log.topics[0] != self.drop_topic]
+
+    def transaction(self, transaction_hash: Hash) -> Transaction | None:
+        found = self._chain.transaction(transaction_hash)
+        return found and replace(found, input=self.change_input(found.input))
+
+
+@pytest.mark.parametrize("event", ["Deposited", "BookCommitted", "Settled", "Delivered"])
+def test_a_missing_event_is_found(world: World, event: str) -> None:
+    trade_a_slot(world)
+    chain = LyingChain(world)
+    chain.drop_topic = world.exchange.interface.topic(event)
+    assert audit(chain, world.exchange.address).findings  # type: ignore[arg-type]
+
+
+# Where the first fill is in the calldata: after the selector and five words.
+FIRST_FILL = 4 + 5 * 32
+
+
+@pytest.mark.parametrize(
+    ("byte", "rule"),
+    [
+        (FIRST_FILL + 20, "settle.signature"),  # in the account
+        (FIRST_FILL + 32 + 31, "settle.signature"),  # the quantity's last byte
+        (FIRST_FILL + 64 + 20, "settle.signature"),  # in r
+        (4 + 64 + 31, "settle.price"),  # the price's last byte
+    ],
+)
+def test_one_changed_byte_of_a_settlement_is_found(world: World, byte: int, rule: str) -> None:
+    trade_a_slot(world)
+    chain = LyingChain(world)
+    settle = world.exchange.interface.selector("settle")
+
+    def change(data: bytes) -> bytes:
+        return data[:byte] + bytes([data[byte] ^ 1]) + data[byte + 1 :] if data[:4] == settle else data
+
+    chain.change_input = change
+    assert rule in rules(audit(chain, world.exchange.address))  # type: ignore[arg-type]
+
+
+def test_storage_that_differs_from_the_replay_is_found(world: World) -> None:
+    trade_a_slot(world)
+    chain = LyingChain(world)
+    account = world.balance(world.members[0].address).to_bytes(32, "big")
+    chain.change_call = lambda answer: answer.replace(
+        account, (int.from_bytes(account, "big") + 1).to_bytes(32, "big")
+    )
+    report = audit(chain, world.exchange.address)  # type: ignore[arg-type]
+    assert rules(report) == {"storage.balance"}
+    assert world.members[0].address.hex() in report.findings[0].where
