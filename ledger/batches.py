@@ -9,10 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger.eip712 import Domain, SignedOrder, order_hash
+from matching.errors import WattbookError
 from matching.orders import CertificatePreference, Order, Side
 
 _MASK_8, _MASK_32, _MASK_40, _MASK_63, _MASK_64 = (2**bits - 1 for bits in (8, 32, 40, 63, 64))
 _MASK_160 = 2**160 - 1
+
+
+class BatchFieldError(WattbookError, ValueError):
+    """A number does not fit its field in a packed word."""
+
+    code = "settlement.field"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +64,11 @@ def reading_word(reading: MemberReading) -> int:
     """One member's line of `deliver`.
 
     Raises:
-        ValueError: a reading does not fit 32 bits.
+        BatchFieldError: a reading does not fit 32 bits.
     """
     for name, value in (("consumption", reading.consumption_wh), ("generation", reading.generation_wh)):
         if not 0 <= value <= _MASK_32:
-            raise ValueError(f"{name} of 0x{reading.account.hex()} is {value} Wh: must be 0 to {_MASK_32}")
+            raise BatchFieldError(f"{name} of 0x{reading.account.hex()} is {value} Wh: must be 0 to {_MASK_32}")
     account = int.from_bytes(reading.account, "big")
     return account | reading.consumption_wh << 160 | reading.generation_wh << 192
 
@@ -108,7 +115,7 @@ def _fill_words(fill: FilledOrder) -> bytes:
     # Unchecked, one field would run over into the next, and the contract would settle something else.
     for name, value, limit in (("fill_wh", fill.fill_wh, _MASK_32), ("amount_nano", fill.amount_nano, _MASK_63)):
         if not 0 <= value <= limit:
-            raise ValueError(f"{name} of order 0x{fill.signed.hash.hex()} is {value}: must be 0 to {limit}")
+            raise BatchFieldError(f"{name} of order 0x{fill.signed.hash.hex()} is {value}: must be 0 to {limit}")
     who = int.from_bytes(order.account, "big") | order.salt << 160
     terms = (
         order.quantity_wh

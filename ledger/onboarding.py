@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from ledger.chain import CallRevertedError
-from ledger.deployment import Contracts, transact
+from ledger.deployment import Contracts, confirmed, transact
 from ledger.keys import Key
+from ledger.transactions import build
 from matching.errors import WattbookError
 
 _REGISTRATIONS_PER_TRANSACTION = 256
+FIRST_NATIVE_WEI = 10**17
+"""What an account gets with its first deposit: enough for dozens of withdrawals at usual gas prices."""
 
 
 class ForeignMemberError(WattbookError):
@@ -109,9 +112,14 @@ def registered_device(contracts: Contracts, number: int) -> Device | None:
 def fund(contracts: Contracts, treasurer: Key, account: bytes, amount_nano: int) -> None:
     """Mint credits and put them into an account's escrow: what a treasurer does when money has arrived.
 
+    An account without native money also gets some, so that it can pay for leaving without anybody's help.
+
     Not repeatable: each call is a payment. The caller keeps the books of what was paid in.
     """
     credit, exchange = contracts.credit, contracts.exchange
+    if exchange.chain.balance(account) == 0:
+        gift = build(exchange.chain, treasurer, to=account, data=b"", value_wei=FIRST_NATIVE_WEI)
+        confirmed(exchange.chain, gift.raw)
     transact(credit, treasurer, credit.interface.call("mint", treasurer.address, amount_nano))
     transact(credit, treasurer, credit.interface.call("approve", exchange.address, amount_nano))
     transact(exchange, treasurer, exchange.interface.call("deposit", account, amount_nano))

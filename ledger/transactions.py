@@ -14,6 +14,7 @@ PRIORITY_FEE_WEI = 10**9
 _FEE_HEADROOM = 64
 # The state may change between estimate and inclusion; unused gas is not paid for.
 _GAS_HEADROOM_PERCENT = 120
+_TRANSFER_GAS = 21_000
 _POLL_S = 0.2
 PATIENCE_S = 120.0
 """How long to wait for a broadcast transaction to be mined, unless told otherwise."""
@@ -35,14 +36,16 @@ class SignedTransaction:
 
 
 def build(
-    chain: Chain, key: Key, *, to: Address | None, data: bytes, nonce: int | None = None
+    chain: Chain, key: Key, *, to: Address | None, data: bytes, nonce: int | None = None, value_wei: int = 0
 ) -> SignedTransaction:
     """Sign an EIP-1559 transaction; `to` None creates a contract; the nonce defaults to the key's next one.
 
     Raises:
         CallRevertedError: it would revert on the head's state.
     """
-    gas = chain.estimate_gas(to, data, sender=key.address) * _GAS_HEADROOM_PERCENT // 100
+    gas = _TRANSFER_GAS
+    if data or to is None:
+        gas = chain.estimate_gas(to, data, sender=key.address) * _GAS_HEADROOM_PERCENT // 100
     fields: dict[str, object] = {
         "type": 2,
         "chainId": chain.chain_id,
@@ -50,7 +53,7 @@ def build(
         "gas": gas,
         "maxPriorityFeePerGas": PRIORITY_FEE_WEI,
         "maxFeePerGas": chain.head().base_fee_wei * _FEE_HEADROOM + PRIORITY_FEE_WEI,
-        "value": 0,
+        "value": value_wei,
         "data": data,
     }
     if to is not None:

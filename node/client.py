@@ -211,6 +211,14 @@ class WattbookClient:
         answer = self._request("POST", "/v1/readings", json=[_reading_body(reading) for reading in readings])
         return self._parsed(lambda fields: [RowAnswer.parse(row) for row in fields["rows"]], answer)
 
+    def deposit(self, account: bytes, amount_nano: int, reference: str, *, api_key: str) -> None:
+        """Enter a payment into an account's escrow, with the operator's API key; each reference once.
+
+        Repeated after a lost answer, it is refused as known: then the balance tells what came of the first.
+        """
+        body = {"account": to_data(account), "amount": str(amount_nano), "reference": reference}
+        self._request("POST", "/v1/deposits", json=body, headers={"X-API-Key": api_key})
+
     def advance_clock(self, now: int, *, api_key: str) -> list[SlotAnswer]:
         """Move a stepped clock on, with the operator's API key; returns the slots that moved."""
         answer = self._request("POST", "/v1/clock", json={"now": now}, headers={"X-API-Key": api_key})
@@ -223,7 +231,9 @@ class WattbookClient:
 
     def _signer(self) -> Key:
         if self._key is None:
-            raise NoKeyError("the client has no key to sign with")
+            raise NoKeyError(
+                "no key to sign with: give one with --key or WATTBOOK_KEY, or as WattbookClient's key"
+            )
         return self._key
 
     def _check(self, signed: SignedReceipt, order_hash: bytes, order: Order) -> None:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import structlog
@@ -15,7 +15,7 @@ from ledger.certificates import Certification
 from ledger.chain import Chain
 from ledger.delivery import Delivery
 from ledger.deployment import Contracts, MarketTerms, attach, deploy, open_market
-from ledger.devchain import DevChain
+from ledger.devchain import DevAccount, DevChain, dev_accounts
 from ledger.devchain import rpc as devchain_rpc
 from ledger.eip712 import Domain
 from ledger.jsonrpc import JsonRpcChain
@@ -28,7 +28,7 @@ from node.api.app import create_app
 from node.api.services import Addresses, Services
 from node.chainview import ChainView
 from node.clock import Clock, RealClock, SteppedClock, remembered_clock
-from node.datadir import DataFolder, Deployment
+from node.datadir import DataFolder, DataFolderError, Deployment
 from node.design import Design, require_known
 from node.escrow import Escrow
 from node.intake import Intake, Limits
@@ -55,8 +55,9 @@ class Config:
         rpc_url: the chain's JSON-RPC endpoint; None for the embedded chain.
         stepped_from: None for the time of day; else the clock is moved by hand, and this is where it begins.
         market_name: names a new market; its UTF-8 bytes, at most 32, are the market's id.
-        terms, tariff, design: of a new market; an existing one keeps its own. Whether its price is uniform
-            follows from the design.
+        terms, tariff: of a new market; an existing one keeps its own. Whether its price is uniform follows from
+            the design.
+        design: of a new market, None for uniform; an existing one's must be the same, or None.
     """
 
     data: Path
@@ -68,7 +69,7 @@ class Config:
     market_name: str = "community"
     terms: MarketTerms = field(default_factory=MarketTerms)
     tariff: Tariff = DEFAULT_TARIFF
-    design: str = uniform.DESIGN
+    design: str | None = None
     limits: Limits = field(default_factory=Limits)
     parties: Parties = field(default_factory=development_parties)
 
@@ -81,6 +82,7 @@ class Node:
     chain: Chain
     contracts: Contracts
     market: Market
+    first_slot: int
     store: Store
     clock: Clock
     lifecycle: Lifecycle
@@ -106,10 +108,13 @@ def open_node(config: Config) -> Iterator[Node]:
         WattbookError: the data folder, the chain or the store is in use, foreign or out of reach.
     """
     folder = DataFolder(config.data)
+    known = folder.deployment()
+    if known is not None:
+        _require_same(config, known)
     with ExitStack() as stack:
         clock = _BeforeStoreClock(config)
         chain = _open_chain(config, folder, clock.now, stack)
-        deployment = folder.deployment() or _deploy(config, folder, chain, clock.now())
+        deployment = known or _deploy(config, folder, chain, clock.now())
         contracts = attach(chain, deployment.exchange)
         market = read_market(contracts.exchange, deployment.market)
         domain = Domain(chain.chain_id, deployment.exchange)
@@ -131,6 +136,7 @@ def open_node(config: Config) -> Iterator[Node]:
             contracts=contracts,
             market=market,
             registrar=config.parties.registrar,
+            treasurer=config.parties.treasurer,
             store=store,
             clock=clock.settled,
         )
@@ -139,12 +145,14 @@ def open_node(config: Config) -> Iterator[Node]:
             chain=chain,
             contracts=contracts,
             market=market,
+            first_slot=deployment.first_slot,
             store=store,
             clock=clock.settled,
             lifecycle=lifecycle,
             registration=registration,
             services=Services(
                 market=market,
+                design=deployment.design,
                 domain=domain,
                 addresses=Addresses(
                     exchange=contracts.exchange.address,
@@ -165,7 +173,13 @@ def open_node(config: Config) -> Iterator[Node]:
                     limits=config.limits,
                     design=deployment.design,
                 ),
-                metering=Metering(market=market, domain=domain, store=store, clock=clock.settled),
+                metering=Metering(
+                    market=market,
+                    domain=domain,
+                    store=store,
+                    clock=clock.settled,
+                    largest_load_wh=config.limits.quantity_wh,
+                ),
                 escrow=escrow,
                 accounts=view,
                 tariffs=view,
@@ -210,22 +224,56 @@ def _open_chain(config: Config, folder: DataFolder, now: Callable[[], int], stac
         remote = JsonRpcChain(config.rpc_url)
         stack.callback(remote.close)
         return remote
-    chain = DevChain.open(folder.chain, clock=now)
+    chain = DevChain.open(folder.chain, clock=now, accounts=_accounts(config.parties))
     stack.callback(chain.close)
     return chain
 
 
+def _accounts(parties: Parties) -> tuple[DevAccount, ...]:
+    """Who owns native money on an embedded chain: the parties, and everybody if their keys are everybody's."""
+    if parties == development_parties():
+        return dev_accounts()
+    keys = (getattr(parties, party.name) for party in fields(parties))
+    return tuple(DevAccount(key.address, key.secret) for key in keys)
+
+
+def _require_same(config: Config, known: Deployment) -> None:
+    """Refuse to go on with a market in another way than it was begun.
+
+    Raises:
+        DataFolderError: the clock is of another kind, or another design is asked for.
+    """
+    stepped = config.stepped_from is not None
+    if stepped != known.stepped:
+        kinds = {True: "moved by hand (as by the demonstration)", False: "the time of day"}
+        raise DataFolderError(
+            f"{config.data} holds a market whose clock is {kinds[known.stepped]}: use another folder"
+        )
+    if config.design not in (None, known.design):
+        raise DataFolderError(
+            f"{config.data} holds a market of design {known.design}: it cannot be {config.design}"
+        )
+
+
 def _deploy(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deployment:
     """Deploy and open a new market. Killed before the end, it begins again with new contracts."""
-    require_known(config.design)
+    design = config.design or uniform.DESIGN
+    require_known(design)
     roles = config.parties.roles
     contracts = deploy(chain, config.parties.deployer, roles)
     market = config.market_name.encode().ljust(32, b"\0")
-    terms = replace(config.terms, uniform_price=config.design == uniform.DESIGN)
+    terms = replace(config.terms, uniform_price=design == uniform.DESIGN)
     open_market(contracts, config.parties.owner, market, roles=roles, terms=terms, tariff=config.tariff)
     length = config.terms.slot_length_s
     first_slot = (now + config.terms.gate_lead_s) // length * length + length
-    deployment = Deployment(chain.chain_id, contracts.exchange.address, market, first_slot, config.design)
+    deployment = Deployment(
+        chain_id=chain.chain_id,
+        exchange=contracts.exchange.address,
+        market=market,
+        first_slot=first_slot,
+        design=design,
+        stepped=config.stepped_from is not None,
+    )
     folder.write_deployment(deployment)
     return deployment
 
@@ -267,7 +315,11 @@ def _ticking(node: Node) -> Iterator[None]:
 
     def tick() -> None:
         while not stop.is_set():
-            node.lifecycle.advance()
+            try:
+                node.lifecycle.advance()
+            except Exception:
+                # Whatever it is, the next slots need their clock. It is logged, and /ready tells of it.
+                log.exception("slots could not be moved on")
             due_in_s = node.lifecycle.next_due_at() - node.clock.now()
             stop.wait(min(max(due_in_s, 0), _LONGEST_WAIT_S))
 

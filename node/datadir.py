@@ -25,6 +25,7 @@ class Deployment:
     market: bytes
     first_slot: int
     design: str
+    stepped: bool
 
 
 class DataFolder:
@@ -61,6 +62,7 @@ class DataFolder:
                 market=bytes.fromhex(fields["market"][2:]),
                 first_slot=int(fields["first_slot"]),
                 design=str(fields["design"]),
+                stepped=bool(fields["stepped"]),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise DataFolderError(
@@ -75,6 +77,7 @@ class DataFolder:
             "market": "0x" + deployment.market.hex(),
             "first_slot": deployment.first_slot,
             "design": deployment.design,
+            "stepped": deployment.stepped,
         }
         self._write("deployment.json", json.dumps(fields, indent=2) + "\n")
 

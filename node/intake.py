@@ -29,6 +29,7 @@ from node.refusals import (
     OrderSignatureError,
     TooEarlyOrderError,
     TooLargeOrderError,
+    TooManyOrdersError,
     UncoveredOrderError,
     UnknownMarketError,
 )
@@ -45,10 +46,15 @@ class Limits:
     Attributes:
         quantity_wh: largest order, Wh; by default 100 kWh, what a 400 kW connection carries in a quarter hour.
         horizon_s: how far ahead of now a slot may start, seconds.
+        orders_per_slot: orders of all accounts for one slot, cancelled ones included: below what one settlement
+            carries, so that nobody's order can be more than settles.
+        orders_per_account: orders of one account for one slot: a step curve, but no crowd.
     """
 
     quantity_wh: int = 100_000
     horizon_s: int = 7 * 86_400
+    orders_per_slot: int = 1_000
+    orders_per_account: int = 32
 
 
 class Intake:
@@ -114,6 +120,7 @@ class Intake:
             self._check_statement(order, statement)
         with self._taking:
             self._check_account(order)
+            self._check_number(order)
             # Again, as waiting and looking at the chain took time.
             self._check_gate(order.slot)
             wishes = None if statement is None else statement.encoded()
@@ -189,6 +196,18 @@ class Intake:
         needed_nano = order_cover(order, self._tariffs.tariff(order.slot))
         if needed_nano > standing.free_nano:
             raise UncoveredOrderError(order.account, needed_nano, standing.free_nano)
+
+    def _check_number(self, order: Order) -> None:
+        in_slot, of_account = self._store.count_orders(order.slot, order.account)
+        if of_account >= self._limits.orders_per_account:
+            raise TooManyOrdersError(
+                f"0x{order.account.hex()} has {of_account} orders for slot {order.slot}: at most "
+                f"{self._limits.orders_per_account}"
+            )
+        if in_slot >= self._limits.orders_per_slot:
+            raise TooManyOrdersError(
+                f"slot {order.slot} has {in_slot} orders: at most {self._limits.orders_per_slot} can settle"
+            )
 
     def _sign(self, receipt: Receipt) -> bytes:
         return self._operator.sign(receipt_hash(self._domain, receipt))

@@ -36,7 +36,11 @@ from node.store.store import Store
 
 UNFINISHED = tuple(state for state in SlotState if state is not SlotState.CERTIFIED)
 CANCELLED_REASON = "its account cancelled all earlier orders"
+EXPIRED_REASON = "it expires before it can settle"
 UNCOVERED_REASON = "its account's escrow no longer covers it"
+
+# Between clearing and the block that settles.
+_TIME_TO_SETTLE_S = 300
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +77,7 @@ class Lifecycle:
         self._steps = steps
         self._design = design
         self._turn = threading.Lock()
+        self.trouble: str | None = None
         self._next_slot: int | None = None
         self._moves: dict[SlotState, Callable[[int], bool]] = {
             SlotState.OPEN: self._close,
@@ -90,8 +95,10 @@ class Lifecycle:
         A slot whose step fails stays where it is and is tried again at the next call; the others go on.
         """
         with self._turn:
+            self.trouble = "the last attempt ended early: see the log"  # unless it ends below
             self._add_due_slots()
             moved = [record.slot for record in self._store.slots(states=UNFINISHED) if self._advance_slot(record)]
+            self.trouble = None
             return [self._record(slot) for slot in moved]
 
     def next_due_at(self) -> int:
@@ -240,6 +247,8 @@ class Lifecycle:
             order = record.signed.order
             if order.epoch != states[order.account].epoch_at(slot):
                 rejected[record.signed.hash] = CANCELLED_REASON
+            elif order.expires_at < self._clock.now() + _TIME_TO_SETTLE_S:
+                rejected[record.signed.hash] = EXPIRED_REASON
             elif order.side is Side.BID:
                 cost_nano = order.price * order.quantity_wh
                 if cost_nano > cover_nano[order.account]:

@@ -24,11 +24,15 @@ _HOUR_S = 3_600
 class Metering:
     """Takes readings for one market. Thread-safe."""
 
-    def __init__(self, *, market: Market, domain: Domain, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, *, market: Market, domain: Domain, store: Store, clock: Clock, largest_load_wh: int = 100_000
+    ) -> None:
+        """`largest_load_wh` is the most that a load can consume in a slot."""
         self._market = market
         self._domain = domain
         self._store = store
         self._clock = clock
+        self._largest_load_wh = largest_load_wh
         # From looking at a meter's last reading to writing down the next.
         self._taking = threading.Lock()
 
@@ -85,6 +89,11 @@ class Metering:
 
     def _check_energy(self, reading: Reading, device: DeviceRecord) -> None:
         if device.technology is Technology.LOAD:
+            if reading.energy_wh > self._largest_load_wh:
+                raise ImplausibleReadingError(
+                    f"reading field 'energy_wh' is {reading.energy_wh}: at most {self._largest_load_wh}, what a "
+                    "connection carries in a slot"
+                )
             return
         most_wh = device.nameplate_w * self._market.slot_length_s // _HOUR_S
         if reading.energy_wh > most_wh:

@@ -66,4 +66,8 @@ def read_parties(path: Path) -> Parties:
     for name, key in keys.items():
         if len(key.secret) != 32:
             raise PartiesError(f"{path}: the key of '{name}' has {len(key.secret)} bytes: must be 32")
+    if len({key.secret for key in keys.values()}) < len(keys):
+        raise PartiesError(
+            f"{path}: two parties have the same key: each needs its own, for its powers and its nonces"
+        )
     return Parties(**keys)

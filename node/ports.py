@@ -39,9 +39,15 @@ class Onboarding(Protocol):
     def register_device(self, device: DeviceRecord) -> DeviceRecord:
         """Enter a member's device and its meter's key."""
 
+    def deposit(self, account: bytes, amount_nano: int, reference: str) -> None:
+        """Put money that has arrived into an account's escrow; each reference once."""
+
 
 class Lifecycle(Protocol):
     """Moves slots on. Thread-safe."""
+
+    trouble: str | None
+    """What went wrong when slots were last moved on, in words; None if nothing did."""
 
     def advance(self) -> Sequence[SlotRecord]:
         """Do everything that is due now, and return the slots that moved, as they are afterwards."""

@@ -69,6 +69,12 @@ class UncoveredOrderError(WattbookError):
         self.free_nano = free_nano
 
 
+class TooManyOrdersError(WattbookError):
+    """The account, or everybody together, placed as many orders for the slot as can settle."""
+
+    code = "order.too_many"
+
+
 class UnknownDeviceError(WattbookError):
     """No device with this number is registered."""
 

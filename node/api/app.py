@@ -6,6 +6,7 @@ from node.api import (
     balances,
     certificates,
     clock,
+    deposits,
     devices,
     errors,
     health,
@@ -31,6 +32,7 @@ _ROUTERS = (
     readings.router,
     members.router,
     devices.router,
+    deposits.router,
     clock.router,
 )
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from node.api.services import Parts
+from node.problems import RequestError
 
 router = APIRouter(tags=["health"])
 
@@ -22,7 +23,9 @@ def health() -> Health:
 
 @router.get("/ready")
 def ready(parts: Parts) -> Health:
-    """Store and chain answer too; otherwise a problem."""
+    """Store and chain answer too, and slots move on; otherwise a problem."""
+    if parts.lifecycle.trouble is not None:
+        raise RequestError(f"slots do not move on: {parts.lifecycle.trouble}", code="node.trouble")
     parts.store.latest_slot()
     parts.accounts.state(parts.market.operator)
     return Health()

@@ -31,6 +31,7 @@ class MarketOut(BaseModel):
     """The market, its clock and tariff now, and where and for whom signatures count."""
 
     id: Hash
+    design: str
     slot_length_s: int
     gate_lead_s: int
     settle_within_s: int
@@ -55,6 +56,7 @@ def read_market(parts: Parts) -> MarketOut:
     open_slot = -(-first // market.slot_length_s) * market.slot_length_s
     return MarketOut(
         id=market.id,
+        design=parts.design,
         slot_length_s=market.slot_length_s,
         gate_lead_s=market.gate_lead_s,
         settle_within_s=market.settle_within_s,

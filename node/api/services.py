@@ -30,6 +30,7 @@ class Services:
     """The parts of one node that its API offers to the world."""
 
     market: Market
+    design: str
     domain: Domain
     addresses: Addresses
     store: Store

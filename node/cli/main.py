@@ -6,7 +6,9 @@ from node.cli.audit import audit
 from node.cli.balance import balance
 from node.cli.certificates import certificates
 from node.cli.demo import demo
+from node.cli.deposit import deposit
 from node.cli.order import order
+from node.cli.orders import orders
 from node.cli.serve import serve
 from node.cli.trades import trades
 
@@ -16,5 +18,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (demo, serve, order, balance, trades, certificates, audit):
+for _command in (demo, serve, order, orders, balance, trades, certificates, audit, deposit):
     app.command()(_command)

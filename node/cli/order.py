@@ -15,7 +15,8 @@ _NEXT = "next"
 
 def order(
     *,
-    bid: Annotated[bool, typer.Option("--bid/--offer", help="Buy or sell.")],
+    bid: Annotated[bool, typer.Option("--bid", help="Buy.")] = False,
+    offer: Annotated[bool, typer.Option("--offer", help="Sell.")] = False,
     kwh: Annotated[str, typer.Option(help="How much at most, kWh.")],
     price: Annotated[str, typer.Option(help="Limit price, ct/kWh, grid fee excluded.")],
     slot: Annotated[
@@ -27,6 +28,8 @@ def order(
     json: AsJson = False,
 ) -> None:
     """Place a bid or an offer for one slot, signed with your key."""
+    if bid == offer:
+        raise typer.BadParameter("give one of the two", param_hint="--bid, --offer")
     with connected(url, key) as client:
         market = client.market()
         content = Order(

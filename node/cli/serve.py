@@ -15,8 +15,10 @@ def serve(
     *,
     data: Annotated[Path, typer.Option(help="The node's data folder; made if absent.")] = Path("var/node"),
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of the API.")] = 8000,
-    chain_port: Annotated[int, typer.Option(help="Port of the embedded chain's JSON-RPC.")] = 8545,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the API.")] = 8000,
+    chain_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the embedded chain's JSON-RPC.")
+    ] = 8545,
     rpc: Annotated[
         str | None, typer.Option(help="JSON-RPC endpoint of a chain to use instead of the embedded one.")
     ] = None,
@@ -25,8 +27,9 @@ def serve(
     ] = None,
     market: Annotated[str, typer.Option(help="Name of a new market.")] = "community",
     design: Annotated[
-        str, typer.Option(help="How a new market clears: uniform, discriminatory, continuous or preferences.")
-    ] = "uniform",
+        str | None,
+        typer.Option(help="How a new market clears: uniform, discriminatory, continuous or preferences."),
+    ] = None,
     stepped_from: Annotated[
         int | None, typer.Option(help="Move the clock by hand, beginning at this Unix second.")
     ] = None,
@@ -67,6 +70,7 @@ def serve(
                 typer.echo(f"API        {node.url}/docs")
                 typer.echo(f"JSON-RPC   {node.chain_url}, chain id {node.chain.chain_id}")
                 typer.echo(f"Exchange   0x{node.contracts.exchange.address.hex()}")
+                typer.echo(f"Operator's API key in {data / 'operator-api-key'}. Ctrl-C stops.")
                 if parties is None:
                     typer.echo("All keys are development keys: everybody knows them.")
             stop.wait()

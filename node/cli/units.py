@@ -35,6 +35,18 @@ def price(ct_per_kwh: str) -> int:
     return _whole("price", ct_per_kwh, _PRICE_PER_CT, "four decimals")
 
 
+def money_nano(eur: str) -> int:
+    """Nano-credits from EUR.
+
+    Raises:
+        UnitError: not a number, not above zero, or with more than nine decimals.
+    """
+    amount = _whole("amount", eur, _NANO_PER_EUR, "nine decimals")
+    if amount <= 0:
+        raise UnitError(f"amount is {eur}: must be above 0")
+    return amount
+
+
 def second(time: str) -> int:
     """Unix seconds from either Unix seconds or an ISO date and time, which is local unless it names its zone.
 

@@ -75,7 +75,10 @@ class Driver:
         for agent in self._agents:
             _attempt(partial(agent.report, slot))
         self._advance(self._now)
-        _say(done=slot)
+        if self.is_done(slot):
+            _say(done=slot)
+        else:
+            _say(trouble=f"slot {slot} is not certified yet: the node's log says why")
 
     def _advance(self, now: int) -> None:
         """Let time pass, at least until all that is due by now is done."""

@@ -36,6 +36,12 @@ class DriverEndedError(WattbookError):
     code = "demo.driver_ended"
 
 
+class TooEarlyDayError(WattbookError):
+    """The data folder's market began later in the day."""
+
+    code = "demo.too_early"
+
+
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions:
     """What a person can choose.
@@ -76,6 +82,10 @@ def run_demo(options: DemoOptions, console: Console) -> Outcome:
     with ExitStack() as stack:
         with console.status("Opening the chain and the contracts"):
             node = stack.enter_context(open_node(_config(options, today)))
+        if today.day[0] < node.first_slot:
+            raise TooEarlyDayError(
+                f"{options.data} holds a market that begins at {node.first_slot}: cannot trade slot {today.day[0]}"
+            )
         resumed = bool(node.store.members())
         with console.status(f"Onboarding {len(today.community.homes)} homes and the utility"):
             participants = today.participants(node.chain.chain_id, node.market.id)

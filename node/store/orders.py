@@ -66,6 +66,14 @@ class Orders(Database):
             connection.execute(insert(schema.orders).values(_columns(record)))
             return record
 
+    def count_orders(self, slot: int, account: bytes) -> tuple[int, int]:
+        """How many orders the slot has had, and how many of them the account's; cancelled ones count."""
+        in_slot = select(func.count()).where(_ORDERS.slot == slot)
+        with self._read() as connection:
+            return connection.scalar(in_slot) or 0, connection.scalar(
+                in_slot.where(_ORDERS.account == account)
+            ) or 0
+
     def cancel_order(self, order_hash: bytes, signature: bytes) -> OrderRecord:
         """Mark an open order as cancelled by its owner's signature; a cancelled one stays as it is.
 

@@ -75,6 +75,7 @@ class GateKeeper:
 
     store: Store
     clock: SteppedClock
+    trouble: str | None = None
 
     def advance(self) -> Sequence[SlotRecord]:
         due = [
@@ -110,6 +111,7 @@ def small_node(folder: Path) -> tuple[Services, Ledger]:
     )
     services = Services(
         market=TERMS,
+        design="uniform",
         domain=DOMAIN,
         addresses=Addresses(
             exchange=DOMAIN.exchange, credit=b"\x0c" * 20, energy=b"\x0e" * 20, certificates=b"\x0f" * 20

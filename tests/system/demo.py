@@ -3,10 +3,12 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,8 @@ WATTBOOK = str(Path(sys.executable).with_name("wattbook"))
 
 # Around noon, when homes have surpluses and the market trades.
 FIRST_SLOT = 46
+
+_PATIENCE_S = 120
 
 
 def free_port() -> int:
@@ -61,21 +65,35 @@ class Demo:
         assert process.returncode == 0, output
         return output
 
-    def run_and_kill(self, after_s: float) -> bool:
-        """Kill the node, not its helper process, that long after its start; False if it had ended by then."""
-        process = self.start()
+    def states(self) -> dict[int, str]:
+        """How far each slot is, read beside the running node; nothing before there is a store."""
         try:
-            process.wait(after_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            return True
-        finally:
-            # The homes' process must notice by itself; this only keeps a failing test from leaving it behind.
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
-        assert process.returncode == 0, process.communicate()[0]
-        return False
+            with closing(sqlite3.connect(f"file:{self.data / 'store.sqlite'}?mode=ro", uri=True)) as database:
+                return dict(database.execute("SELECT slot, state FROM slots"))
+        except sqlite3.OperationalError:
+            return {}
+
+    def run_and_kill(self, done: int, after_s: float) -> dict[int, str]:
+        """Kill the node so long after `done` slots are certified; returns all slots' states then.
+
+        The homes' process must notice by itself.
+        """
+        process = self.start()
+        give_up_at = time.monotonic() + _PATIENCE_S
+        try:
+            while list(self.states().values()).count("certified") < done:
+                assert process.poll() is None, process.communicate()[0]
+                assert time.monotonic() < give_up_at
+                time.sleep(0.02)
+            time.sleep(after_s)
+            assert process.poll() is None, "the day ended before the kill"
+            states = self.states()
+        except AssertionError:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        process.kill()
+        process.communicate()
+        return states
 
 
 @dataclass(frozen=True)

@@ -161,8 +161,10 @@ def check_balances(
 
 def check_settled_once(remains: Remains) -> None:
     """Every step of every slot has exactly one event on chain."""
-    face = interface("exchange")
+    face, certificates = interface("exchange"), interface("certificates")
     head = remains.chain.head().number
+    certified = remains.chain.logs(first_block=0, last_block=head, topics=[certificates.topic("Certified")])
+    assert set(Counter(log.topics[2] for log in certified).values()) <= {1}
     for name in ("BookCommitted", "Settled", "Delivered"):
         logs = remains.chain.logs(
             first_block=0, last_block=head, address=remains.deployment.exchange, topics=[face.topic(name)]

@@ -1,0 +1,51 @@
+"""`wattbook orders`: what has become of orders."""
+
+from rich.console import Console
+from rich.table import Table
+
+from node.answers import OrderAnswer
+from node.cli import units
+from node.cli.common import (
+    DEFAULT_URL,
+    Account,
+    AsJson,
+    Limit,
+    MemberKey,
+    Url,
+    chosen_account,
+    connected,
+    print_json,
+)
+
+
+def orders(
+    *,
+    account: Account = None,
+    limit: Limit = 10,
+    key: MemberKey = None,
+    url: Url = DEFAULT_URL,
+    json: AsJson = False,
+) -> None:
+    """Show the latest orders and what has become of them: an account's, or all."""
+    with connected(url) as client:
+        answer = client.orders(account=chosen_account(account, key), limit=limit)
+        if json:
+            print_json(answer)
+        else:
+            _show(answer)
+
+
+def _show(found: list[OrderAnswer]) -> None:
+    table = Table("slot", "side", title="Orders" if found else "No orders")
+    for name in ("quantity", "limit", "traded", "status"):
+        table.add_column(name, justify="left" if name == "status" else "right")
+    for record in found:
+        table.add_row(
+            units.shown_time(record.order.slot),
+            record.order.side.name.lower(),
+            units.shown_energy(record.order.quantity_wh),
+            units.shown_price(record.order.price),
+            units.shown_energy(record.fill_wh),
+            record.status if record.reason is None else f"{record.status}: {record.reason}",
+        )
+    Console().print(table)

@@ -1,0 +1,82 @@
+"""The store's intents against the chain's transactions."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from eth_hash.auto import keccak
+
+from ledger.audit.model import SlotModel
+from node.reconcile.context import Context
+from node.store.records import IntentRecord, IntentStatus
+
+
+def check_intent(context: Context, record: IntentRecord, *, overtaken: bool) -> None:
+    """One intent; `overtaken` if its slot was voided, so that nobody asks any more what became of it."""
+    intent = record.intent
+    where = f"table intents, slot {intent.slot}, step {intent.step}, attempt {intent.attempt}"
+    found_hash = keccak(intent.raw_transaction)
+    context.findings.check("store.intent.raw", where, expected=intent.transaction_hash, found=found_hash)
+    # The nonce first: a transaction that is mined between the two questions is then not missed.
+    is_nonce_used = context.chain.nonce(intent.sender) > intent.nonce
+    receipt = context.chain.receipt(intent.transaction_hash)
+    if record.status is IntentStatus.PENDING:
+        may_be = receipt is not None or not is_nonce_used or overtaken
+        context.findings.require(
+            "store.intent.pending", where, may_be, expected="a transaction that is or may still be mined",
+            found="one whose nonce another has taken",
+        )  # fmt: skip
+        return
+    if record.status is IntentStatus.FAILED:
+        without_effect = receipt is None or not receipt.succeeded
+        context.findings.require(
+            "store.intent.failed", where, without_effect, expected="no effect", found="a transaction that succeeded"
+        )
+        return
+    transaction = context.chain.transaction(intent.transaction_hash)
+    expected = transaction and (transaction.sender, transaction.nonce, keccak(transaction.input))
+    found = (intent.sender, intent.nonce, intent.calldata_hash)
+    context.findings.check("store.intent.transaction", where, expected=expected, found=found)
+    mined = receipt and (receipt.block_number, receipt.gas_used, receipt.succeeded)
+    noted = (record.block_number, record.gas_used, True)
+    context.findings.check("store.intent.receipt", where, expected=mined, found=noted)
+
+
+def compare_steps(
+    context: Context, state: SlotModel, intents: Sequence[IntentRecord], *, not_noted: str | None
+) -> None:
+    """Whether the store knows the transaction of every step, once, and has not skipped an attempt.
+
+    `not_noted` is the step that the chain has taken and the store has not: its intent may still be pending.
+    """
+    where = f"table intents, slot {state.slot}"
+    done = sorted(
+        (entry.intent.step, entry.intent.transaction_hash)
+        for entry in intents
+        if entry.status is IntentStatus.CONFIRMED
+        or (entry.intent.step == not_noted and is_of_step(entry, state, not_noted))
+    )
+    # Anybody may void a slot; then the node finds it done and has no intent.
+    steps = {step for step, _ in done}
+    ours = sorted((step, took) for step, took in state.transactions.items() if step != "void" or step in steps)
+    context.findings.check("store.steps", where, expected=_shown(ours), found=_shown(done))
+    attempts: dict[str, list[int]] = defaultdict(list)
+    for entry in intents:
+        attempts[entry.intent.step].append(entry.intent.attempt)
+    for step, numbers in attempts.items():
+        expected = list(range(len(numbers)))
+        context.findings.check("store.attempts", f"{where}, step {step}", expected=expected, found=numbers)
+
+
+def is_of_step(record: IntentRecord, state: SlotModel, step: str) -> bool:
+    """Whether the intent's transaction is the one that took the slot's step on chain."""
+    took = state.transactions.get(step)
+    return record.intent.step == step and record.intent.transaction_hash == took
+
+
+def is_after(context: Context, record: IntentRecord) -> bool:
+    """Whether the intent was confirmed in a block that the audit has not seen, of a node that went on meanwhile."""
+    return record.block_number is not None and record.block_number > context.last_block
+
+
+def _shown(steps: Sequence[tuple[str, bytes]]) -> list[str]:
+    return [f"{step} 0x{transaction.hex()}" for step, transaction in steps]
