@@ -10,7 +10,7 @@ from tests.system.test_day import check_every_slot
 
 
 def kill_and_finish(data: Path, *, slots: int, kills: int, seed: int) -> list[dict[int, str]]:
-    """Kill a random moment after ever more certified slots, then finish the day; returns the states at the kills."""
+    """Kill a random moment after ever more certified slots, then finish; returns the states at the kills."""
     chance = random.Random(seed)
     demo = Demo(data, slots)
     # The last slots are left, so that the day never ends before the last kill.

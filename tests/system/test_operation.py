@@ -10,12 +10,14 @@ import httpx
 import pytest
 
 from ledger.deployment import transact
+from ledger.devchain import DevChain
+from ledger.devchain.rpc import create_app
 from ledger.keys import Key
 from ledger.market import read_account
 from matching.errors import WattbookError
 from matching.orders import Order, Side
 from node.client import ApiProblemError
-from node.composition import Config, open_node, serving
+from node.composition import Config, open_node, running_server, serving
 from node.datadir import DataFolderError
 from node.intake import Limits
 from node.parties import Parties, PartiesError, read_parties
@@ -134,3 +136,24 @@ def test_a_deposit_is_as_large_as_the_member_s_escrow_grows(tmp_path: Path) -> N
         assert read_account(found.node.contracts.exchange, found.keys[BUYER].address).balance_nano == DEPOSIT + 7
         with pytest.raises(WattbookError, match="was used for 7 nano-credits"):
             found.node.registration.deposit(found.keys[BUYER].address, 8, "bank 2")
+
+
+def test_a_node_trades_on_a_chain_that_it_reaches_by_json_rpc(tmp_path: Path) -> None:
+    now = SLOT - 1_200
+    chain = DevChain.open(tmp_path / "elsewhere", clock=lambda: now)
+    port = free_port()
+    try:
+        with (
+            running_server(create_app(chain), "127.0.0.1", port),
+            street(tmp_path / "node", rpc_url=f"http://127.0.0.1:{port}") as found,
+        ):
+            found.place(SELLER_OF_SUN, Side.OFFER, 400, 100_000)
+            found.place(BUYER, Side.BID, 400, 200_000)
+            now = SLOT - 300
+            found.advance(now)
+            assert found.position(BUYER) == 400
+            now = found.node.market.ends_at(SLOT)
+            found.meter_after_the_slot(400, 400)
+            found.check_audit()
+    finally:
+        chain.close()
