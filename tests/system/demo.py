@@ -105,7 +105,7 @@ class Remains:
     deployment: Deployment
 
     def audit(self) -> NodeAudit:
-        return audit_node(self.chain, self.deployment.exchange, self.store)
+        return audit_node(self.chain, self.deployment.exchange, self.store, design=self.deployment.design)
 
     def report(self) -> AuditReport:
         return self.audit().chain

@@ -116,7 +116,14 @@ def meter_key(device: int) -> Ed25519PrivateKey:
 def street(
     data: Path, design: str = "uniform", *, members: int = 4, rpc_url: str | None = None
 ) -> Iterator[Street]:
-    config = Config(data=data, port=free_port(), chain_port=free_port(), stepped_from=SLOT - 1_200, design=design)
+    config = Config(
+        data=data,
+        port=free_port(),
+        chain_port=free_port(),
+        stepped_from=SLOT - 1_200,
+        design=design,
+        rpc_url=rpc_url,
+    )
     accounts = dev_accounts()[FIRST_MEMBER_ACCOUNT : FIRST_MEMBER_ACCOUNT + members]
     keys = [Key(account.private_key) for account in accounts]
     with open_node(config) as node, serving(node):

@@ -155,5 +155,6 @@ def test_a_node_trades_on_a_chain_that_it_reaches_by_json_rpc(tmp_path: Path) ->
             now = found.node.market.ends_at(SLOT)
             found.meter_after_the_slot(400, 400)
             found.check_audit()
+            assert chain.head().number == found.node.chain.head().number > 0
     finally:
         chain.close()

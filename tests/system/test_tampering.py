@@ -4,12 +4,16 @@ import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from ledger.devchain import DevChain
 from ledger.devchain.rpc import create_app
+from matching.errors import WattbookError
+from node.auditing import audit_folder
 from node.composition import running_server
+from node.lifecycle import CANCELLED_REASON, EXPIRED_REASON, UNCOVERED_REASON
 from node.store import schema
 from tests.system.demo import WATTBOOK, Demo, free_port, opened
 
@@ -29,6 +33,7 @@ COLUMNS = sorted(
     for column in table.columns
     if (table.name, column.name) not in NOTES
 )
+TABLES = sorted({table for table, _ in COLUMNS})
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +72,29 @@ def change_one_value(data: Path, table: str, column: str) -> str | None:
     return str(value)
 
 
+def execute(data: Path, statement: str, *values: str) -> int:
+    """Change the store behind the node's back; returns how many rows it concerned."""
+    with sqlite3.connect(data / "store.sqlite") as database:
+        database.execute("PRAGMA foreign_keys = OFF")
+        return database.execute(statement, values).rowcount
+
+
+def rows(data: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Everything in the store except its notes."""
+    with sqlite3.connect(data / "store.sqlite") as database:
+        columns = {table: ", ".join(f'"{name}"' for of, name in COLUMNS if of == table) for table in TABLES}
+        return {
+            table: database.execute(f'SELECT {names} FROM "{table}" ORDER BY {names}').fetchall()  # noqa: S608
+            for table, names in columns.items()
+        }
+
+
+def check_found(data: Path, table: str) -> None:
+    with opened(data) as remains:
+        findings = remains.audit().findings
+    assert any(f"table {table}" in finding.where for finding in findings), findings
+
+
 def test_the_untouched_store_holds(copy: Path) -> None:
     with opened(copy) as remains:
         assert remains.audit().findings == ()
@@ -75,17 +103,99 @@ def test_the_untouched_store_holds(copy: Path) -> None:
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=[f"{table}.{column}" for table, column in COLUMNS])
 def test_a_changed_value_is_found_and_its_table_named(copy: Path, table: str, column: str) -> None:
     if change_one_value(copy, table, column) is None:
-        # No order was cancelled or rejected and no transaction failed on this day.
+        # No order was cancelled or rejected or said a wish, and no transaction failed on this day.
         assert (table, column) in {
             ("orders", "reason"),
             ("orders", "cancellation_signature"),
+            ("orders", "wishes"),
             ("intents", "reason"),
         }
         return
-    with opened(copy) as remains:
-        findings = remains.audit().findings
-    assert findings
-    assert any(table in finding.where or "slot" in finding.where for finding in findings), findings
+    check_found(copy, table)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_deleted_row_is_found_and_its_table_named(copy: Path, table: str) -> None:
+    assert execute(copy, f'DELETE FROM "{table}" WHERE rowid = (SELECT min(rowid) FROM "{table}")') == 1  # noqa: S608
+    check_found(copy, table)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_without_rows_is_found_and_named(copy: Path, table: str) -> None:
+    assert execute(copy, f'DELETE FROM "{table}"') > 0  # noqa: S608
+    check_found(copy, table)
+
+
+def test_a_store_without_any_slot_is_found(copy: Path) -> None:
+    for table in ("slots", "orders", "trades", "issuances", "certificate_moves", "intents"):
+        execute(copy, f'DELETE FROM "{table}"')  # noqa: S608
+    check_found(copy, "slots")
+
+
+# A forged row differs from the first one in what must be unique.
+FORGED = {
+    "slots": {"slot": "slot + 900000"},
+    "orders": {"hash": "randomblob(32)", '"index"': '"index" + 1000'},
+    "trades": {"number": "number + 1000"},
+    "members": {"account": "randomblob(20)"},
+    "devices": {"device": "randomblob(8)"},
+    "readings": {"device": "randomblob(8)"},
+    "issuances": {"device": "randomblob(8)"},
+    "certificate_moves": {"number": "number + 1000"},
+    "intents": {"attempt": "attempt + 1"},
+}
+OF_AN_UNKNOWN_SLOT = ("orders", "trades", "issuances", "certificate_moves", "intents")
+
+
+def insert_forged_row(data: Path, table: str, changes: dict[str, str]) -> None:
+    names = [f'"{column.name}"' for column in schema.metadata.tables[table].columns]
+    values = [changes.get(name, changes.get(name.strip('"'), name)) for name in names]
+    statement = (
+        f'INSERT INTO "{table}" ({", ".join(names)}) '  # noqa: S608
+        f'SELECT {", ".join(values)} FROM "{table}" ORDER BY rowid LIMIT 1'
+    )
+    assert execute(data, statement) == 1
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_forged_row_is_found_and_its_table_named(copy: Path, table: str) -> None:
+    insert_forged_row(copy, table, FORGED[table])
+    check_found(copy, table)
+
+
+@pytest.mark.parametrize("table", OF_AN_UNKNOWN_SLOT)
+def test_a_forged_row_of_a_slot_that_is_not_there_is_found(copy: Path, table: str) -> None:
+    insert_forged_row(copy, table, {**FORGED[table], "slot": "slot + 900000"})
+    check_found(copy, table)
+
+
+def test_an_unfilled_order_that_is_passed_off_as_rejected_is_found(copy: Path) -> None:
+    for reason in (UNCOVERED_REASON, CANCELLED_REASON, EXPIRED_REASON, "nobody wanted it"):
+        marked = execute(
+            copy,
+            "UPDATE orders SET status = 'rejected', reason = ? WHERE status = 'unfilled' OR status = 'rejected'",
+            reason,
+        )
+        assert marked > 0
+        with opened(copy) as remains:
+            rules = [finding.rule for finding in remains.audit().findings]
+        assert rules.count("store.order.reason") == marked
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_flipped_bit_of_the_file_is_found_or_changes_nothing(day: Path, copy: Path, seed: int) -> None:
+    path, random = copy / "store.sqlite", Random(seed)
+    content = bytearray(path.read_bytes())
+    content[random.randrange(len(content))] ^= 1 << random.randrange(8)
+    path.write_bytes(content)
+    chain = DevChain.open(copy / "chain", clock=lambda: 0)
+    try:
+        findings: tuple[object, ...] = audit_folder(chain, copy).findings
+    except WattbookError as refused:  # no traceback, but a message
+        findings = (refused,)
+    finally:
+        chain.close()
+    assert findings or rows(copy) == rows(day)
 
 
 @pytest.mark.parametrize("column", ["fill_wh", "signature"])
