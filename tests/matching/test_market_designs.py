@@ -31,9 +31,12 @@ def test_the_examples_come_out_as_the_page_says() -> None:
 
 
 def test_the_figures_are_of_the_page_s_example() -> None:
-    book, drawn = examples()["book"], SCRIPT["example"]()
+    page = examples()
+    book, drawn = page["book"], SCRIPT["example"]()
     for column in ("side", "price", "quantity_wh", "account", "received", "rank"):
         assert getattr(book, column).tolist() == getattr(drawn, column).tolist()
+    assert (page["wishes"], page["source"]) == (list(SCRIPT["WISHES"]), list(SCRIPT["SOURCE"]))
+    assert (page["feeder"], page["node"]) == (SCRIPT["FEEDER"], list(SCRIPT["NODE"]))
 
 
 @pytest.mark.parametrize("name", SCRIPT["figures"]())
