@@ -4,9 +4,8 @@ from enum import StrEnum
 
 from matching.book import Book, Ints
 from matching.crossing import cross, fill
-from matching.exact import exact_sum
 from matching.rationing import Margin
-from matching.result import Clearing, nothing_trades, verified
+from matching.result import Clearing, cleared, nothing_trades
 from matching.settings import choice
 from matching.trades import Pairs, pair
 
@@ -40,18 +39,7 @@ def clear(book: Book, *, trade_price: TradePrice = TradePrice.MIDPOINT, margin: 
     fills = fill(book, crossing, margin)
     pairs = pair(book, fills)
     price = _price(book, pairs, trade_price)
-    trades = pairs.priced(price, price)
-    return verified(
-        book,
-        Clearing(
-            design=DESIGN,
-            price=trades.single_price,
-            fills_wh=fills,
-            amounts_nano=trades.amounts_nano(len(book)),
-            trades=trades,
-            welfare_nano=-exact_sum(book.signs * fills * book.price),
-        ),
-    )
+    return cleared(book, DESIGN, fills, pairs.priced(price, price))
 
 
 def _price(book: Book, pairs: Pairs, trade_price: TradePrice) -> Ints:

@@ -8,9 +8,8 @@ import numpy as np
 
 from matching.book import Book
 from matching.crossing import cross
-from matching.exact import exact_sum
 from matching.rationing import Margin, ration
-from matching.result import Clearing, nothing_trades, verified
+from matching.result import Clearing, cleared, nothing_trades
 from matching.settings import choice
 from matching.trades import pair
 
@@ -47,15 +46,4 @@ def clear(book: Book, *, margin: Margin = Margin.TIME) -> Clearing:
     fills = np.zeros(len(book), dtype=np.int64)
     fills[buyers] = ration(book, buyers, volume_wh, margin)
     fills[sellers] = ration(book, sellers, volume_wh, margin)
-    trades = pair(book, fills).priced(crossing.bid, crossing.offer)
-    return verified(
-        book,
-        Clearing(
-            design=DESIGN,
-            price=trades.single_price,
-            fills_wh=fills,
-            amounts_nano=trades.amounts_nano(len(book)),
-            trades=trades,
-            welfare_nano=-exact_sum(book.signs * fills * book.price),
-        ),
-    )
+    return cleared(book, DESIGN, fills, pair(book, fills).priced(crossing.bid, crossing.offer))

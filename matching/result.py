@@ -101,17 +101,25 @@ def verified(book: Book, clearing: C) -> C:
     return clearing
 
 
-def nothing_trades(book: Book, design: str, rejected: tuple[Rejection, ...] = ()) -> Clearing:
-    """The clearing in which no order is filled."""
+def cleared(book: Book, design: str, fills: Ints, trades: Trades) -> Clearing:
+    """The verified clearing of these fills, Wh per row, whose money and welfare follow from fills and trades.
+
+    Raises:
+        BrokenClearingError: as `verified`.
+    """
     return verified(
         book,
         Clearing(
             design=design,
-            price=None,
-            fills_wh=np.zeros(len(book), dtype=np.int64),
-            amounts_nano=np.zeros(len(book), dtype=np.int64),
-            trades=NO_TRADES,
-            welfare_nano=0,
-            rejected=rejected,
+            price=trades.single_price,
+            fills_wh=fills,
+            amounts_nano=trades.amounts_nano(len(book)),
+            trades=trades,
+            welfare_nano=-exact_sum(book.signs * fills * book.price),
         ),
     )
+
+
+def nothing_trades(book: Book, design: str) -> Clearing:
+    """The clearing in which no order is filled."""
+    return cleared(book, design, np.zeros(len(book), dtype=np.int64), NO_TRADES)
