@@ -1,14 +1,30 @@
 """The audit as people run it: the chain alone, and a node's store against it."""
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.audit.findings import Finding, Findings
 from ledger.audit.run import AuditReport, audit
 from ledger.chain import Chain
-from matching import uniform
+from ledger.eip712 import Domain
+from matching.errors import WattbookError
+from node.datadir import DataFolder, Deployment
 from node.design import Design
 from node.reconcile import Reconciliation
 from node.store import Store
+
+
+class NothingToAuditError(WattbookError):
+    """The data folder holds no market, no store, or those of another exchange or chain."""
+
+    code = "audit.nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +37,87 @@ class NodeAudit:
     with_store: bool
 
 
-def audit_node(chain: Chain, exchange: bytes, store: Store | None, *, design: str = uniform.DESIGN) -> NodeAudit:
+def audit_node(chain: Chain, exchange: bytes, store: Store, *, design: str) -> NodeAudit:
     """Re-verify the chain's history, and hold the store of a market of this design against it.
 
     Raises:
         DeploymentError: there is no exchange at this address.
+        ForeignMarketError: the store's market is not on this exchange.
+        UnknownDesignError: there is no such design.
         UnreadableHistoryError: a settlement, delivery or certification cannot be decoded.
         ChainUnavailableError: the chain is out of reach.
     """
+    report, findings = audit(chain, exchange), Findings()
+    by_design = Design(design, store.devices)
+    Reconciliation(store=store, report=report, chain=chain, design=by_design, findings=findings).run()
+    return _with_store(report, findings)
+
+
+def audit_chain(chain: Chain, exchange: bytes) -> NodeAudit:
+    """Re-verify the chain's history alone; raises what `audit_node` does."""
     report = audit(chain, exchange)
-    findings = Findings()
-    if store is not None:
-        by_design = Design(design, store.devices)
-        Reconciliation(store=store, report=report, chain=chain, design=by_design, findings=findings).run()
+    return NodeAudit(chain=report, findings=report.findings, checks=report.checks, with_store=False)
+
+
+def audit_folder(chain: Chain, data: Path, *, exchange: bytes | None = None) -> NodeAudit:
+    """Re-verify the history of a data folder's market, and hold a copy of its store against it.
+
+    The folder stays as it is, and its node may be running: what is compared is the store of one moment.
+
+    Args:
+        chain: the chain.
+        data: the data folder, which exists.
+        exchange: the exchange that the folder is expected to be of; None if any will do.
+
+    Raises:
+        NothingToAuditError: the folder holds no market or no store, or they are of another exchange or chain.
+        ForeignStoreError: the store is another market's.
+        WattbookError: whatever `audit_node` raises.
+    """
+    folder = DataFolder(data)
+    deployment = folder.deployment()
+    path = Path(make_url(folder.store_url).database or "")
+    if deployment is None:
+        raise NothingToAuditError(f"{data} holds no market")
+    if not path.is_file():
+        raise NothingToAuditError(f"{data} holds no store: {path.name} is missing")
+    for name, ours, asked in (
+        ("chain", deployment.chain_id, chain.chain_id),
+        ("exchange", "0x" + deployment.exchange.hex(), "0x" + (exchange or deployment.exchange).hex()),
+    ):
+        if ours != asked:
+            raise NothingToAuditError(f"{data} is of {name} {ours}: cannot be held against {name} {asked}")
+    try:
+        with _copied(path, deployment) as store:
+            return audit_node(chain, deployment.exchange, store, design=deployment.design)
+    except (sqlite3.Error, SQLAlchemyError) as error:
+        findings = Findings()
+        findings.require("store.damaged", str(path), False, expected="a database", found=error)
+        return _with_store(audit(chain, deployment.exchange), findings)
+
+
+@contextmanager
+def _copied(path: Path, deployment: Deployment) -> Iterator[Store]:
+    """A copy of the store as it is now: to open a store is to write to it."""
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        with (
+            closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+        domain = Domain(deployment.chain_id, deployment.exchange)
+        store = Store(f"sqlite:///{copy}", domain=domain, market=deployment.market)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def _with_store(report: AuditReport, findings: Findings) -> NodeAudit:
     return NodeAudit(
         chain=report,
         findings=report.findings + tuple(findings.found),
         checks=report.checks + findings.checks,
-        with_store=store is not None,
+        with_store=True,
     )

@@ -1,6 +1,6 @@
 """`wattbook audit`: re-verify a market's whole history."""
 
-from contextlib import ExitStack
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,33 +34,19 @@ def audit(
 
     Exit status 0 if everything holds, 1 if anything is wrong.
     """
-    from ledger.eip712 import Domain
-    from matching import uniform
-    from node.auditing import audit_node
-    from node.datadir import DataFolder
-    from node.store import Store
+    from node.auditing import audit_chain, audit_folder
 
-    if data is None and exchange is None:
-        raise typer.BadParameter("name the exchange or a data folder", param_hint="--exchange")
     if data is not None and not data.is_dir():
         raise typer.BadParameter(f"{data} is no folder", param_hint="--data")
+    address = None if exchange is None else _address(exchange)
     try:
-        with ExitStack() as stack:
-            chain = JsonRpcChain(rpc)
-            stack.callback(chain.close)
-            address = None if exchange is None else _address(exchange)
-            store, design = None, uniform.DESIGN
+        with closing(JsonRpcChain(rpc)) as chain:
             if data is not None:
-                folder = DataFolder(data)
-                deployment = folder.deployment()
-                if deployment is None:
-                    fail(f"{data} holds no market")
-                address, design = address or deployment.exchange, deployment.design
-                domain = Domain(deployment.chain_id, deployment.exchange)
-                store = Store(folder.store_url, domain=domain, market=deployment.market)
-                stack.callback(store.close)
-            assert address is not None  # noqa: S101 - one of the two was given
-            audited = audit_node(chain, address, store, design=design)
+                audited = audit_folder(chain, data, exchange=address)
+            elif address is not None:
+                audited = audit_chain(chain, address)
+            else:
+                raise typer.BadParameter("name the exchange or a data folder", param_hint="--exchange")
     except WattbookError as error:
         fail(error)
     summary = _summary(audited)

@@ -171,7 +171,8 @@ def _report(console: Console, node: Node, participants: list[Participant], today
     day = day_report(node, participants, today.day, tariff)
     show.report(console, day, tariff)
     with console.status("Auditing"):
-        audited = audit_node(node.chain, node.contracts.exchange.address, node.store)
+        exchange = node.contracts.exchange.address
+        audited = audit_node(node.chain, exchange, node.store, design=node.services.design)
     show.audit_line(console, audited)
     return Outcome(day, audited)
 

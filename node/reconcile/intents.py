@@ -29,7 +29,11 @@ def check_intent(context: Context, record: IntentRecord, *, overtaken: bool) -> 
     if record.status is IntentStatus.FAILED:
         without_effect = receipt is None or not receipt.succeeded
         context.findings.require(
-            "store.intent.failed", where, without_effect, expected="no effect", found="a transaction that succeeded"
+            "store.intent.failed",
+            where,
+            without_effect,
+            expected="no effect",
+            found="it succeeded",
         )
         return
     transaction = context.chain.transaction(intent.transaction_hash)
@@ -74,7 +78,7 @@ def is_of_step(record: IntentRecord, state: SlotModel, step: str) -> bool:
 
 
 def is_after(context: Context, record: IntentRecord) -> bool:
-    """Whether the intent was confirmed in a block that the audit has not seen, of a node that went on meanwhile."""
+    """Whether the intent was confirmed in a block that the audit has not seen, since the node went on."""
     return record.block_number is not None and record.block_number > context.last_block
 
 

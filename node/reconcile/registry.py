@@ -18,7 +18,7 @@ def compare_members(context: Context) -> None:
 
 
 def compare_devices(context: Context) -> None:
-    """The store's devices are those of the chain whose owners are members, each with all its details and readings."""
+    """The store's devices are the chain's whose owners are members, with all their details and readings."""
     devices = context.store.devices()
     owners = set(context.model.members(context.store.market))
     registered = {number for number, device in context.model.devices.items() if device.owner in owners}

@@ -148,14 +148,18 @@ class SlotComparison:
 
     def _compare_trades(self, cleared: Cleared) -> None:
         expected = [
-            (trade.number, hexed(trade.seller.signed.hash), hexed(trade.buyer.signed.hash), trade.quantity_wh, price)
+            (
+                trade.number,
+                hexed(trade.seller.signed.hash),
+                hexed(trade.buyer.signed.hash),
+                trade.quantity_wh,
+                price,
+            )
             for trade, price in cleared.trades
         ]
         found = [
             (trade.number, hexed(trade.seller_order), hexed(trade.buyer_order), trade.quantity_wh, trade.price)
-            for trade in sorted(
-                self._context.store.trades(slot=self._record.slot), key=lambda trade: trade.number
-            )
+            for trade in sorted(self._context.store.trades(slot=self._record.slot), key=lambda trade: trade.number)
         ]
         self._findings.check("store.trades", f"table trades, {self._where}", expected=expected, found=found)
 
