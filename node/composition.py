@@ -257,7 +257,7 @@ def _require_same(config: Config, known: Deployment) -> None:
 
 def _deploy(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deployment:
     """Deploy and open a new market. Killed before the end, it begins again with new contracts."""
-    design = config.design or uniform.DESIGN
+    design = uniform.DESIGN if config.design is None else config.design
     require_known(design)
     roles = config.parties.roles
     contracts = deploy(chain, config.parties.deployer, roles)
