@@ -1,4 +1,8 @@
-"""Replays the exchange's events on the model and checks every rule the contract promises to keep."""
+"""Replays the exchange's events on the model, and checks what the contract promises of them.
+
+That is: who may trade, limits, quantities, epochs, expiry, conservation of energy and credits, deadlines, and the
+notice of tariffs and withdrawals.
+"""
 
 from collections.abc import Callable
 
@@ -13,6 +17,10 @@ from ledger.trades import trades_of
 from matching.orders import Side
 from matching.tariff import Tariff
 
+# As in the contract.
+_TARIFF_NOTICE_S = 8 * 86_400
+_WITHDRAWAL_WINDOW_S = 7 * 86_400
+
 
 class ExchangeRules:
     """Applies exchange events in chain order."""
@@ -26,6 +34,7 @@ class ExchangeRules:
             "TariffSet": self._tariff_set,
             "MemberRegistered": self._member_registered,
             "Deposited": self._deposited,
+            "WithdrawalRequested": self._withdrawal_requested,
             "Withdrawn": self._withdrawn,
             "EpochRaised": self._epoch_raised,
             "BookCommitted": self._book_committed,
@@ -56,8 +65,8 @@ class ExchangeRules:
             self._findings.require(
                 "tariff.notice",
                 f"market {_hex(market)}, block {occurrence.block}",
-                from_slot > occurrence.timestamp,
-                expected=f"a tariff for slots after {occurrence.timestamp}",
+                from_slot > occurrence.timestamp + _TARIFF_NOTICE_S,
+                expected=f"a tariff for slots after {occurrence.timestamp + _TARIFF_NOTICE_S}",
                 found=from_slot,
             )
         earlier.append((from_slot, Tariff(**fields)))
@@ -73,12 +82,28 @@ class ExchangeRules:
     def _deposited(self, occurrence: Occurrence) -> None:
         self._account(occurrence).balance_nano += occurrence.event.arguments["amount"]
 
+    def _withdrawal_requested(self, occurrence: Occurrence) -> None:
+        account = self._account(occurrence)
+        amount, ready_at = (occurrence.event.arguments[name] for name in ("amount", "ready_at"))
+        where = f"request of {_hex(occurrence.event.arguments['account'])} in block {occurrence.block}"
+        expected = occurrence.timestamp + self._history.withdrawal_notice_s
+        self._findings.check("withdraw.notice", where, expected=expected, found=ready_at)
+        account.withdrawal_nano, account.withdrawal_ready_at = amount, ready_at
+
     def _withdrawn(self, occurrence: Occurrence) -> None:
         account = self._account(occurrence)
         amount, debt_paid = (occurrence.event.arguments[name] for name in ("amount", "debt_paid"))
         where = f"withdrawal of {_hex(occurrence.event.arguments['account'])} in block {occurrence.block}"
         expected = min(account.debt_nano, account.balance_nano)
         self._findings.check("withdraw.debt", where, expected=expected, found=debt_paid)
+        first = account.withdrawal_ready_at
+        self._findings.require(
+            "withdraw.time", where, first <= occurrence.timestamp <= first + _WITHDRAWAL_WINDOW_S,
+            expected=f"{first} to {first + _WITHDRAWAL_WINDOW_S}", found=occurrence.timestamp,
+        )  # fmt: skip
+        payable = min(account.withdrawal_nano, account.balance_nano - debt_paid)
+        self._findings.check("withdraw.amount", where, expected=payable, found=amount)
+        account.withdrawal_nano = 0
         account.debt_nano -= debt_paid
         account.balance_nano -= amount + debt_paid
         self._model.accounts[self._model.markets[account.market].utility].balance_nano += debt_paid
@@ -89,8 +114,17 @@ class ExchangeRules:
         epoch = occurrence.event.arguments["epoch"]
         where = f"account {_hex(occurrence.event.arguments['account'])}"
         self._findings.check("epoch.grows", where, expected=account.epoch + 1, found=epoch)
+        market, from_slot = self._model.markets[account.market], occurrence.event.arguments["from_slot"]
+        # The first slot whose gate is open when the orders are cancelled, and once per slot.
+        length = market.slot_length_s
+        first_open = ((occurrence.timestamp + market.gate_lead_s) // length + 1) * length
+        self._findings.check("epoch.slot", where, expected=first_open, found=from_slot)
+        self._findings.require(
+            "epoch.once", where, from_slot > account.epoch_from_slot,
+            expected=f"a slot after {account.epoch_from_slot}", found=from_slot,
+        )  # fmt: skip
         account.epoch = epoch
-        account.epoch_from_slot = occurrence.event.arguments["from_slot"]
+        account.epoch_from_slot = from_slot
 
     def _book_committed(self, occurrence: Occurrence) -> None:
         slot = self._slot(occurrence, "commit")
@@ -102,12 +136,18 @@ class ExchangeRules:
             expected=f"a book committed at {closes_at} or later",
             found=occurrence.timestamp,
         )
+        self._check_in_time("book.time", slot, occurrence)
         self._findings.check("book.once", _where(slot), expected=None, found=slot.book_root)
         slot.book_root = occurrence.event.arguments["root"]
         slot.book_size = occurrence.event.arguments["size"]
 
     def _voided(self, occurrence: Occurrence) -> None:
         slot = self._slot(occurrence, "void")
+        void_after = self._model.markets[slot.market].void_after(slot.slot)
+        self._findings.require(
+            "void.time", _where(slot), occurrence.timestamp > void_after, expected=f"voided after {void_after}",
+            found=occurrence.timestamp,
+        )  # fmt: skip
         self._findings.check("void.state", _where(slot), expected="open", found=slot.state)
         slot.state = "voided"
 
@@ -116,13 +156,15 @@ class ExchangeRules:
     def _settled(self, occurrence: Occurrence) -> None:
         slot = self._slot(occurrence, "settle")
         where = _where(slot)
+        self._check_in_time("settle.time", slot, occurrence)
         self._findings.check("settle.once", where, expected="open", found=slot.state)
         self._findings.require(
             "settle.book", where, slot.book_root is not None, expected="a committed book", found="none"
         )
         slot.state = "settled"
         slot.price, slot.fills = self._history.fills(occurrence)
-        slot.trades = trades_of(slot.fills)
+        if self._model.markets[slot.market].uniform_price:
+            slot.trades = trades_of(slot.fills)
         arguments = occurrence.event.arguments
         self._findings.check("settle.price", where, expected=slot.price, found=arguments["price"])
         self._findings.check("settle.orders", where, expected=len(slot.fills), found=arguments["orders"])
@@ -241,6 +283,11 @@ class ExchangeRules:
         account.debt_nano = due - payment
         utility = self._model.accounts[self._model.markets[slot.market].utility]
         utility.balance_nano += payment - credit
+
+    def _check_in_time(self, rule: str, slot: SlotModel, occurrence: Occurrence) -> None:
+        last = self._model.markets[slot.market].void_after(slot.slot)
+        in_time = occurrence.timestamp <= last
+        self._findings.require(rule, _where(slot), in_time, expected=f"by {last}", found=occurrence.timestamp)
 
     def _slot(self, occurrence: Occurrence, step: str) -> SlotModel:
         slot = self._model.slot(occurrence.event.arguments["market"], occurrence.event.arguments["slot"])

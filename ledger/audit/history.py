@@ -51,6 +51,7 @@ class History:
         self._exchange = contracts.exchange
         self._certificates = contracts.certificates
         self._domain = Domain(chain.chain_id, contracts.exchange.address)
+        self.withdrawal_notice_s: int = contracts.exchange.read("withdrawal_notice_s")
 
     def occurrences(self, first_block: int, last_block: int) -> Iterator[Occurrence]:
         """Every event of the exchange and of the certificates in these blocks, in chain order."""

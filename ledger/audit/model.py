@@ -8,6 +8,7 @@ from ledger.batches import FilledOrder, MemberReading
 from ledger.market import Market
 from ledger.onboarding import Device
 from ledger.trades import Trade
+from matching.orders import Side
 from matching.tariff import Tariff
 
 
@@ -20,6 +21,8 @@ class AccountModel:
     debt_nano: int = 0
     epoch: int = 0
     epoch_from_slot: int = 0
+    withdrawal_nano: int = 0
+    withdrawal_ready_at: int = 0
 
     def epoch_at(self, slot: int) -> int:
         """The epoch that an order for the slot must be of."""
@@ -28,7 +31,11 @@ class AccountModel:
 
 @dataclass
 class SlotModel:
-    """Everything that happened to one slot of a market; `blocks` and `transactions` are by step name."""
+    """Everything that happened to one slot of a market.
+
+    `blocks` and `transactions` are by step name. `trades` follow from the fills where the market has one price;
+    elsewhere they are not on chain, and empty.
+    """
 
     market: bytes
     slot: int
@@ -47,7 +54,7 @@ class SlotModel:
     @property
     def bought_wh(self) -> int:
         """Energy traded in the community."""
-        return sum(trade.quantity_wh for trade in self.trades)
+        return sum(fill.fill_wh for fill in self.fills if fill.signed.order.side is Side.BID)
 
 
 @dataclass

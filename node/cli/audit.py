@@ -71,6 +71,7 @@ def _address(text: str) -> bytes:
 def _summary(audited: "NodeAudit") -> dict[str, Any]:
     model = audited.chain.model
     slots = model.slots.values()
+    is_on_chain = all(market.uniform_price for market in model.markets.values())
     certificates = model.certificates.values()
     return {
         "exchange": to_data(audited.chain.exchange),
@@ -81,7 +82,8 @@ def _summary(audited: "NodeAudit") -> dict[str, Any]:
         "accounts": len(model.accounts),
         "slots": len(slots),
         "filled_orders": sum(len(slot.fills) for slot in slots),
-        "trades": sum(len(slot.trades) for slot in slots),
+        # Who traded with whom follows from the chain where there is one price; otherwise only the node knows.
+        "trades": sum(len(slot.trades) for slot in slots) if is_on_chain else None,
         "traded_wh": sum(slot.bought_wh for slot in slots),
         "escrow_nano": str(model.credits_nano),
         "certificates_issued_wh": sum(certificate.issued_wh for certificate in certificates),
@@ -96,7 +98,7 @@ def _show(summary: dict[str, Any]) -> None:
     console = Console()
     table = Table(title=f"Audit of {summary['exchange']}", show_header=False)
     for name, value in summary.items():
-        if name not in ("findings", "exchange"):
+        if name not in ("findings", "exchange") and value is not None:
             shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
             table.add_row(name.replace("_", " "), shown)
     table.columns[1].justify = "right"
