@@ -40,7 +40,7 @@ EXPIRED_REASON = "it expires before it can settle"
 UNCOVERED_REASON = "its account's escrow no longer covers it"
 
 # Between clearing and the block that settles.
-_TIME_TO_SETTLE_S = 300
+TIME_TO_SETTLE_S = 300
 
 log = structlog.get_logger(__name__)
 
@@ -247,7 +247,7 @@ class Lifecycle:
             order = record.signed.order
             if order.epoch != states[order.account].epoch_at(slot):
                 rejected[record.signed.hash] = CANCELLED_REASON
-            elif order.expires_at < self._clock.now() + _TIME_TO_SETTLE_S:
+            elif order.expires_at < self._clock.now() + TIME_TO_SETTLE_S:
                 rejected[record.signed.hash] = EXPIRED_REASON
             elif order.side is Side.BID:
                 cost_nano = order.price * order.quantity_wh

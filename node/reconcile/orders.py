@@ -6,13 +6,10 @@ from ledger.audit.model import SlotModel
 from ledger.eip712 import Receipt, cancellation_hash, order_hash, receipt_hash
 from ledger.market import AccountState, read_account
 from matching.orders import Side
-from node.lifecycle import CANCELLED_REASON, EXPIRED_REASON, UNCOVERED_REASON
+from node.lifecycle import CANCELLED_REASON, EXPIRED_REASON, TIME_TO_SETTLE_S, UNCOVERED_REASON
 from node.reconcile.context import Context, hexed
 from node.store.records import OrderRecord, OrderStatus
 from node.wishes import decoded
-
-# Clearing leaves out what expires before the block that settles, which it cannot know yet to the second.
-_TIME_TO_SETTLE_S = 300
 
 
 def order_where(record: OrderRecord) -> str:
@@ -58,7 +55,7 @@ def _is_borne_out(context: Context, state: SlotModel, book: Sequence[OrderRecord
     settled_in = state.blocks["settle"]
     if record.reason == EXPIRED_REASON:
         block = context.chain.block(settled_in)
-        return block is not None and record.signed.order.expires_at < block.timestamp + _TIME_TO_SETTLE_S
+        return block is not None and record.signed.order.expires_at < block.timestamp + TIME_TO_SETTLE_S
     if record.reason == CANCELLED_REASON:
         account = _account(context, record, settled_in - 1)
         return record.signed.order.epoch != account.epoch_at(state.slot)
