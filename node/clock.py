@@ -22,7 +22,7 @@ class Clock(Protocol):
 
     @property
     def mode(self) -> str:
-        """Which kind of clock it is: `real`, `scaled` or `stepped`."""
+        """Which kind of clock it is: `real` or `stepped`."""
 
     def now(self) -> int:
         """The current second."""
@@ -36,22 +36,6 @@ class RealClock:
     def now(self) -> int:
         """The current second."""
         return int(time.time())
-
-
-class ScaledClock:
-    """Starts at a given second and runs `speed` times as fast as time does."""
-
-    mode = "scaled"
-
-    def __init__(self, start: int, speed: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._start = start
-        self._speed = speed
-        self._monotonic = monotonic
-        self._began = monotonic()
-
-    def now(self) -> int:
-        """The current second."""
-        return self._start + int((self._monotonic() - self._began) * self._speed)
 
 
 class SteppedClock:

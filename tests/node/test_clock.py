@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from node.clock import Clock, ClockError, RealClock, ScaledClock, SteppedClock, remembered_clock
+from node.clock import Clock, ClockError, RealClock, SteppedClock, remembered_clock
 from node.store import Store
 from tests.node.parts import DOMAIN, MARKET
 
@@ -35,14 +35,6 @@ def test_a_step_that_cannot_be_remembered_does_not_happen() -> None:
     assert clock.now() == 100
 
 
-def test_a_scaled_clock_runs_as_many_times_as_fast() -> None:
-    elapsed = 5.0
-    clock = ScaledClock(1_000, 60, monotonic=lambda: elapsed)
-    assert clock.now() == 1_000
-    elapsed = 7.5
-    assert clock.now() == 1_150
-
-
 def test_a_remembered_clock_goes_on_where_it_stopped(tmp_path: Path) -> None:
     def reopen() -> Store:
         return Store(f"sqlite:///{tmp_path / 'node.sqlite'}", domain=DOMAIN, market=MARKET)
@@ -57,8 +49,8 @@ def test_a_remembered_clock_goes_on_where_it_stopped(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("make", [RealClock, lambda: ScaledClock(0, 1), lambda: SteppedClock(0, lambda _: None)])
+@pytest.mark.parametrize("make", [RealClock, lambda: SteppedClock(0, lambda _: None)])
 def test_every_clock_tells_its_mode_and_whole_seconds(make: Callable[[], Clock]) -> None:
     clock = make()
     assert isinstance(clock.now(), int)
-    assert clock.mode in {"real", "scaled", "stepped"}
+    assert clock.mode in {"real", "stepped"}
