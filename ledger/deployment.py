@@ -33,7 +33,7 @@ class Contracts:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Who may do what, by address; `docs/security.md` says what each can at most do."""
+    """Who may do what, by address; what each may do is said at the contracts' functions."""
 
     owner: bytes
     treasurer: bytes

@@ -2,6 +2,9 @@
 
 import json
 import secrets
+import signal
+import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
@@ -22,7 +25,7 @@ from node.datadir import DataFolderError
 from node.intake import Limits
 from node.parties import Parties, PartiesError, read_parties
 from node.store.records import OrderStatus
-from tests.system.demo import free_port
+from tests.system.demo import WATTBOOK, free_port
 from tests.system.street import BUYER, DEPOSIT, OTHER_BUYER, SELLER_OF_SUN, SLOT, street
 
 
@@ -158,3 +161,35 @@ def test_a_node_trades_on_a_chain_that_it_reaches_by_json_rpc(tmp_path: Path) ->
             assert chain.head().number == found.node.chain.head().number > 0
     finally:
         chain.close()
+
+
+def test_a_served_market_runs_in_real_time_stops_when_told_and_remembers(tmp_path: Path) -> None:
+    port = free_port()
+    command = [WATTBOOK, "serve", "--data", str(tmp_path), "--port", str(port), "--chain-port", str(free_port())]
+    url, anna = f"http://127.0.0.1:{port}", {"account": "0x" + "aa" * 20, "name": "Anna"}
+    for start in ("first", "second"):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            wait_until_ready(url, process)
+            clock = httpx.get(f"{url}/v1/clock").json()
+            assert clock["mode"] == "real"
+            assert abs(clock["now"] - time.time()) < 30
+            key = (tmp_path / "operator-api-key").read_text(encoding="utf-8")
+            if start == "first":
+                httpx.post(f"{url}/v1/members", json=anna, headers={"X-API-Key": key}).raise_for_status()
+            assert httpx.get(f"{url}/v1/members").json()["items"] == [anna]
+            process.send_signal(signal.SIGTERM)
+            output, _ = process.communicate(timeout=30)
+            assert process.returncode == 0, output
+            assert f"{url}/docs" in output
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[str]) -> None:
+    give_up_at = time.monotonic() + 60
+    while True:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < give_up_at
+        try:
+            if httpx.get(f"{url}/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
