@@ -18,7 +18,7 @@ class ChainView:
         self._exchange = exchange
         self._market = market
         self._lock = threading.Lock()
-        self._block = -1
+        self._block = b""
         self._answers: dict[Hashable, Any] = {}
 
     def state(self, account: bytes) -> AccountState:
@@ -42,16 +42,16 @@ class ChainView:
         )
 
     def _remembered(self, key: Hashable, read: Callable[[int], _T]) -> _T:
-        block = self._exchange.chain.head().number
+        head = self._exchange.chain.head()
         with self._lock:
-            if block != self._block:
-                self._block = block
+            if head.hash != self._block:
+                self._block = head.hash
                 self._answers.clear()
             if key in self._answers:
                 answer: _T = self._answers[key]
                 return answer
-        answer = read(block)
+        answer = read(head.number)
         with self._lock:
-            if block == self._block:
+            if head.hash == self._block:
                 self._answers[key] = answer
         return answer

@@ -196,7 +196,9 @@ def serving(node: Node) -> Iterator[None]:
     with ExitStack() as stack:
         if isinstance(node.chain, DevChain):
             stack.enter_context(
-                running_server(devchain_rpc.create_app(node.chain), node.config.host, node.config.chain_port)
+                running_server(
+                    devchain_rpc.create_app(node.chain, rewinding=False), node.config.host, node.config.chain_port
+                )
             )
         stack.enter_context(running_server(create_app(node.services), node.config.host, node.config.port))
         if not isinstance(node.clock, SteppedClock):

@@ -1,4 +1,7 @@
-"""Brings the demonstration's homes on chain: members, devices and money. Repeating it does nothing."""
+"""Brings the demonstration's homes on chain: members, devices and money.
+
+Repeating it does nothing; only a kill in the middle of a payment leaves minted credits with the treasurer.
+"""
 
 from collections.abc import Sequence
 

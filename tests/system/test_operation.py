@@ -193,3 +193,13 @@ def wait_until_ready(url: str, process: subprocess.Popen[str]) -> None:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
+
+
+def test_nobody_rewinds_the_chain_under_a_node(tmp_path: Path) -> None:
+    with street(tmp_path) as found:
+        head = found.node.chain.head()
+        for method, params in (("evm_revert", ["0x1"]), ("evm_increaseTime", [60]), ("evm_mine", [])):
+            request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+            answer = httpx.post(found.node.chain_url, json=request).json()
+            assert answer["error"]["code"] == -32601
+        assert found.node.chain.head() == head

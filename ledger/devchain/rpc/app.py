@@ -32,16 +32,24 @@ MAX_BATCH = 1_000
 
 
 def create_app(
-    chain: DevChain, *, cors_origins: Sequence[str] = (), max_request_bytes: int = MAX_REQUEST_BYTES
+    chain: DevChain,
+    *,
+    cors_origins: Sequence[str] = (),
+    max_request_bytes: int = MAX_REQUEST_BYTES,
+    rewinding: bool = True,
 ) -> Starlette:
     """An ASGI application that serves `chain` at its root.
 
     Args:
         chain: the chain; it stays the caller's to close.
         cors_origins: web origins whose pages may call it from a browser, `"*"` for all; default none.
+        rewinding: whether to serve the `evm_` methods, which rewind the chain and move its time: not where a
+            node's store follows the chain.
         max_request_bytes: larger request bodies are refused with HTTP status 413.
     """
-    methods = {**ChainMethods(chain).table, **EvmMethods(chain).table}
+    methods = dict(ChainMethods(chain).table)
+    if rewinding:
+        methods |= EvmMethods(chain).table
 
     async def answer(request: Request) -> Response:
         # Browsers send this type to other origins only after asking, which CORS then refuses.
