@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 SOURCES = Path(__file__).parent
-CONTRACTS = ("credit", "exchange", "energy", "certificates")
+CONTRACTS = ("credit", "exchange", "escrow", "energy", "certificates", "markets", "challenges")
 _CACHE_FORMAT = "1"
 
 

@@ -59,6 +59,16 @@ event Certified:
     moves: uint256
 
 
+event RoleOffered:
+    role: indexed(uint256)
+    account: indexed(address)
+
+
+event RoleTaken:
+    role: indexed(uint256)
+    account: indexed(address)
+
+
 # ERC-1888
 event ClaimSingle:
     claimIssuer: indexed(address)
@@ -81,6 +91,10 @@ MAX_TIME: constant(uint256) = 2**40 - 1
 # Every allowed slot length is a multiple of this, so no two slots of a device share an id.
 SLOT_UNIT_S: constant(uint256) = 300
 
+# Roles.
+ISSUER: constant(uint256) = 0
+REGISTRAR: constant(uint256) = 1
+
 GENERATION: constant(uint256) = 1
 LOAD: constant(uint256) = 0
 
@@ -89,10 +103,11 @@ ERC1155_ID: constant(bytes4) = 0xd9b67a26
 RECEIVED: constant(bytes4) = 0xf23a6e61
 BATCH_RECEIVED: constant(bytes4) = 0xbc197c81
 
-ISSUER: immutable(address)
-REGISTRAR: immutable(address)
 LIFETIME_S: immutable(uint256)
 
+# Who certifies generation, and who registers devices; see `offer_role`.
+holders: HashMap[uint256, address]
+offers: HashMap[uint256, address]
 # What every issuance needs: owner (bits 0-159), nameplate (160-191), slot length (192-207), technology (208-215).
 device_words: HashMap[uint64, uint256]
 device_markets: HashMap[uint64, bytes32]
@@ -113,9 +128,31 @@ def __init__(issuer: address, registrar: address, lifetime_s: uint256):
     """
     assert issuer != empty(address), "certificates: issuer"
     assert registrar != empty(address), "certificates: registrar"
-    ISSUER = issuer
-    REGISTRAR = registrar
+    self.holders[ISSUER] = issuer
+    self.holders[REGISTRAR] = registrar
     LIFETIME_S = lifetime_s
+
+
+@external
+def offer_role(role: uint256, account: address):
+    """
+    @notice Offer one's role (0 issuer, 1 registrar) to another account, which then accepts it. Zero takes the offer
+            back.
+    """
+    assert msg.sender == self.holders[role], "certificates: not the holder"
+    self.offers[role] = account
+    log RoleOffered(role=role, account=account)
+
+
+@external
+def accept_role(role: uint256):
+    """
+    @notice Take over a role. Its former holder loses it at once.
+    """
+    assert self.offers[role] == msg.sender, "certificates: not offered"
+    self.offers[role] = empty(address)
+    self.holders[role] = msg.sender
+    log RoleTaken(role=role, account=msg.sender)
 
 
 @external
@@ -123,7 +160,7 @@ def register_device(device: uint64, details: Device):
     """
     @notice Enter a device and its meter's key. A device number is given once.
     """
-    assert msg.sender == REGISTRAR, "certificates: not the registrar"
+    assert msg.sender == self.holders[REGISTRAR], "certificates: not the registrar"
     assert self.device_words[device] == 0, "certificates: device exists"
     assert details.owner != empty(address), "certificates: owner"
     assert not details.owner.is_contract, "certificates: owner"
@@ -153,7 +190,7 @@ def certify(
     @notice Issue certificates for what devices of a market generated in a slot, and move them on: to the buyers of
             the energy, or retired against what their owner or buyer consumed.
     """
-    assert msg.sender == ISSUER, "certificates: not the issuer"
+    assert msg.sender == self.holders[ISSUER], "certificates: not the issuer"
     for issuance: Issuance in issuances:
         self._issue(market, slot, issuance)
     for move: Move in moves:
@@ -273,7 +310,7 @@ def _retire(account: address, id: uint256, amount_wh: uint256):
         _operator=msg.sender, _from=account, _to=empty(address), _id=id, _value=amount_wh
     )
     log ClaimSingle(
-        claimIssuer=ISSUER, claimSubject=account, topic=GENERATION, id=id, value=amount_wh, claimData=b""
+        claimIssuer=self.holders[ISSUER], claimSubject=account, topic=GENERATION, id=id, value=amount_wh, claimData=b""
     )
 
 
@@ -405,13 +442,13 @@ def token_id(device: uint64, slot: uint256) -> uint256:
 @external
 @view
 def issuer() -> address:
-    return ISSUER
+    return self.holders[ISSUER]
 
 
 @external
 @view
 def registrar() -> address:
-    return REGISTRAR
+    return self.holders[REGISTRAR]
 
 
 @external

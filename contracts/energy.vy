@@ -16,7 +16,7 @@ implements: IERC1155
 
 
 interface Exchange:
-    def undelivered_position_of(account: address, slot: uint256) -> int256: view
+    def position_of(account: address, slot: uint256) -> int256: view
 
 
 BATCH_SIZE: constant(uint256) = 128
@@ -59,7 +59,7 @@ def obligation_of(account: address, id: uint256) -> uint256:
     """
     @return Wh the account sold and has not yet delivered in the slot that starts at `id`.
     """
-    position: int256 = staticcall EXCHANGE.undelivered_position_of(account, id)
+    position: int256 = staticcall EXCHANGE.position_of(account, id)
     return convert(max(-position, 0), uint256)
 
 
@@ -105,5 +105,5 @@ def supportsInterface(interface_id: bytes4) -> bool:
 @internal
 @view
 def _tokens(account: address, id: uint256) -> uint256:
-    position: int256 = staticcall EXCHANGE.undelivered_position_of(account, id)
+    position: int256 = staticcall EXCHANGE.position_of(account, id)
     return convert(max(position, 0), uint256)

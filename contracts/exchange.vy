@@ -2,7 +2,7 @@
 # pragma evm-version london
 # pragma nonreentrancy off
 """
-@title Exchange: escrow, clearing and delivery of a local energy market
+@title Exchange: clearing and delivery of a local energy market
 @license GNU Affero General Public License v3.0 only
 @notice Members hold credits in escrow and sign orders. For every slot the operator commits the set of orders it
         received, then settles the orders that clearing filled; after the slot the meter authority delivers: tokens
@@ -10,46 +10,39 @@
         the operator sends, no order trades without its owner's signature, beyond its quantity or past its limit;
         bought equals sold; paid equals received; and nothing is settled twice.
 
+        This contract keeps the accounts. What members do by themselves, from deposit to withdrawal, is in
+        `escrow.vy`, and what is agreed in a market in `markets.vy`; no others are trusted.
+
+        More orders than fit a transaction are settled in chunks. Until the last one is in, nothing else of the
+        market moves and nobody who traded can withdraw; a slot that is not finished in time is unwound, chunk by
+        chunk, by anyone, until everything is as it was.
+
         Units: energy in Wh, price in nano-credit per Wh, money in nano-credits, time in Unix seconds UTC.
 """
 
-from ethereum.ercs import IERC20
-from snekmate.auth import ownable
-from snekmate.auth import ownable_2step
+from snekmate.utils import ecdsa
 from snekmate.utils import eip712_domain_separator
 
 from contracts import accounts
 from contracts import orders
 
-initializes: ownable
-initializes: ownable_2step[ownable := ownable]
 initializes: eip712_domain_separator
 initializes: accounts
 
-exports: (
-    ownable_2step.owner,
-    ownable_2step.pending_owner,
-    ownable_2step.transfer_ownership,
-    ownable_2step.accept_ownership,
-    eip712_domain_separator.eip712Domain,
-)
+exports: eip712_domain_separator.eip712Domain
 
 
-# What a market is made of. `operator`, the slot length, the gate lead, the settlement time and the pricing
-# rule are needed in every settlement and share one word; see `_control`.
-struct MarketTerms:
-    operator: address
-    meter_authority: address
-    registrar: address
-    utility: address
-    slot_length_s: uint256
-    gate_lead_s: uint256
-    settle_within_s: uint256
-    uniform_price: bool
+interface Escrow:
+    def member_count(market: bytes32) -> uint256: view
+    def fill_posted(market: bytes32, slot: uint256, digest: bytes32) -> uint256: nonpayable
+    def close_posted(market: bytes32, slot: uint256, price: uint256, settled: bool): nonpayable
 
 
-# Retail is what the utility charges for a Wh, grid fee included; feed-in is what it pays for one. The grid fee is
-# charged on each Wh taken under a trade. In force for slots from `from_slot` on.
+interface Markets:
+    def are_validators(market: bytes32, accounts: DynArray[address, MAX_VALIDATORS]) -> bool: view
+    def delivery_terms(market: bytes32, slot: uint256) -> (address, address, Tariff): view
+
+
 struct Tariff:
     retail_price: uint256
     feed_in_price: uint256
@@ -57,49 +50,30 @@ struct Tariff:
     from_slot: uint256
 
 
-struct Withdrawal:
-    amount: uint256
-    ready_at: uint256
+# What the chunks of a slot add up to so far. `clearing` is what sellers were credited less what buyers paid.
+struct Tally:
+    last_digest: uint256
+    fills_hash: bytes32
+    bought_wh: uint256
+    sold_wh: uint256
+    clearing: int256
+    orders: uint256
 
 
-event MarketOpened:
-    market: indexed(bytes32)
-    number: uint256
-    terms: MarketTerms
+# A validator's signature.
+struct Approval:
+    v: uint256
+    r: uint256
+    s: uint256
 
 
-event TariffSet:
-    market: indexed(bytes32)
-    tariff: Tariff
-
-
-event MemberRegistered:
-    market: indexed(bytes32)
-    account: indexed(address)
-
-
-event Deposited:
-    account: indexed(address)
-    amount: uint256
-
-
-event WithdrawalRequested:
-    account: indexed(address)
-    amount: uint256
-    ready_at: uint256
-
-
-event Withdrawn:
-    account: indexed(address)
-    amount: uint256
-    # Paid to the utility on this occasion.
-    debt_paid: uint256
-
-
-event EpochRaised:
-    account: indexed(address)
-    epoch: uint256
-    from_slot: uint256
+# See `slot_of`.
+struct Slot:
+    state: uint256
+    price: uint256
+    settled_at: uint256
+    posted: bool
+    chunks: uint256
 
 
 event BookCommitted:
@@ -109,11 +83,20 @@ event BookCommitted:
     size: uint256
 
 
+event ChunkSettled:
+    market: indexed(bytes32)
+    slot: indexed(uint256)
+    price: uint256
+    chunk: uint256
+    orders: uint256
+
+
 event Settled:
     market: indexed(bytes32)
     slot: indexed(uint256)
     price: uint256
     bought_wh: uint256
+    # Of all chunks.
     orders: uint256
 
 
@@ -124,250 +107,116 @@ event Delivered:
     complete: bool
 
 
+event ChunkUnwound:
+    market: indexed(bytes32)
+    slot: indexed(uint256)
+    chunk: uint256
+
+
 event Voided:
     market: indexed(bytes32)
     slot: indexed(uint256)
 
 
 MAX_ORDERS: constant(uint256) = 1_024
+MAX_CHUNKS: constant(uint256) = 64
 MAX_READINGS: constant(uint256) = 1_024
-MAX_REGISTRATIONS: constant(uint256) = 256
-MAX_TARIFFS: constant(uint256) = 1_000
-# A request that is not used in this time lapses, so that nobody keeps one ready and leaves without notice.
-WITHDRAWAL_WINDOW_S: constant(uint256) = 7 * 86_400
-# Operators take orders for a week ahead at most, so a tariff is known before the first order it applies to.
-TARIFF_NOTICE_S: constant(uint256) = 8 * 86_400
+MAX_VALIDATORS: constant(uint256) = 16
 MAX_PRICE: constant(uint256) = 2**32 - 1
 MAX_TIME: constant(uint256) = 2**40 - 1
 
+MASK_5: constant(uint256) = 2**5 - 1
+MASK_8: constant(uint256) = 2**8 - 1
 MASK_16: constant(uint256) = 2**16 - 1
 MASK_24: constant(uint256) = 2**24 - 1
 MASK_32: constant(uint256) = 2**32 - 1
+MASK_40: constant(uint256) = 2**40 - 1
 MASK_160: constant(uint256) = 2**160 - 1
 
 # A slot's state: nothing yet, or one of these. An empty slot is settled like any other.
 SETTLED: constant(uint256) = 1
 DELIVERED: constant(uint256) = 2
 VOIDED: constant(uint256) = 3
+# Some chunks of its settlement are in.
+PARTIAL: constant(uint256) = 4
+# Too late to be settled: the chunks that are in are being taken back.
+UNWINDING: constant(uint256) = 5
 
-CREDIT: immutable(IERC20)
-ENERGY: immutable(address)
-CERTIFICATES: immutable(address)
-WITHDRAWAL_NOTICE_S: immutable(uint256)
+# In a slot's word, whether orders were posted.
+POSTED: constant(uint256) = 1 << 80
 
-market_count: public(uint256)
-markets: HashMap[bytes32, MarketTerms]
-controls: HashMap[bytes32, uint256]
-market_of_number: public(HashMap[uint256, bytes32])
-member_count: public(HashMap[bytes32, uint256])
-tariffs: HashMap[bytes32, DynArray[Tariff, MAX_TARIFFS]]
+SETTLEMENT_TYPE_HASH: constant(bytes32) = keccak256(
+    "Settlement(bytes32 market,uint64 slot,bytes32 book,uint256 price,bytes32 fills)"
+)
 
-withdrawals: public(HashMap[address, Withdrawal])
+ESCROW: immutable(Escrow)
+MARKETS: immutable(Markets)
+
+# What settling needs of a market, in one word, as `markets.vy` lays it out.
+controls: public(HashMap[bytes32, uint256])
+market_of_number: HashMap[uint256, bytes32]
 
 # Hash of the root and the size of the slot's order set; see `commit_book`.
 books: public(HashMap[bytes32, HashMap[uint256, bytes32]])
-slot_states: HashMap[bytes32, HashMap[uint256, uint256]]
+# bits 0-7 state, 8-39 price, 40-79 when it was settled, 80 whether orders were posted, 88-95 number of chunks
+slots: HashMap[bytes32, HashMap[uint256, uint256]]
+# After each chunk: a chain of hashes over the digest and the terms of every filled order so far.
+fills_hashes: public(HashMap[bytes32, HashMap[uint256, HashMap[uint256, bytes32]]])
+tallies: HashMap[bytes32, HashMap[uint256, Tally]]
+# The slot of a market whose chunks are not all in, or not all unwound; zero if there is none.
+unfinished_slot: public(HashMap[bytes32, uint256])
 # While a delivery is half done: the last account (bits 0-159), how many are done (160-191) and how many there are
 # to do (192-223): whoever became a member since is not among them.
 delivery_cursors: HashMap[bytes32, HashMap[uint256, uint256]]
 
 
 @deploy
-def __init__(
-    owner: address, credit: address, energy: address, certificates: address, withdrawal_notice_s: uint256
-):
-    """
-    @param owner Opens markets. Cannot touch an account.
-    @param withdrawal_notice_s How long a member waits between asking for credits and taking them.
-    """
-    assert credit != empty(address), "exchange: credit"
-    ownable.__init__()
-    ownable_2step.__init__()
-    ownable_2step._transfer_ownership(owner)
+def __init__(escrow: address, markets: address):
+    assert escrow != empty(address), "exchange: escrow"
+    assert markets != empty(address), "exchange: markets"
     eip712_domain_separator.__init__("Wattbook", "1")
-    CREDIT = IERC20(credit)
-    ENERGY = energy
-    CERTIFICATES = certificates
-    WITHDRAWAL_NOTICE_S = withdrawal_notice_s
+    ESCROW = Escrow(escrow)
+    MARKETS = Markets(markets)
 
 
-# ---------------------------------------------------------------------------------------------- markets
-
-
-@external
-def open_market(market: bytes32, terms: MarketTerms, tariff: Tariff):
-    """
-    @notice Register a market and its first tariff, in force from the first slot on.
-    """
-    ownable._check_owner()
-    assert market != empty(bytes32), "exchange: no market id"
-    assert self.controls[market] == 0, "exchange: market exists"
-    assert terms.operator != empty(address), "exchange: no operator"
-    assert terms.meter_authority != empty(address), "exchange: no meter authority"
-    assert terms.registrar != empty(address), "exchange: no registrar"
-    assert terms.utility != empty(address), "exchange: no utility"
-    assert terms.slot_length_s in [300, 900, 1_800, 3_600], "exchange: slot length"
-    assert terms.gate_lead_s <= MASK_24, "exchange: gate lead"
-    assert terms.settle_within_s > 0, "exchange: no time to settle"
-    assert terms.settle_within_s <= MASK_24, "exchange: settle within"
-    assert tariff.from_slot == 0, "exchange: first tariff"
-    number: uint256 = self.market_count + 1
-    assert number <= MASK_24, "exchange: too many markets"
-
-    self.market_count = number
-    self.market_of_number[number] = market
-    self.markets[market] = terms
-    self.controls[market] = self._control(terms, number)
-    log MarketOpened(market=market, number=number, terms=terms)
-    self._add_tariff(market, tariff)
-    self._register(market, number, terms.utility, 0)
+# ------------------------------------------------------------------------- for the escrow and the markets
 
 
 @external
-def set_tariff(market: bytes32, tariff: Tariff):
+def set_control(market: bytes32, control: uint256):
     """
-    @notice The utility announces the tariff of slots that nobody has signed orders for yet.
+    @notice Take over what changed in a market.
     """
-    assert msg.sender == self.markets[market].utility, "exchange: not the utility"
-    terms: MarketTerms = self.markets[market]
-    count: uint256 = len(self.tariffs[market])
-    assert tariff.from_slot % terms.slot_length_s == 0, "exchange: slot"
-    assert tariff.from_slot > block.timestamp + TARIFF_NOTICE_S, "exchange: tariff notice"
-    assert tariff.from_slot > self.tariffs[market][count - 1].from_slot, "exchange: tariff order"
-    self._add_tariff(market, tariff)
+    assert msg.sender == MARKETS.address, "exchange: not the markets"
+    self.controls[market] = control
+    self.market_of_number[self._number(control)] = market
 
 
 @external
-def register(market: bytes32, members: DynArray[address, MAX_REGISTRATIONS]):
+def set_word(account: address, word: uint256):
     """
-    @notice Make accounts members of a market. An account belongs to one market for good.
+    @notice Take over what an account's owner, or its registrar, did.
     """
-    assert msg.sender == self.markets[market].registrar, "exchange: not the registrar"
-    number: uint256 = (self.controls[market] >> 224) & MASK_24
-    count: uint256 = self.member_count[market]
-    for member: address in members:
-        count += 1
-        self._register(market, number, member, count)
-    self.member_count[market] = count
-
-
-@internal
-def _register(market: bytes32, number: uint256, account: address, member_number: uint256):
-    assert account != empty(address), "exchange: no account"
-    state: accounts.Account = accounts.load(account)
-    assert state.market_number == 0, "exchange: already a member"
-    state.market_number = number
-    state.member_number = member_number
-    accounts.store(account, state)
-    log MemberRegistered(market=market, account=account)
-
-
-@internal
-def _add_tariff(market: bytes32, tariff: Tariff):
-    assert tariff.retail_price <= MAX_PRICE, "exchange: retail price"
-    # Otherwise a member could buy from the utility and sell back at a profit.
-    assert tariff.feed_in_price <= tariff.retail_price, "exchange: feed-in price"
-    assert tariff.grid_fee <= MAX_PRICE, "exchange: grid fee"
-    assert tariff.from_slot <= MAX_TIME, "exchange: slot"
-    self.tariffs[market].append(tariff)
-    log TariffSet(market=market, tariff=tariff)
-
-
-@internal
-@pure
-def _control(terms: MarketTerms, number: uint256) -> uint256:
-    """
-    @notice bits 0-159 operator, 160-175 slot length, 176-199 gate lead, 200-223 settlement time, 224-247 number,
-            248 uniform price.
-    """
-    control: uint256 = convert(terms.operator, uint256)
-    control |= terms.slot_length_s << 160
-    control |= terms.gate_lead_s << 176
-    control |= terms.settle_within_s << 200
-    control |= number << 224
-    control |= convert(terms.uniform_price, uint256) << 248
-    return control
-
-
-# ----------------------------------------------------------------------------------------------- escrow
+    assert msg.sender == ESCROW.address, "exchange: not the escrow"
+    accounts.words[account] = word
 
 
 @external
-def deposit(account: address, amount: uint256):
+def raise_epoch(account: address, from_slot: uint256) -> uint256:
     """
-    @notice Move the caller's credits into a member's escrow.
+    @notice Cancel the account's orders for `from_slot` and later ones.
     """
-    state: accounts.Account = accounts.load(account)
-    assert state.market_number != 0, "exchange: not a member"
-    assert amount > 0, "exchange: nothing to deposit"
-    state.balance += amount
-    accounts.store(account, state)
-    log Deposited(account=account, amount=amount)
-    assert extcall CREDIT.transferFrom(msg.sender, self, amount), "exchange: transfer"
+    assert msg.sender == ESCROW.address, "exchange: not the escrow"
+    return accounts.raise_epoch(account, from_slot)
 
 
 @external
-def request_withdrawal(amount: uint256):
+def note_posted(market: bytes32, slot: uint256):
     """
-    @notice Start the notice period, after which `withdraw` pays out. A new request replaces the old one; zero cancels.
-    @dev Until then the amount still covers the orders that were accepted on the strength of it.
+    @notice Remember that orders were posted for a slot, so that it cannot be closed without them.
     """
-    ready_at: uint256 = block.timestamp + WITHDRAWAL_NOTICE_S
-    assert amount <= accounts.load(msg.sender).balance, "exchange: more than the balance"
-    self.withdrawals[msg.sender] = Withdrawal(amount=amount, ready_at=ready_at)
-    log WithdrawalRequested(account=msg.sender, amount=amount, ready_at=ready_at)
-
-
-@external
-def withdraw():
-    """
-    @notice Pay out the requested amount, or what is left of it after trades settled since and debt to the utility
-            is paid. Needs nobody's consent.
-    """
-    request: Withdrawal = self.withdrawals[msg.sender]
-    assert request.amount > 0, "exchange: nothing requested"
-    assert block.timestamp >= request.ready_at, "exchange: notice period"
-    assert block.timestamp <= request.ready_at + WITHDRAWAL_WINDOW_S, "exchange: request lapsed"
-    self.withdrawals[msg.sender] = empty(Withdrawal)
-    state: accounts.Account = accounts.load(msg.sender)
-    payment: uint256 = min(state.debt, state.balance)
-    if payment > 0:
-        state.debt -= payment
-        state.balance -= payment
-        self._pay_utility(state.market_number, payment)
-    amount: uint256 = min(request.amount, state.balance)
-    state.balance -= amount
-    accounts.store(msg.sender, state)
-    log Withdrawn(account=msg.sender, amount=amount, debt_paid=payment)
-    assert extcall CREDIT.transfer(msg.sender, amount), "exchange: transfer"
-
-
-@internal
-def _pay_utility(market_number: uint256, amount: uint256):
-    account: address = self.markets[self.market_of_number[market_number]].utility
-    utility: accounts.Account = accounts.load(account)
-    utility.balance += amount
-    accounts.store(account, utility)
-
-
-@external
-def cancel_all():
-    """
-    @notice Cancel every order the caller signed so far for slots whose gate is still open, by raising its epoch.
-    @dev Orders of a closed gate stay as they are: otherwise one member could stop the settlement of all. For the
-         same reason once per slot: only the latest epoch's first slot is kept.
-    """
-    state: accounts.Account = accounts.load(msg.sender)
-    assert state.market_number != 0, "exchange: not a member"
-    control: uint256 = self.controls[self.market_of_number[state.market_number]]
-    slot_length_s: uint256 = self._slot_length(control)
-    gate_lead_s: uint256 = (control >> 176) & MASK_24
-    from_slot: uint256 = ((block.timestamp + gate_lead_s) // slot_length_s + 1) * slot_length_s
-    assert from_slot > state.epoch_from_slot, "exchange: cancelled in this slot"
-    state.epoch += 1
-    state.epoch_from_slot = from_slot
-    accounts.store(msg.sender, state)
-    log EpochRaised(account=msg.sender, epoch=state.epoch, from_slot=from_slot)
+    assert msg.sender == ESCROW.address, "exchange: not the escrow"
+    self.slots[market][slot] |= POSTED
 
 
 # ------------------------------------------------------------------------------------ the life of a slot
@@ -381,35 +230,61 @@ def commit_book(market: bytes32, slot: uint256, root: bytes32, size: uint256):
     @param size Number of orders.
     """
     control: uint256 = self.controls[market]
-    assert msg.sender == convert(control & MASK_160, address), "exchange: not the operator"
+    self._check_operator(control)
     assert slot % self._slot_length(control) == 0, "exchange: slot"
-    assert block.timestamp >= slot - ((control >> 176) & MASK_24), "exchange: gate open"
-    assert block.timestamp <= slot + ((control >> 200) & MASK_24), "exchange: too late"
+    assert block.timestamp >= slot - self._gate_lead(control), "exchange: gate open"
+    assert block.timestamp <= self._deadline(control, slot), "exchange: too late"
     assert self.books[market][slot] == empty(bytes32), "exchange: book committed"
     self.books[market][slot] = keccak256(abi_encode(root, size))
     log BookCommitted(market=market, slot=slot, root=root, size=size)
 
 
 @external
-def settle(market: bytes32, slot: uint256, price: uint256, fills: DynArray[orders.Fill, MAX_ORDERS]):
+def settle(
+    market: bytes32,
+    slot: uint256,
+    price: uint256,
+    fills: DynArray[orders.Fill, MAX_ORDERS],
+    more: bool,
+    approvals: DynArray[Approval, MAX_VALIDATORS],
+):
     """
-    @notice Settle a slot: every filled order, in ascending order of its hash. An empty list settles an empty slot.
-    @param price The price of all fills in a market with a uniform price; zero where each fill has its own amount.
+    @notice Settle a slot, or a chunk of it: filled orders, in ascending order of their hashes. An empty list settles
+            an empty slot.
+    @param price The price of all fills in a market with a uniform price, the same in every chunk; zero where each
+           fill has its own amount.
+    @param more Whether further chunks follow.
+    @param approvals With the last chunk, the signatures of the market's validators, if it has any, their addresses
+           ascending.
     """
     control: uint256 = self.controls[market]
-    assert msg.sender == convert(control & MASK_160, address), "exchange: not the operator"
+    self._check_operator(control)
     assert self.books[market][slot] != empty(bytes32), "exchange: no book"
-    assert self.slot_states[market][slot] == 0, "exchange: slot closed"
-    assert block.timestamp <= slot + ((control >> 200) & MASK_24), "exchange: too late"
+    record: uint256 = self.slots[market][slot]
+    state: uint256 = record & MASK_8
+    assert state == 0 or state == PARTIAL, "exchange: slot closed"
+    assert block.timestamp <= self._deadline(control, slot), "exchange: too late"
+    unfinished: uint256 = self.unfinished_slot[market]
+    assert unfinished == 0 or unfinished == slot, "exchange: a slot is unfinished"
+
+    uniform_price: bool = (control >> 240) & 1 == 1
+    has_priority: bool = self._has_priority(control)
+    assert price <= MAX_PRICE, "exchange: price"
+    assert uniform_price or price == 0, "exchange: price"
+    tally: Tally = empty(Tally)
+    chunk: uint256 = 0
+    if state == PARTIAL:
+        assert price == (record >> 8) & MASK_32, "exchange: price"
+        tally = self.tallies[market][slot]
+        chunk = record >> 88
 
     domain: bytes32 = eip712_domain_separator._domain_separator_v4()
     slot_index: uint256 = slot // self._slot_length(control)
-    number: uint256 = (control >> 224) & MASK_24
-    uniform_price: bool = control >> 248 == 1
-    assert uniform_price or price == 0, "exchange: price"
-    last_digest: uint256 = 0
-    bought_wh: uint256 = 0
-    sold_wh: uint256 = 0
+    number: uint256 = self._number(control)
+    last_digest: uint256 = tally.last_digest
+    fills_hash: bytes32 = tally.fills_hash
+    bought_wh: uint256 = tally.bought_wh
+    sold_wh: uint256 = tally.sold_wh
     paid: uint256 = 0
     received: uint256 = 0
 
@@ -422,6 +297,7 @@ def settle(market: bytes32, slot: uint256, price: uint256, fills: DynArray[order
         assert orders.signed_by_account(fill, digest), "exchange: signature"
 
         terms: uint256 = fill.terms
+        fills_hash = keccak256(concat(fills_hash, digest, convert(terms, bytes32)))
         fill_wh: uint256 = orders.fill_of(terms)
         limit: uint256 = orders.price_of(terms)
         assert fill_wh > 0, "exchange: empty fill"
@@ -433,30 +309,89 @@ def settle(market: bytes32, slot: uint256, price: uint256, fills: DynArray[order
             assert amount == 0, "exchange: amount"
             amount = price * fill_wh
             # Whoever is better than the price is served whole; only the margin is rationed.
-            assert limit == price or fill_wh == orders.quantity_of(terms), "exchange: priority"
+            if has_priority:
+                assert limit == price or fill_wh == orders.quantity_of(terms), "exchange: priority"
 
         account: address = orders.account_of(fill)
-        word: uint256 = accounts.accounts[account]
+        word: uint256 = accounts.words[account]
         assert accounts.market_number_of(word) == number, "exchange: not a member"
-        assert accounts.epoch_at(word, slot) == orders.epoch_of(terms), "exchange: cancelled"
+        assert accounts.is_current(account, word, slot, orders.epoch_of(terms)), "exchange: cancelled"
+        if orders.is_posted(terms):
+            # What was set aside for it pays for it.
+            word = accounts.credited(word, extcall ESCROW.fill_posted(market, slot, digest))
         if orders.is_offer(terms):
             assert amount >= limit * fill_wh, "exchange: below limit"
             sold_wh += fill_wh
             received += amount
-            accounts.accounts[account] = accounts.credited(word, amount)
-            accounts.add_to_position(account, slot_index, -convert(fill_wh, int256))
+            word = accounts.credited(word, amount)
+            accounts.words[account] = accounts.moved(account, word, slot_index, -convert(fill_wh, int256))
         else:
             assert amount <= limit * fill_wh, "exchange: above limit"
-            assert amount <= accounts.balance_of(word), "exchange: escrow"
             bought_wh += fill_wh
             paid += amount
-            accounts.accounts[account] = word - amount
-            accounts.add_to_position(account, slot_index, convert(fill_wh, int256))
+            word = accounts.debited(word, amount)
+            accounts.words[account] = accounts.moved(account, word, slot_index, convert(fill_wh, int256))
+
+    tally.last_digest = last_digest
+    tally.fills_hash = fills_hash
+    tally.bought_wh = bought_wh
+    tally.sold_wh = sold_wh
+    tally.clearing += convert(received, int256) - convert(paid, int256)
+    tally.orders += len(fills)
+    if len(fills) > 0:
+        self.fills_hashes[market][slot][chunk] = fills_hash
+        chunk += 1
+    if more:
+        assert len(fills) > 0, "exchange: empty chunk"
+        assert chunk < MAX_CHUNKS, "exchange: too many chunks"
+        self.tallies[market][slot] = tally
+        self.slots[market][slot] = PARTIAL | (price << 8) | (record & POSTED) | (chunk << 88)
+        self.unfinished_slot[market] = slot
+        log ChunkSettled(market=market, slot=slot, price=price, chunk=chunk - 1, orders=len(fills))
+        return
 
     assert bought_wh == sold_wh, "exchange: energy"
-    assert paid == received, "exchange: credits"
-    self.slot_states[market][slot] = SETTLED
-    log Settled(market=market, slot=slot, price=price, bought_wh=bought_wh, orders=len(fills))
+    assert tally.clearing == 0, "exchange: credits"
+    self._check_approvals(control, market, slot, price, tally.fills_hash, domain, approvals)
+    if state == PARTIAL:
+        self.tallies[market][slot] = empty(Tally)
+        self.unfinished_slot[market] = 0
+    self.slots[market][slot] = (
+        SETTLED | (price << 8) | (block.timestamp << 40) | (record & POSTED) | (chunk << 88)
+    )
+    if record & POSTED != 0:
+        extcall ESCROW.close_posted(market, slot, price, True)
+    log Settled(market=market, slot=slot, price=price, bought_wh=bought_wh, orders=tally.orders)
+
+
+@internal
+@view
+def _check_approvals(
+    control: uint256,
+    market: bytes32,
+    slot: uint256,
+    price: uint256,
+    fills_hash: bytes32,
+    domain: bytes32,
+    approvals: DynArray[Approval, MAX_VALIDATORS],
+):
+    needed: uint256 = (control >> 243) & MASK_5
+    if needed == 0:
+        assert len(approvals) == 0, "exchange: no validators"
+        return
+    assert len(approvals) >= needed, "exchange: too few approvals"
+    content: bytes32 = keccak256(
+        abi_encode(SETTLEMENT_TYPE_HASH, market, slot, self.books[market][slot], price, fills_hash)
+    )
+    digest: bytes32 = keccak256(concat(x"1901", domain, content))
+    signers: DynArray[address, MAX_VALIDATORS] = []
+    last: uint256 = 0
+    for approval: Approval in approvals:
+        signer: address = ecdsa._try_recover_vrs(digest, approval.v, approval.r, approval.s)
+        assert convert(signer, uint256) > last, "exchange: order of approvals"
+        last = convert(signer, uint256)
+        signers.append(signer)
+    assert staticcall MARKETS.are_validators(market, signers), "exchange: not a validator"
 
 
 @external
@@ -466,20 +401,26 @@ def deliver(market: bytes32, slot: uint256, readings: DynArray[uint256, MAX_READ
     @param readings One word per member, accounts ascending: bits 0-159 account, 160-191 consumption, 192-223 generation,
            in Wh. All members, in one call or several.
     """
-    terms: MarketTerms = self.markets[market]
-    assert msg.sender == terms.meter_authority, "exchange: not the meter authority"
-    state_of_slot: uint256 = self.slot_states[market][slot]
-    assert state_of_slot == SETTLED or state_of_slot == VOIDED, "exchange: slot not settled"
-    assert block.timestamp >= slot + terms.slot_length_s, "exchange: slot not over"
+    meter_authority: address = empty(address)
+    utility: address = empty(address)
+    tariff: Tariff = empty(Tariff)
+    meter_authority, utility, tariff = staticcall MARKETS.delivery_terms(market, slot)
+    assert msg.sender == meter_authority, "exchange: not the meter authority"
+    record: uint256 = self.slots[market][slot]
+    is_settled: bool = record & MASK_8 == SETTLED
+    assert is_settled or record & MASK_8 == VOIDED, "exchange: slot not settled"
+    assert self.unfinished_slot[market] == 0, "exchange: a slot is unfinished"
+    control: uint256 = self.controls[market]
+    slot_length_s: uint256 = self._slot_length(control)
+    assert block.timestamp >= slot + slot_length_s, "exchange: slot not over"
 
-    tariff: Tariff = self._tariff_at(market, slot)
-    slot_index: uint256 = slot // terms.slot_length_s
-    number: uint256 = (self.controls[market] >> 224) & MASK_24
+    slot_index: uint256 = slot // slot_length_s
+    number: uint256 = self._number(control)
     cursor: uint256 = self.delivery_cursors[market][slot]
     last_account: uint256 = cursor & MASK_160
     members: uint256 = cursor >> 192
     if cursor == 0:
-        members = self.member_count[market]
+        members = staticcall ESCROW.member_count(market)
     to_utility: uint256 = 0
     from_utility: uint256 = 0
 
@@ -488,40 +429,46 @@ def deliver(market: bytes32, slot: uint256, readings: DynArray[uint256, MAX_READ
         assert reading & MASK_160 > last_account, "exchange: order of readings"
         last_account = reading & MASK_160
         account: address = convert(last_account, address)
-        state: accounts.Account = accounts.load(account)
-        assert state.market_number == number, "exchange: not a member"
-        assert state.member_number != 0, "exchange: utility reading"
-        assert state.member_number <= members, "exchange: new member"
+        word: uint256 = accounts.words[account]
+        assert accounts.market_number_of(word) == number, "exchange: not a member"
+        member_number: uint256 = accounts.member_number_of(word)
+        assert member_number != 0, "exchange: utility reading"
+        assert member_number <= members, "exchange: new member"
 
         contracted: int256 = 0
-        if state_of_slot == SETTLED:
-            contracted = accounts.position(account, slot_index)
+        if is_settled:
+            contracted = accounts.position(account, word, slot_index)
+            if contracted != 0:
+                word = accounts.moved(account, word, slot_index, -contracted)
         metered: int256 = convert((reading >> 160) & MASK_32, int256) - convert(reading >> 192, int256)
         imbalance: int256 = metered - contracted
 
-        due: uint256 = state.debt + tariff.grid_fee * convert(max(contracted, 0), uint256)
+        balance: uint256 = accounts.balance_of(word)
+        due: uint256 = accounts.debt_of(word)
+        if contracted > 0:
+            due += tariff.grid_fee * convert(contracted, uint256)
         if imbalance > 0:
             due += tariff.retail_price * convert(imbalance, uint256)
         else:
             credit: uint256 = tariff.feed_in_price * convert(-imbalance, uint256)
             from_utility += credit
-            state.balance += credit
+            balance += credit
         # What the escrow does not cover stays owed, and is taken before anything can be withdrawn.
-        payment: uint256 = min(due, state.balance)
+        payment: uint256 = min(due, balance)
         to_utility += payment
-        state.balance -= payment
-        state.debt = due - payment
-        accounts.store(account, state)
+        accounts.words[account] = accounts.with_money(word, balance - payment, due - payment)
 
-    utility: accounts.Account = accounts.load(terms.utility)
-    assert utility.balance + to_utility >= from_utility, "exchange: utility escrow"
-    utility.balance = utility.balance + to_utility - from_utility
-    accounts.store(terms.utility, utility)
+    word_of_utility: uint256 = accounts.words[utility]
+    funds: uint256 = accounts.balance_of(word_of_utility) + to_utility
+    assert funds >= from_utility, "exchange: utility escrow"
+    accounts.words[utility] = accounts.with_money(
+        word_of_utility, funds - from_utility, accounts.debt_of(word_of_utility)
+    )
 
     done: uint256 = ((cursor >> 160) & MASK_32) + len(readings)
     complete: bool = done == members
     if complete:
-        self.slot_states[market][slot] = DELIVERED
+        self.slots[market][slot] = (record & ~MASK_8) | DELIVERED
     else:
         self.delivery_cursors[market][slot] = last_account | (done << 160) | (members << 192)
     log Delivered(market=market, slot=slot, members=len(readings), complete=complete)
@@ -530,15 +477,85 @@ def deliver(market: bytes32, slot: uint256, readings: DynArray[uint256, MAX_READ
 @external
 def void(market: bytes32, slot: uint256):
     """
-    @notice Close a slot that was not settled in time, without trades. Anyone may.
+    @notice Close a slot that was not settled in time, without trades. Anyone may. If some chunks of a settlement are
+            in, they are to be unwound first.
     """
     control: uint256 = self.controls[market]
     assert control != 0, "exchange: no such market"
     assert slot % self._slot_length(control) == 0, "exchange: slot"
-    assert block.timestamp > slot + ((control >> 200) & MASK_24), "exchange: not yet"
-    assert self.slot_states[market][slot] == 0, "exchange: slot closed"
-    self.slot_states[market][slot] = VOIDED
+    assert block.timestamp > self._deadline(control, slot), "exchange: not yet"
+    record: uint256 = self.slots[market][slot]
+    state: uint256 = record & MASK_8
+    assert state == 0 or state == PARTIAL, "exchange: slot closed"
+    if state == PARTIAL:
+        self.slots[market][slot] = (record & ~MASK_8) | UNWINDING
+        self.tallies[market][slot] = empty(Tally)
+    else:
+        self._close_void(market, slot, record)
+
+
+@external
+def unwind(market: bytes32, slot: uint256, fills: DynArray[orders.Fill, MAX_ORDERS]):
+    """
+    @notice Take back the last chunk of a slot that is being voided. Anyone may.
+    @param fills The chunk's fills, as they were settled.
+    """
+    record: uint256 = self.slots[market][slot]
+    assert record & MASK_8 == UNWINDING, "exchange: nothing to unwind"
+    control: uint256 = self.controls[market]
+    domain: bytes32 = eip712_domain_separator._domain_separator_v4()
+    chunk: uint256 = (record >> 88) - 1
+    fills_hash: bytes32 = empty(bytes32)
+    if chunk > 0:
+        fills_hash = self.fills_hashes[market][slot][chunk - 1]
+    for fill: orders.Fill in fills:
+        digest: bytes32 = orders.digest_of(fill, market, slot, domain)
+        fills_hash = keccak256(concat(fills_hash, digest, convert(fill.terms, bytes32)))
+    assert fills_hash == self.fills_hashes[market][slot][chunk], "exchange: not the chunk's fills"
+
+    slot_index: uint256 = slot // self._slot_length(control)
+    price: uint256 = (record >> 8) & MASK_32
+    uniform_price: bool = (control >> 240) & 1 == 1
+    for back: uint256 in range(1, len(fills) + 1, bound=MAX_ORDERS):
+        # Backwards, as a balance that was spent in the slot was there before it was spent.
+        fill: orders.Fill = fills[len(fills) - back]
+        terms: uint256 = fill.terms
+        fill_wh: uint256 = orders.fill_of(terms)
+        amount: uint256 = price * fill_wh if uniform_price else orders.amount_of(terms)
+        account: address = orders.account_of(fill)
+        word: uint256 = accounts.words[account]
+        if orders.is_offer(terms):
+            word = accounts.debited(word, amount)
+            accounts.words[account] = accounts.moved(account, word, slot_index, convert(fill_wh, int256))
+        else:
+            word = accounts.credited(word, amount)
+            accounts.words[account] = accounts.moved(account, word, slot_index, -convert(fill_wh, int256))
+
+    self.fills_hashes[market][slot][chunk] = empty(bytes32)
+    log ChunkUnwound(market=market, slot=slot, chunk=chunk)
+    if chunk > 0:
+        self.slots[market][slot] = record - (1 << 88)
+    else:
+        self.unfinished_slot[market] = 0
+        self._close_void(market, slot, record)
+
+
+@internal
+def _close_void(market: bytes32, slot: uint256, record: uint256):
+    self.slots[market][slot] = VOIDED | (record & POSTED)
+    if record & POSTED != 0:
+        extcall ESCROW.close_posted(market, slot, 0, False)
     log Voided(market=market, slot=slot)
+
+
+# ----------------------------------------------------------------------- the fields of a market's control
+
+
+@internal
+@view
+def _check_operator(control: uint256):
+    assert msg.sender == convert(control & MASK_160, address), "exchange: not the operator"
+    assert (control >> 242) & 1 == 0, "exchange: frozen"
 
 
 @internal
@@ -548,14 +565,33 @@ def _slot_length(control: uint256) -> uint256:
 
 
 @internal
-@view
-def _tariff_at(market: bytes32, slot: uint256) -> Tariff:
-    count: uint256 = len(self.tariffs[market])
-    for back: uint256 in range(1, count + 1, bound=MAX_TARIFFS):
-        tariff: Tariff = self.tariffs[market][count - back]
-        if tariff.from_slot <= slot:
-            return tariff
-    raise "exchange: no tariff"
+@pure
+def _gate_lead(control: uint256) -> uint256:
+    return (control >> 176) & MASK_24
+
+
+@internal
+@pure
+def _deadline(control: uint256, slot: uint256) -> uint256:
+    """
+    @return The last second at which the slot can be settled.
+    """
+    return slot + ((control >> 200) & MASK_24)
+
+
+@internal
+@pure
+def _number(control: uint256) -> uint256:
+    return (control >> 224) & MASK_16
+
+
+@internal
+@pure
+def _has_priority(control: uint256) -> bool:
+    """
+    @return Whether an order strictly better than the price must be filled whole: one price, and no grid limits.
+    """
+    return (control >> 240) & 3 == 1
 
 
 # ------------------------------------------------------------------------------------------------ views
@@ -563,39 +599,20 @@ def _tariff_at(market: bytes32, slot: uint256) -> Tariff:
 
 @external
 @view
-def credit() -> address:
-    return CREDIT.address
+def escrow() -> address:
+    return ESCROW.address
 
 
 @external
 @view
-def energy() -> address:
-    return ENERGY
+def markets() -> address:
+    return MARKETS.address
 
 
 @external
 @view
-def certificates() -> address:
-    return CERTIFICATES
-
-
-@external
-@view
-def withdrawal_notice_s() -> uint256:
-    return WITHDRAWAL_NOTICE_S
-
-
-@external
-@view
-def terms_of(market: bytes32) -> MarketTerms:
-    assert self.controls[market] != 0, "exchange: no such market"
-    return self.markets[market]
-
-
-@external
-@view
-def tariff_at(market: bytes32, slot: uint256) -> Tariff:
-    return self._tariff_at(market, slot)
+def domain_separator() -> bytes32:
+    return eip712_domain_separator._domain_separator_v4()
 
 
 @external
@@ -604,26 +621,51 @@ def account_of(account: address) -> accounts.Account:
     """
     @return Balance and debt in nano-credits, epoch, and the number of the account's market (0: not a member).
     """
-    return accounts.load(account)
+    return accounts.unpacked(accounts.words[account])
 
 
 @external
 @view
-def standing_of(account: address) -> (accounts.Account, bytes32, Withdrawal):
+def word_of(account: address) -> uint256:
     """
-    @return The account, its market's id, and the withdrawal it asked for: all that decides what it may order.
+    @return The account as `accounts.vy` lays it out.
     """
-    state: accounts.Account = accounts.load(account)
-    return (state, self.market_of_number[state.market_number], self.withdrawals[account])
+    return accounts.words[account]
 
 
 @external
 @view
-def slot_state(market: bytes32, slot: uint256) -> uint256:
+def is_current(account: address, slot: uint256, epoch: uint256) -> bool:
     """
-    @return 0 open, 1 settled, 2 delivered, 3 voided and not yet delivered.
+    @return Whether the account's orders of this epoch hold for the slot.
     """
-    return self.slot_states[market][slot]
+    return accounts.is_current(account, accounts.words[account], slot, epoch)
+
+
+@external
+@view
+def slot_of(market: bytes32, slot: uint256) -> Slot:
+    """
+    @return State (0 open, 1 settled, 2 delivered, 3 voided and not yet delivered, 4 settled in part, 5 being
+            unwound), price, when it was settled (0: never), whether orders were posted and how many chunks are in.
+    """
+    record: uint256 = self.slots[market][slot]
+    return Slot(
+        state=record & MASK_8,
+        price=(record >> 8) & MASK_32,
+        settled_at=(record >> 40) & MASK_40,
+        posted=record & POSTED != 0,
+        chunks=record >> 88,
+    )
+
+
+@external
+@view
+def tally_of(market: bytes32, slot: uint256) -> Tally:
+    """
+    @return What the chunks of a slot that is settled in part add up to.
+    """
+    return self.tallies[market][slot]
 
 
 @external
@@ -639,26 +681,10 @@ def delivered_members(market: bytes32, slot: uint256) -> uint256:
 @view
 def position_of(account: address, slot: uint256) -> int256:
     """
-    @notice Wh bought (positive) or sold (negative) by the account in the slot; stays readable after delivery.
+    @return Wh bought (positive) or sold (negative) by the account in the slot, from its settlement to its delivery.
     """
-    return self._position(account, slot, False)
-
-
-@external
-@view
-def undelivered_position_of(account: address, slot: uint256) -> int256:
-    """
-    @notice The position while its tokens and obligations exist: from settlement to delivery.
-    """
-    return self._position(account, slot, True)
-
-
-@internal
-@view
-def _position(account: address, slot: uint256, undelivered: bool) -> int256:
-    market: bytes32 = self.market_of_number[accounts.load(account).market_number]
-    if market == empty(bytes32) or slot > MAX_TIME:
+    word: uint256 = accounts.words[account]
+    market: bytes32 = self.market_of_number[accounts.market_number_of(word)]
+    if market == empty(bytes32) or slot > MAX_TIME or self.slots[market][slot] & MASK_8 != SETTLED:
         return 0
-    if undelivered and self.slot_states[market][slot] != SETTLED:
-        return 0
-    return accounts.position(account, slot // self._slot_length(self.controls[market]))
+    return accounts.position(account, word, slot // self._slot_length(self.controls[market]))

@@ -11,6 +11,7 @@
         terms  bits   0-31   quantity     32-63   limit price    64-95   epoch       96-135  expiry
                     136-143  certificate preference            144      side (1 = offer)
                     145      parity of the signature           146-177  fill        178-240  amount
+                    241      whether the order was posted on chain
         r, s   the signature
 
         Quantity and fill are Wh, price is nano-credit per Wh, amount is nano-credits. Bits above these are zero.
@@ -91,12 +92,18 @@ def amount_of(terms: uint256) -> uint256:
 
 @internal
 @pure
+def is_posted(terms: uint256) -> bool:
+    return (terms >> 241) & 1 == 1
+
+
+@internal
+@pure
 def is_well_formed(fill: Fill) -> bool:
     """
     @notice Whether the words hold an order that a member can have meant: no stray bits, a quantity that fits a
             position, a certificate preference that exists.
     """
-    if (fill.who >> 224) | (fill.terms >> 241) | ((fill.terms >> 31) & 1) != 0:
+    if (fill.who >> 224) | (fill.terms >> 242) | ((fill.terms >> 31) & 1) != 0:
         return False
     return (fill.terms >> 136) & MASK_8 <= MAX_PREFERENCE
 

@@ -43,6 +43,10 @@ class Interface:
     def _events(self) -> dict[str, dict[str, Any]]:
         return {entry["name"]: entry for entry in self.artifact.abi if entry["type"] == "event"}
 
+    def has_function(self, name: str) -> bool:
+        """Whether the contract has a function of this name."""
+        return name in self._functions
+
     def creation(self, *arguments: object) -> bytes:
         """Data of the transaction that deploys the contract with these constructor arguments."""
         constructors = [entry["inputs"] for entry in self.artifact.abi if entry["type"] == "constructor"]

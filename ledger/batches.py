@@ -8,6 +8,8 @@ holds the bytes equal.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from eth_hash.auto import keccak
+
 from ledger.eip712 import Domain, SignedOrder, order_hash
 from matching.errors import WattbookError
 from matching.orders import CertificatePreference, Order, Side
@@ -28,11 +30,13 @@ class FilledOrder:
 
     Attributes:
         amount_nano: nano-credits paid or received; zero in a uniform-price market, where the price says it.
+        is_posted: whether its owner put it on chain.
     """
 
     signed: SignedOrder
     fill_wh: int
     amount_nano: int = 0
+    is_posted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +48,47 @@ class MemberReading:
     generation_wh: int
 
 
-def settle_calldata(selector: bytes, market: bytes, slot: int, price: int, fills: Sequence[FilledOrder]) -> bytes:
+def settle_calldata(
+    selector: bytes,
+    market: bytes,
+    slot: int,
+    price: int,
+    fills: Sequence[FilledOrder],
+    *,
+    more: bool = False,
+    approvals: Sequence[bytes] = (),
+) -> bytes:
     """Calldata of `settle`; the caller puts the fills in ascending order of their hashes.
 
+    Args:
+        more: whether further chunks of the slot follow.
+        approvals: the validators' 65-byte signatures, in ascending order of their addresses.
+
     Raises:
-        ValueError: a fill does not fit 32 bits, or an amount 63.
+        BatchFieldError: a fill does not fit 32 bits, or an amount 63.
     """
-    head = selector + market + _word(slot) + _word(price) + _word(128) + _word(len(fills))
-    return head + b"".join(_fill_words(fill) for fill in fills)
+    packed = _array([_fill_words(fill) for fill in fills])
+    head = selector + market + _word(slot) + _word(price) + _word(192) + _word(more) + _word(192 + len(packed))
+    return head + packed + _array([_signature_words(signature) for signature in approvals])
+
+
+def unwind_calldata(selector: bytes, market: bytes, slot: int, fills: Sequence[FilledOrder]) -> bytes:
+    """Calldata of `unwind`: a chunk's fills, as they were settled."""
+    return selector + market + _word(slot) + _word(96) + _array([_fill_words(fill) for fill in fills])
+
+
+def posted_words(signed: SignedOrder) -> dict[str, int]:
+    """An order as `post_order` and the challenges take it: as in a settlement, with no fill and no amount."""
+    words = _fill_words(FilledOrder(signed, 0))
+    names = ("who", "terms", "r", "s")
+    return {name: int.from_bytes(words[32 * i : 32 * i + 32], "big") for i, name in enumerate(names)}
+
+
+def fills_hash(fills: Sequence[FilledOrder], before: bytes = bytes(32)) -> bytes:
+    """What the exchange keeps of filled orders: a chain of hashes over the digest and the terms of each."""
+    for fill in fills:
+        before = keccak(before + fill.signed.hash + _fill_words(fill)[32:64])
+    return before
 
 
 def deliver_calldata(selector: bytes, market: bytes, slot: int, readings: Sequence[MemberReading]) -> bytes:
@@ -107,6 +144,7 @@ def unpack_fill(domain: Domain, market: bytes, slot: int, words: Mapping[str, in
         signed=SignedOrder(order=order, hash=order_hash(domain, order), signature=signature),
         fill_wh=terms >> 146 & _MASK_32,
         amount_nano=terms >> 178 & _MASK_63,
+        is_posted=bool(terms >> 241 & 1),
     )
 
 
@@ -127,8 +165,17 @@ def _fill_words(fill: FilledOrder) -> bytes:
         | (signature[64] - 27) << 145
         | fill.fill_wh << 146
         | fill.amount_nano << 178
+        | fill.is_posted << 241
     )
     return _word(who) + _word(terms) + signature[:64]
+
+
+def _signature_words(signature: bytes) -> bytes:
+    return _word(signature[64]) + signature[:64]
+
+
+def _array(items: Sequence[bytes]) -> bytes:
+    return _word(len(items)) + b"".join(items)
 
 
 def _word(value: int) -> bytes:

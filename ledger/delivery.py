@@ -2,22 +2,15 @@
 
 from collections.abc import Sequence
 
-from ledger.abi import Contract
 from ledger.batches import MemberReading, deliver_calldata
+from ledger.deployment import Contracts
 from ledger.keys import Key
+from ledger.settlement import SlotPhase
 from ledger.steps import Step, Stepper
 from matching.errors import WattbookError
 
-MAX_READINGS = 1_024
-"""Most members of one delivery."""
-
-_DELIVERED = 2
-
-
-class TooManyReadingsError(WattbookError):
-    """More members than one delivery can carry."""
-
-    code = "delivery.too_many_readings"
+READINGS_PER_TRANSACTION = 1_000
+"""Most members of one transaction."""
 
 
 class IncompleteReadingsError(WattbookError):
@@ -29,8 +22,9 @@ class IncompleteReadingsError(WattbookError):
 class Delivery:
     """Redeems energy tokens and settles imbalances for the slots of one market. Every step can be repeated."""
 
-    def __init__(self, exchange: Contract, market: bytes, meter_authority: Key, stepper: Stepper) -> None:
-        self._exchange = exchange
+    def __init__(self, contracts: Contracts, market: bytes, meter_authority: Key, stepper: Stepper) -> None:
+        self._exchange = contracts.exchange
+        self._escrow = contracts.escrow
         self._market = market
         self._meter_authority = meter_authority
         self._stepper = stepper
@@ -38,26 +32,39 @@ class Delivery:
     def deliver(self, slot: int, readings: Sequence[MemberReading]) -> None:
         """Deliver a settled or voided slot with one reading for every member.
 
+        More than `READINGS_PER_TRANSACTION` go in chunks; a delivery whose first chunks are in goes on from there.
+
         Raises:
-            TooManyReadingsError: more than `MAX_READINGS`.
             IncompleteReadingsError: a member on chain has no reading, e.g. because its registration was cut short.
             CallRevertedError: the contract refuses, e.g. because the utility's escrow does not cover its side.
         """
-        if len(readings) > MAX_READINGS:
-            raise TooManyReadingsError(f"slot {slot} has {len(readings)} readings: at most {MAX_READINGS}")
-        members = self._exchange.read("member_count", self._market)
+        members = self._escrow.read("member_count", self._market)
         if len(readings) != members:
             raise IncompleteReadingsError(f"slot {slot} has {len(readings)} readings: must be {members}")
         ordered = sorted(readings, key=lambda reading: reading.account)
-        selector = self._exchange.interface.selector("deliver")
+        last = max(len(ordered) - 1, 0) // READINGS_PER_TRANSACTION
+        for number in range(last + 1):
+            start = number * READINGS_PER_TRANSACTION
+            chunk = ordered[start : start + READINGS_PER_TRANSACTION]
+            self._deliver_chunk(slot, chunk, "deliver" if number == last else f"deliver-{number}", start)
+
+    def _deliver_chunk(self, slot: int, chunk: Sequence[MemberReading], name: str, start: int) -> None:
+        def is_done() -> bool:
+            if self._exchange.read("slot_of", self._market, slot)["state"] == SlotPhase.DELIVERED:
+                return True
+            done: int = self._exchange.read("delivered_members", self._market, slot)
+            return done > start
+
         self._stepper.run(
             Step(
                 market=self._market,
                 slot=slot,
-                name="deliver",
+                name=name,
                 key=self._meter_authority,
                 to=self._exchange.address,
-                is_done=lambda: self._exchange.read("slot_state", self._market, slot) == _DELIVERED,
-                calldata=lambda: deliver_calldata(selector, self._market, slot, ordered),
+                is_done=is_done,
+                calldata=lambda: deliver_calldata(
+                    self._exchange.interface.selector("deliver"), self._market, slot, chunk
+                ),
             )
         )

@@ -1,5 +1,6 @@
-"""Deploys the four contracts and opens a market."""
+"""Deploys the contracts and opens a market."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import rlp
@@ -14,6 +15,8 @@ from matching.tariff import Tariff
 CERTIFICATE_LIFETIME_S = 365 * 86_400
 WITHDRAWAL_NOTICE_S = 3_600
 
+_DEPLOYMENT_ORDER = ("credit", "exchange", "escrow", "energy", "certificates", "markets", "challenges")
+
 
 class DeploymentError(ChainError):
     """The contracts are not where, or not what, they should be."""
@@ -27,8 +30,11 @@ class Contracts:
 
     credit: Contract
     exchange: Contract
+    escrow: Contract
     energy: Contract
     certificates: Contract
+    markets: Contract
+    challenges: Contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +52,35 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class MarketTerms:
-    """A market's timing, in seconds, and whether one price holds for all fills of a slot."""
+    """A market's timing, in seconds, and how its fills are priced.
+
+    Attributes:
+        uniform_price: whether one price holds for all fills of a slot.
+        grid_limits: whether what lines can carry may keep an order out that is better than the price.
+    """
 
     slot_length_s: int = 900
     gate_lead_s: int = 300
     settle_within_s: int = 86_400
     uniform_price: bool = True
+    grid_limits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeTerms:
+    """What a challenge costs and pays, in nano-credits, and how long it takes, in seconds.
+
+    Attributes:
+        stake: what the challenger loses if the operator answers.
+        penalty: what the operator's bond pays, at most, if it does not.
+        claim_period_s: how long after its start a slot can be challenged.
+        response_s: how long the operator has to answer.
+    """
+
+    stake: int = 10 * 10**9
+    penalty: int = 1_000 * 10**9
+    claim_period_s: int = 7 * 86_400
+    response_s: int = 86_400
 
 
 def deploy(
@@ -61,28 +90,38 @@ def deploy(
     *,
     withdrawal_notice_s: int = WITHDRAWAL_NOTICE_S,
     certificate_lifetime_s: int = CERTIFICATE_LIFETIME_S,
+    challenge_terms: ChallengeTerms = ChallengeTerms(),  # noqa: B008 - frozen
 ) -> Contracts:
-    """Deploy all contracts in four transactions. They know one another by addresses computed beforehand.
+    """Deploy all contracts, one transaction each. They know one another by addresses computed beforehand.
 
     Raises:
         DeploymentError: a deployment failed, or another transaction of the deployer came between.
     """
     nonce = chain.nonce(deployer.address)
-    energy = contract_address(deployer.address, nonce + 2)
-    certificates = contract_address(deployer.address, nonce + 3)
-
-    def create(name: str, *arguments: object) -> bytes:
-        transaction = build(chain, deployer, to=None, data=interface(name).creation(*arguments))
+    address = {
+        name: contract_address(deployer.address, nonce + place) for place, name in enumerate(_DEPLOYMENT_ORDER)
+    }
+    arguments: dict[str, tuple[object, ...]] = {
+        "credit": (roles.treasurer,),
+        "exchange": (address["escrow"], address["markets"]),
+        "escrow": (address["credit"], address["exchange"], address["markets"], withdrawal_notice_s),
+        "energy": (address["exchange"],),
+        "certificates": (roles.issuer, roles.registrar, certificate_lifetime_s),
+        "markets": (
+            roles.owner,
+            *(address[name] for name in ("exchange", "escrow", "energy", "certificates", "challenges")),
+        ),
+        "challenges": (
+            *(address[name] for name in ("credit", "exchange", "escrow", "markets")),
+            *asdict(challenge_terms).values(),
+        ),
+    }
+    for name in _DEPLOYMENT_ORDER:
+        transaction = build(chain, deployer, to=None, data=interface(name).creation(*arguments[name]))
         receipt = confirmed(chain, transaction.raw)
-        if receipt.contract_address is None:
-            raise DeploymentError(f"{name}: the chain reports no address for it")
-        return receipt.contract_address
-
-    credit = create("credit", roles.treasurer)
-    exchange = create("exchange", roles.owner, credit, energy, certificates, withdrawal_notice_s)
-    create("energy", exchange)
-    create("certificates", roles.issuer, roles.registrar, certificate_lifetime_s)
-    return attach(chain, exchange)
+        if receipt.contract_address != address[name]:
+            raise DeploymentError(f"{name} is not at 0x{address[name].hex()}: did the deployer send anything else?")
+    return attach(chain, address["exchange"])
 
 
 def attach(chain: Chain, exchange: bytes) -> Contracts:
@@ -91,28 +130,43 @@ def attach(chain: Chain, exchange: bytes) -> Contracts:
     Raises:
         DeploymentError: there is no code at one of the addresses.
     """
-    root = Contract(chain, exchange, interface("exchange"))
-    if not chain.code(exchange):
-        raise DeploymentError(f"no contract at 0x{exchange.hex()} on chain {chain.chain_id}")
-    found = {"exchange": root}
-    for name in ("credit", "energy", "certificates"):
-        address = root.read(name)
-        if not chain.code(address):
-            raise DeploymentError(f"the exchange names 0x{address.hex()} as its {name}, but there is no contract")
-        found[name] = Contract(chain, address, interface(name))
+    found: dict[str, Contract] = {}
+
+    def find(name: str, at: bytes) -> Contract:
+        if not chain.code(at):
+            raise DeploymentError(f"no contract at 0x{at.hex()} on chain {chain.chain_id}, where {name} should be")
+        found[name] = Contract(chain, at, interface(name))
+        return found[name]
+
+    root = find("exchange", exchange)
+    escrow = find("escrow", root.read("escrow"))
+    find("credit", escrow.read("credit"))
+    markets = find("markets", root.read("markets"))
+    for name in ("energy", "certificates", "challenges"):
+        find(name, markets.read(name))
     return Contracts(**found)
 
 
 def open_market(
-    contracts: Contracts, owner: Key, market: bytes, *, roles: Roles, terms: MarketTerms, tariff: Tariff
+    contracts: Contracts,
+    owner: Key,
+    market: bytes,
+    *,
+    roles: Roles,
+    terms: MarketTerms,
+    tariff: Tariff,
+    validators: Sequence[bytes] = (),
+    approvals_needed: int = 0,
 ) -> None:
     """Register a market with its first tariff, unless it is registered.
+
+    `approvals_needed` of the `validators` must sign each settlement.
 
     Raises:
         DeploymentError: the transaction failed.
         CallRevertedError: the contract refuses the terms.
     """
-    if is_open(contracts.exchange, market):
+    if is_open(contracts.markets, market):
         return
     parties = {
         "operator": roles.operator,
@@ -120,16 +174,21 @@ def open_market(
         "registrar": roles.registrar,
         "utility": roles.utility,
     }
-    data = contracts.exchange.interface.call(
-        "open_market", market, parties | asdict(terms), asdict(tariff) | {"from_slot": 0}
+    data = contracts.markets.interface.call(
+        "open_market",
+        market,
+        parties | asdict(terms),
+        asdict(tariff) | {"from_slot": 0},
+        sorted(validators),
+        approvals_needed,
     )
-    transact(contracts.exchange, owner, data)
+    transact(contracts.markets, owner, data)
 
 
-def is_open(exchange: Contract, market: bytes) -> bool:
-    """Whether the exchange has this market."""
-    numbers = range(1, exchange.read("market_count") + 1)
-    return market in (exchange.read("market_of_number", number) for number in numbers)
+def is_open(markets: Contract, market: bytes) -> bool:
+    """Whether there is this market."""
+    numbers = range(1, markets.read("market_count") + 1)
+    return market in (markets.read("market_of_number", number) for number in numbers)
 
 
 def transact(contract: Contract, key: Key, data: bytes) -> Receipt:

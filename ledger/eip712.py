@@ -39,6 +39,13 @@ RECEIPT_FIELDS = (
     ("receivedAt", "uint64"),
 )
 CANCELLATION_FIELDS = (("account", "address"), ("order", "bytes32"))
+SETTLEMENT_FIELDS = (
+    ("market", "bytes32"),
+    ("slot", "uint64"),
+    ("book", "bytes32"),
+    ("price", "uint256"),
+    ("fills", "bytes32"),
+)
 
 
 def _type_hash(name: str, fields: tuple[tuple[str, str], ...]) -> bytes:
@@ -48,6 +55,7 @@ def _type_hash(name: str, fields: tuple[tuple[str, str], ...]) -> bytes:
 _ORDER_TYPE_HASH = _type_hash("Order", ORDER_FIELDS)
 _RECEIPT_TYPE_HASH = _type_hash("Receipt", RECEIPT_FIELDS)
 _CANCELLATION_TYPE_HASH = _type_hash("Cancellation", CANCELLATION_FIELDS)
+_SETTLEMENT_TYPE_HASH = _type_hash("Settlement", SETTLEMENT_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -153,6 +161,18 @@ def receipt_hash(domain: Domain, receipt: Receipt) -> bytes:
 def cancellation_hash(domain: Domain, account: bytes, order_hash: bytes) -> bytes:
     """The hash that a member signs to cancel one of its orders before gate closure."""
     return _digest(domain, _CANCELLATION_TYPE_HASH + account.rjust(32, b"\0") + order_hash)
+
+
+def settlement_hash(
+    domain: Domain, *, market: bytes, slot: int, book: bytes, price: int, fills_hash: bytes
+) -> bytes:
+    """The hash that a validator signs to approve a settlement.
+
+    Args:
+        book: the committed book, see `ledger.merkle.commitment`.
+        fills_hash: see `ledger.batches.fills_hash`.
+    """
+    return _digest(domain, _SETTLEMENT_TYPE_HASH + market + _word(slot) + book + _word(price) + fills_hash)
 
 
 def typed_order(domain: Domain, order: Order) -> dict[str, Any]:

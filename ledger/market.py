@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ledger.abi import Contract
+from ledger.deployment import Contracts
 from matching.tariff import Tariff
 
 
@@ -19,6 +19,12 @@ class Market:
     gate_lead_s: int
     settle_within_s: int
     uniform_price: bool
+    grid_limits: bool
+
+    @property
+    def has_priority(self) -> bool:
+        """Whether an order strictly better than the price must be filled whole."""
+        return self.uniform_price and not self.grid_limits
 
     def gate_closes_at(self, slot: int) -> int:
         """The first second at which no order for the slot is taken any more."""
@@ -44,8 +50,8 @@ class AccountState:
     Attributes:
         balance_nano: credits in escrow.
         debt_nano: owed to the utility, because escrow did not cover an imbalance.
-        epoch: orders signed for an earlier epoch are cancelled, if they are for `epoch_from_slot` or later.
-        epoch_from_slot: earlier slots' gates had closed when the epoch was raised: they take the epoch before.
+        epoch: orders of earlier epochs are cancelled, if they are for `epoch_from_slot` or later.
+        epoch_from_slot: earlier slots' gates had closed when the epoch was raised; see `epoch_holds`.
         market: the market the account belongs to, or None if it is not a member of any.
         withdrawal_nano: credits that the account asked to withdraw.
     """
@@ -57,30 +63,26 @@ class AccountState:
     withdrawal_nano: int
     epoch_from_slot: int = 0
 
-    def epoch_at(self, slot: int) -> int:
-        """The epoch that an order for the slot must be of."""
-        return self.epoch if slot >= self.epoch_from_slot else self.epoch - 1
 
-
-def read_market(exchange: Contract, market: bytes) -> Market:
+def read_market(contracts: Contracts, market: bytes) -> Market:
     """The market's terms.
 
     Raises:
-        CallRevertedError: the exchange has no such market.
+        CallRevertedError: there is no such market.
     """
-    return Market(id=market, **exchange.read("terms_of", market))
+    return Market(id=market, **contracts.markets.read("terms_of", market))
 
 
-def read_tariff(exchange: Contract, market: bytes, slot: int, *, block_number: int | None = None) -> Tariff:
+def read_tariff(contracts: Contracts, market: bytes, slot: int, *, block_number: int | None = None) -> Tariff:
     """The tariff in force in a slot."""
-    fields = exchange.read("tariff_at", market, slot, block_number=block_number)
+    fields = contracts.markets.read("tariff_at", market, slot, block_number=block_number)
     del fields["from_slot"]
     return Tariff(**fields)
 
 
-def read_account(exchange: Contract, account: bytes, *, block_number: int | None = None) -> AccountState:
+def read_account(contracts: Contracts, account: bytes, *, block_number: int | None = None) -> AccountState:
     """An account after a block (default: the head)."""
-    state, market, withdrawal = exchange.read("standing_of", account, block_number=block_number)
+    state, market, withdrawal = contracts.escrow.read("standing_of", account, block_number=block_number)
     return AccountState(
         balance_nano=state["balance"],
         debt_nano=state["debt"],
@@ -91,7 +93,15 @@ def read_account(exchange: Contract, account: bytes, *, block_number: int | None
     )
 
 
-def read_position(exchange: Contract, account: bytes, slot: int, *, block_number: int | None = None) -> int:
-    """Wh that an account bought (positive) or sold (negative) in a slot."""
-    position: int = exchange.read("position_of", account, slot, block_number=block_number)
+def epoch_holds(contracts: Contracts, account: bytes, state: AccountState, slot: int, epoch: int) -> bool:
+    """Whether an account's orders of an epoch hold for a slot. Asks the chain only about slots that had closed."""
+    if slot >= state.epoch_from_slot:
+        return epoch == state.epoch
+    holds: bool = contracts.exchange.read("is_current", account, slot, epoch)
+    return holds
+
+
+def read_position(contracts: Contracts, account: bytes, slot: int, *, block_number: int | None = None) -> int:
+    """Wh that an account bought (positive) or sold (negative) in a slot, from its settlement to its delivery."""
+    position: int = contracts.exchange.read("position_of", account, slot, block_number=block_number)
     return position

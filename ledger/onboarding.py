@@ -56,17 +56,17 @@ def register_members(contracts: Contracts, registrar: Key, market: bytes, accoun
     Raises:
         ForeignMemberError: one belongs to another market.
     """
-    exchange = contracts.exchange
+    escrow = contracts.escrow
     new = []
     for account in dict.fromkeys(accounts):  # once each, in their order
-        number = exchange.read("account_of", account)["market_number"]
+        number = contracts.exchange.read("account_of", account)["market_number"]
         if number == 0:
             new.append(account)
-        elif exchange.read("market_of_number", number) != market:
+        elif contracts.markets.read("market_of_number", number) != market:
             raise ForeignMemberError(f"account 0x{account.hex()} is a member of market number {number}")
     for start in range(0, len(new), _REGISTRATIONS_PER_TRANSACTION):
         batch = new[start : start + _REGISTRATIONS_PER_TRANSACTION]
-        transact(exchange, registrar, exchange.interface.call("register", market, batch))
+        transact(escrow, registrar, escrow.interface.call("register", market, batch))
 
 
 def register_device(
@@ -116,10 +116,10 @@ def fund(contracts: Contracts, treasurer: Key, account: bytes, amount_nano: int)
 
     Not repeatable: each call is a payment. The caller keeps the books of what was paid in.
     """
-    credit, exchange = contracts.credit, contracts.exchange
-    if exchange.chain.balance(account) == 0:
-        gift = build(exchange.chain, treasurer, to=account, data=b"", value_wei=FIRST_NATIVE_WEI)
-        confirmed(exchange.chain, gift.raw)
+    credit, escrow = contracts.credit, contracts.escrow
+    if escrow.chain.balance(account) == 0:
+        gift = build(escrow.chain, treasurer, to=account, data=b"", value_wei=FIRST_NATIVE_WEI)
+        confirmed(escrow.chain, gift.raw)
     transact(credit, treasurer, credit.interface.call("mint", treasurer.address, amount_nano))
-    transact(credit, treasurer, credit.interface.call("approve", exchange.address, amount_nano))
-    transact(exchange, treasurer, exchange.interface.call("deposit", account, amount_nano))
+    transact(credit, treasurer, credit.interface.call("approve", escrow.address, amount_nano))
+    transact(escrow, treasurer, escrow.interface.call("deposit", account, amount_nano))

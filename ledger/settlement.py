@@ -1,23 +1,39 @@
 """The operator's part of a slot's life on chain: commit its book, settle it, or void it when it is too late."""
 
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 
 from ledger import merkle
 from ledger.abi import Contract
-from ledger.batches import FilledOrder, settle_calldata
+from ledger.batches import FilledOrder, fills_hash, settle_calldata, unpack_fill, unwind_calldata
+from ledger.eip712 import Domain, settlement_hash
 from ledger.keys import Key
 from ledger.steps import Step, Stepper
 from matching.errors import WattbookError
 
-MAX_FILLS = 1_024
-"""Most filled orders of one settlement."""
+FILLS_PER_TRANSACTION = 1_000
+"""Most filled orders of one transaction: the contract takes 1,024, but then it would be larger than the 128 KiB that
+nodes pass on to one another."""
 
-_OPEN, _SETTLED, _VOIDED = 0, 1, 3
+MAX_FILLS = 16 * FILLS_PER_TRANSACTION
+"""Most filled orders of a slot."""
+
 NO_BOOK = bytes(32)
 
 
+class SlotPhase(IntEnum):
+    """How far a slot is, as the exchange numbers it."""
+
+    OPEN = 0
+    SETTLED = 1
+    DELIVERED = 2
+    VOIDED = 3
+    PARTIAL = 4
+    UNWINDING = 5
+
+
 class TooManyFillsError(WattbookError):
-    """More filled orders than one settlement can carry."""
+    """More filled orders than a slot can have."""
 
     code = "settlement.too_many_fills"
 
@@ -65,8 +81,15 @@ class Settlement:
         self._run(slot, "commit", is_done, calldata)
         return root
 
-    def settle(self, slot: int, price: int, fills: Sequence[FilledOrder]) -> None:
+    def settle(
+        self, slot: int, price: int, fills: Sequence[FilledOrder], approvals: Sequence[bytes] = ()
+    ) -> None:
         """Settle the slot's filled orders at one price, or with `price` 0 each at its own amount.
+
+        More than `FILLS_PER_TRANSACTION` go in chunks; a slot whose first chunks are in goes on from there.
+
+        Args:
+            approvals: signatures of `approval_hash` by the market's validators, by ascending address.
 
         Raises:
             TooManyFillsError: more than `MAX_FILLS`.
@@ -75,17 +98,19 @@ class Settlement:
         """
         if len(fills) > MAX_FILLS:
             raise TooManyFillsError(f"slot {slot} has {len(fills)} filled orders: at most {MAX_FILLS} can settle")
-        ordered = sorted(fills, key=lambda fill: fill.signed.hash)
+        chunks = _chunks(fills)
+        for number, chunk in enumerate(chunks[:-1]):
+            self._settle_chunk(slot, price, number, chunk)
         selector = self._exchange.interface.selector("settle")
         self._run(
             slot,
             "settle",
-            lambda: self._is_closed(slot, but_not=_VOIDED, problem="is voided: it cannot be settled"),
-            lambda: settle_calldata(selector, self._market, slot, price, ordered),
+            lambda: self._is_settled(slot),
+            lambda: settle_calldata(selector, self._market, slot, price, chunks[-1], approvals=approvals),
         )
 
     def void(self, slot: int) -> None:
-        """Close a slot whose time to settle is over.
+        """Close a slot whose time to settle is over, and take back whatever of it had been settled.
 
         Raises:
             SlotClosedError: the slot is settled.
@@ -94,21 +119,53 @@ class Settlement:
         self._run(
             slot,
             "void",
-            lambda: self._is_closed(slot, but_not=_SETTLED, problem="is settled: it cannot be voided"),
+            lambda: self._is_voided(slot),
             lambda: self._exchange.interface.call("void", self._market, slot),
         )
+        while self.phase(slot) is SlotPhase.UNWINDING:
+            self._unwind_chunk(slot, self._exchange.read("slot_of", self._market, slot)["chunks"] - 1)
 
     def is_settled(self, slot: int) -> bool:
         """Whether the chain has settled the slot and not yet delivered it."""
-        state: int = self._exchange.read("slot_state", self._market, slot)
-        return state == _SETTLED
+        return self.phase(slot) is SlotPhase.SETTLED
 
-    def _is_closed(self, slot: int, *, but_not: int, problem: str) -> bool:
+    def phase(self, slot: int) -> SlotPhase:
+        """How far the slot is on chain."""
+        return SlotPhase(self._exchange.read("slot_of", self._market, slot)["state"])
+
+    def _settle_chunk(self, slot: int, price: int, number: int, chunk: Sequence[FilledOrder]) -> None:
+        selector = self._exchange.interface.selector("settle")
+
+        def is_done() -> bool:
+            return self._is_settled(slot) or self._exchange.read("slot_of", self._market, slot)["chunks"] > number
+
+        def calldata() -> bytes:
+            return settle_calldata(selector, self._market, slot, price, chunk, more=True)
+
+        self._run(slot, f"settle-{number}", is_done, calldata)
+
+    def _unwind_chunk(self, slot: int, number: int) -> None:
+        def is_done() -> bool:
+            return self._exchange.read("slot_of", self._market, slot)["chunks"] <= number
+
+        def calldata() -> bytes:
+            fills = settled_chunk(self._exchange, self._market, slot, number)
+            return unwind_calldata(self._exchange.interface.selector("unwind"), self._market, slot, fills)
+
+        self._run(slot, f"unwind-{number}", is_done, calldata)
+
+    def _is_settled(self, slot: int) -> bool:
         # A delivered slot was closed one way or the other; its state no longer tells which.
-        state: int = self._exchange.read("slot_state", self._market, slot)
-        if state == but_not:
-            raise SlotClosedError(f"slot {slot} {problem}")
-        return state != _OPEN
+        phase = self.phase(slot)
+        if phase in (SlotPhase.VOIDED, SlotPhase.UNWINDING):
+            raise SlotClosedError(f"slot {slot} is voided: it cannot be settled")
+        return phase in (SlotPhase.SETTLED, SlotPhase.DELIVERED)
+
+    def _is_voided(self, slot: int) -> bool:
+        phase = self.phase(slot)
+        if phase is SlotPhase.SETTLED:
+            raise SlotClosedError(f"slot {slot} is settled: it cannot be voided")
+        return phase in (SlotPhase.VOIDED, SlotPhase.UNWINDING, SlotPhase.DELIVERED)
 
     def _run(self, slot: int, name: str, is_done: Callable[[], bool], calldata: Callable[[], bytes]) -> None:
         self._stepper.run(
@@ -122,3 +179,44 @@ class Settlement:
                 calldata=calldata,
             )
         )
+
+
+def in_order(fills: Sequence[FilledOrder]) -> list[FilledOrder]:
+    """Fills in the order in which they settle: ascending hashes."""
+    return sorted(fills, key=lambda fill: fill.signed.hash)
+
+
+def approval_hash(
+    domain: Domain, *, market: bytes, slot: int, book: bytes, price: int, fills: Sequence[FilledOrder]
+) -> bytes:
+    """What a validator signs to approve that a slot with this committed book is settled with these fills."""
+    return settlement_hash(
+        domain, market=market, slot=slot, book=book, price=price, fills_hash=fills_hash(in_order(fills))
+    )
+
+
+def settled_chunk(exchange: Contract, market: bytes, slot: int, number: int) -> list[FilledOrder]:
+    """The fills of a chunk that is in, from the calldata of the transaction that settled it.
+
+    Raises:
+        LookupError: the chain knows no such chunk.
+    """
+    head = exchange.chain.head().number
+    events = exchange.events(
+        ["ChunkSettled"], first_block=0, last_block=head, topics=[market, slot.to_bytes(32, "big")]
+    )
+    # A slot that was settled in part twice, because a reorganisation came between, has the later one.
+    transactions = [event.log.transaction_hash for event in events if event.arguments["chunk"] == number]
+    transaction = exchange.chain.transaction(transactions[-1]) if transactions else None
+    if transaction is None:
+        raise LookupError(f"no chunk {number} of slot {slot}")
+    _, arguments = exchange.interface.decode_call(transaction.input)
+    domain = Domain(exchange.chain.chain_id, exchange.address)
+    return [unpack_fill(domain, market, slot, words) for words in arguments["fills"]]
+
+
+def _chunks(fills: Sequence[FilledOrder]) -> list[list[FilledOrder]]:
+    """The fills in their order, a transaction's worth at a time; one empty chunk for an empty slot."""
+    ordered = in_order(fills)
+    starts = range(0, max(len(ordered), 1), FILLS_PER_TRANSACTION)
+    return [ordered[start : start + FILLS_PER_TRANSACTION] for start in starts]

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-from ledger.abi import Contract
-from ledger.market import AccountState, Market, read_account, read_tariff
+from ledger.deployment import Contracts
+from ledger.market import AccountState, Market, epoch_holds, read_account, read_tariff
 from matching.tariff import Tariff
 
 _T = TypeVar("_T")
@@ -14,8 +14,8 @@ _T = TypeVar("_T")
 class ChainView:
     """Answers from the chain's head. Thread-safe. Nothing is remembered beyond the block it was read at."""
 
-    def __init__(self, exchange: Contract, market: Market) -> None:
-        self._exchange = exchange
+    def __init__(self, contracts: Contracts, market: Market) -> None:
+        self._contracts = contracts
         self._market = market
         self._lock = threading.Lock()
         self._block = b""
@@ -28,8 +28,16 @@ class ChainView:
             ChainUnavailableError: the chain is out of reach.
         """
         return self._remembered(
-            ("account", account), lambda block: read_account(self._exchange, account, block_number=block)
+            ("account", account), lambda block: read_account(self._contracts, account, block_number=block)
         )
+
+    def epoch_holds(self, account: bytes, slot: int, epoch: int) -> bool:
+        """Whether the account's orders of this epoch hold for the slot.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+        return epoch_holds(self._contracts, account, self.state(account), slot, epoch)
 
     def tariff(self, slot: int) -> Tariff:
         """The tariff in force in a slot.
@@ -38,11 +46,11 @@ class ChainView:
             ChainUnavailableError: the chain is out of reach.
         """
         return self._remembered(
-            ("tariff", slot), lambda block: read_tariff(self._exchange, self._market.id, slot, block_number=block)
+            ("tariff", slot), lambda block: read_tariff(self._contracts, self._market.id, slot, block_number=block)
         )
 
     def _remembered(self, key: Hashable, read: Callable[[int], _T]) -> _T:
-        head = self._exchange.chain.head()
+        head = self._contracts.exchange.chain.head()
         with self._lock:
             if head.hash != self._block:
                 self._block = head.hash

@@ -10,7 +10,6 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from ledger.abi import Contract
 from ledger.certificates import Certification
 from ledger.chain import Chain
 from ledger.delivery import Delivery
@@ -116,19 +115,19 @@ def open_node(config: Config) -> Iterator[Node]:
         chain = _open_chain(config, folder, clock.now, stack)
         deployment = known or _deploy(config, folder, chain, clock.now())
         contracts = attach(chain, deployment.exchange)
-        market = read_market(contracts.exchange, deployment.market)
+        market = read_market(contracts, deployment.market)
         domain = Domain(chain.chain_id, deployment.exchange)
         store = Store(folder.store_url, domain=domain, market=market.id)
         stack.callback(store.close)
         clock.settle(store)
-        view = ChainView(contracts.exchange, market)
+        view = ChainView(contracts, market)
         escrow = Escrow(store, view, view)
         lifecycle = Lifecycle(
             store=store,
             market=market,
             clock=clock.settled,
             first_slot=deployment.first_slot,
-            account_state=view.state,
+            accounts=view,
             steps=_steps(config.parties, contracts, market, Stepper(chain, store)),
             design=Design(deployment.design, store.devices),
         )
@@ -281,10 +280,9 @@ def _deploy(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deplo
 
 
 def _steps(parties: Parties, contracts: Contracts, market: Market, stepper: Stepper) -> Steps:
-    exchange: Contract = contracts.exchange
     return Steps(
-        settlement=Settlement(exchange, market.id, parties.operator, stepper),
-        delivery=Delivery(exchange, market.id, parties.meter_authority, stepper),
+        settlement=Settlement(contracts.exchange, market.id, parties.operator, stepper),
+        delivery=Delivery(contracts, market.id, parties.meter_authority, stepper),
         certification=Certification(contracts.certificates, market.id, parties.issuer, stepper),
     )
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ledger.market import AccountState
+from matching.orders import Order
 from node.cover import order_cover, position_cover
 from node.ports import Accounts, Tariffs
 from node.store import Store
@@ -45,3 +46,11 @@ class Escrow:
             for slot, position_wh in self._store.undelivered_positions(account)
         )
         return Standing(state=self._accounts.state(account), reserved_nano=reserved_nano)
+
+    def epoch_holds(self, order: Order) -> bool:
+        """Whether the order is of the epoch that its account's orders for its slot must be of.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+        return self._accounts.epoch_holds(order.account, order.slot, order.epoch)

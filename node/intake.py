@@ -180,8 +180,8 @@ class Intake:
         standing = self._escrow.standing(order.account)
         if standing.state.market != self._market.id:
             raise NotAMemberError(f"0x{order.account.hex()} is not a member of market 0x{self._market.id.hex()}")
-        epoch = standing.state.epoch_at(order.slot)
-        if order.epoch != epoch:
+        if not self._escrow.epoch_holds(order):
+            epoch = standing.state.epoch
             raise CancelledEpochError(f"order field 'epoch' is {order.epoch}: must be {epoch}, the account's")
         # A node that does its work settles before the slot is over; one expired order would hold up all others.
         ends_at = self._market.ends_at(order.slot)

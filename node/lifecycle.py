@@ -16,13 +16,14 @@ from ledger.batches import FilledOrder, MemberReading
 from ledger.certificates import Certification
 from ledger.chain import CallRevertedError
 from ledger.delivery import Delivery
-from ledger.market import AccountState, Market
+from ledger.market import Market
 from ledger.settlement import Settlement
 from ledger.trades import Trade
 from matching.errors import WattbookError
 from matching.orders import Side
 from node.clock import Clock
 from node.design import Design
+from node.ports import Accounts
 from node.store.records import (
     CertificateMoveRecord,
     IssuanceRecord,
@@ -64,7 +65,7 @@ class Lifecycle:
         market: Market,
         clock: Clock,
         first_slot: int,
-        account_state: Callable[[bytes], AccountState],
+        accounts: Accounts,
         steps: Steps,
         design: Design,
     ) -> None:
@@ -73,7 +74,7 @@ class Lifecycle:
         self._market = market
         self._clock = clock
         self._first_slot = first_slot
-        self._account_state = account_state
+        self._accounts = accounts
         self._steps = steps
         self._design = design
         self._turn = threading.Lock()
@@ -240,12 +241,12 @@ class Lifecycle:
     def _rejected(self, slot: int, book: Sequence[OrderRecord]) -> dict[bytes, str]:
         """Orders that the contract would refuse by now, with the reason: first come, first covered."""
         accounts = {order.signed.order.account for order in book}
-        states = {account: self._account_state(account) for account in accounts}
+        states = {account: self._accounts.state(account) for account in accounts}
         cover_nano = {account: state.balance_nano - state.withdrawal_nano for account, state in states.items()}
         rejected = {}
         for record in sorted(book, key=lambda record: record.index):
             order = record.signed.order
-            if order.epoch != states[order.account].epoch_at(slot):
+            if not self._accounts.epoch_holds(order.account, slot, order.epoch):
                 rejected[record.signed.hash] = CANCELLED_REASON
             elif order.expires_at < self._clock.now() + TIME_TO_SETTLE_S:
                 rejected[record.signed.hash] = EXPIRED_REASON

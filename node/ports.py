@@ -19,6 +19,14 @@ class Accounts(Protocol):
         """
 
 
+    def epoch_holds(self, account: bytes, slot: int, epoch: int) -> bool:
+        """Whether the account's orders of this epoch hold for the slot.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+
+
 class Tariffs(Protocol):
     """The market's tariff."""
 

@@ -108,7 +108,7 @@ class Registration:
             if known is not None:
                 raise DepositKnownError(f"deposit field 'reference' is {reference!r}: was used for {known}")
             # Refused here, before anything is minted, if the account cannot hold a deposit.
-            if read_account(self._contracts.exchange, account).market is None:
+            if read_account(self._contracts, account).market is None:
                 raise NotAMemberError(f"0x{account.hex()} is not a member: cannot hold a deposit")
             self._store.set_fact(key, f"{amount_nano} nano-credits for 0x{account.hex()}")
             fund(self._contracts, self._treasurer, account, amount_nano)

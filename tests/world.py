@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -58,12 +59,22 @@ class World:
         return transact(contract, key, contract.interface.call(function, *arguments))
 
     def act(self, who: str | Key, function: str, *arguments: object) -> Receipt:
-        return self.send(who, self.exchange, function, *arguments)
+        """Call a function of the exchange, of the escrow, of the markets or of the challenges."""
+        return self.send(who, self._contract_with(function), function, *arguments)
+
+    def read(self, function: str, *arguments: object) -> Any:
+        """Ask a view of one of these contracts."""
+        return self._contract_with(function).read(function, *arguments)
+
+    def _contract_with(self, function: str) -> Contract:
+        contracts = self.contracts
+        candidates = (contracts.exchange, contracts.escrow, contracts.markets, contracts.challenges)
+        return next(each for each in candidates if each.interface.has_function(function))
 
     def fund(self, account: bytes, amount: int) -> None:
         treasurer = self.keys["treasurer"]
         self.send("treasurer", self.contracts.credit, "mint", treasurer.address, amount)
-        self.send("treasurer", self.contracts.credit, "approve", self.exchange.address, amount)
+        self.send("treasurer", self.contracts.credit, "approve", self.contracts.escrow.address, amount)
         self.act("treasurer", "deposit", account, amount)
 
     def balance(self, account: bytes) -> int:

@@ -18,7 +18,7 @@ def compare(contracts: Contracts, model: Model, findings: Findings, block_number
     exchange = contracts.exchange
     for account, expected in sorted(model.accounts.items()):
         where = f"account 0x{account.hex()}"
-        found = read_account(exchange, account, block_number=block_number)
+        found = read_account(contracts, account, block_number=block_number)
         findings.check("storage.balance", where, expected=expected.balance_nano, found=found.balance_nano)
         findings.check("storage.debt", where, expected=expected.debt_nano, found=found.debt_nano)
         epochs = (expected.epoch, expected.epoch_from_slot)
@@ -26,17 +26,17 @@ def compare(contracts: Contracts, model: Model, findings: Findings, block_number
         findings.check("storage.market", where, expected=expected.market, found=found.market)
     for (account, slot), position in sorted(model.positions.items()):
         where = f"position of 0x{account.hex()} in slot {slot}"
-        stored = read_position(exchange, account, slot, block_number=block_number)
+        stored = read_position(contracts, account, slot, block_number=block_number)
         findings.check("storage.position", where, expected=position, found=stored)
     for state in model.slots.values():
         where = f"slot {state.slot}"
-        stored = exchange.read("slot_state", state.market, state.slot, block_number=block_number)
+        stored = exchange.read("slot_of", state.market, state.slot, block_number=block_number)["state"]
         findings.check("storage.slot", where, expected=_SLOT_STATES[state.state], found=stored)
         if state.book_root is not None:
             book = exchange.read("books", state.market, state.slot, block_number=block_number)
             committed = merkle.commitment(state.book_root, state.book_size)
             findings.check("storage.book", where, expected=committed, found=book)
-    escrow = contracts.credit.read("balanceOf", exchange.address, block_number=block_number)
+    escrow = contracts.credit.read("balanceOf", contracts.escrow.address, block_number=block_number)
     # Credits that were sent to the contract without a deposit belong to nobody: more is harmless, less is not.
     findings.require(
         "storage.escrow", "all accounts", escrow >= model.credits_nano, expected=f"{model.credits_nano} or more",

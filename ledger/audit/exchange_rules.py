@@ -123,8 +123,7 @@ class ExchangeRules:
             "epoch.once", where, from_slot > account.epoch_from_slot,
             expected=f"a slot after {account.epoch_from_slot}", found=from_slot,
         )  # fmt: skip
-        account.epoch = epoch
-        account.epoch_from_slot = from_slot
+        account.epoch_starts.append(from_slot)
 
     def _book_committed(self, occurrence: Occurrence) -> None:
         slot = self._slot(occurrence, "commit")
@@ -203,7 +202,10 @@ class ExchangeRules:
         member_of = account.market if account else None
         self._findings.check("settle.member", where, expected=slot.market, found=member_of)
         if account is not None:
-            self._findings.check("settle.epoch", where, expected=account.epoch_at(slot.slot), found=order.epoch)
+            holds = account.epoch_holds(slot.slot, order.epoch)
+            self._findings.require(
+                "settle.epoch", where, holds, expected="an order that is not cancelled", found=order.epoch
+            )
         self._findings.require(
             "settle.expiry",
             where,
@@ -218,7 +220,7 @@ class ExchangeRules:
         amount, limit = self._amount(slot, fill), order.price * fill.fill_wh
         within = amount <= limit if order.side is Side.BID else amount >= limit
         self._findings.require("settle.limit", where, within, expected=f"within the limit {limit}", found=amount)
-        if self._model.markets[slot.market].uniform_price and order.price != slot.price:
+        if self._model.markets[slot.market].has_priority and order.price != slot.price:
             self._findings.check("settle.priority", where, expected=order.quantity_wh, found=fill.fill_wh)
 
     def _apply_fill(self, slot: SlotModel, fill: FilledOrder) -> None:
@@ -274,7 +276,7 @@ class ExchangeRules:
         if not self._findings.check("deliver.member", where, expected=slot.market, found=member_of):
             return
         assert account is not None  # noqa: S101 - for the type checker; checked just above
-        position = self._model.positions.get((reading.account, slot.slot), 0) if contracted else 0
+        position = self._model.positions.pop((reading.account, slot.slot), 0) if contracted else 0
         imbalance = reading.consumption_wh - reading.generation_wh - position
         due = account.debt_nano + tariff.grid_fee * max(position, 0) + tariff.retail_price * max(imbalance, 0)
         credit = tariff.feed_in_price * max(-imbalance, 0)

@@ -12,6 +12,7 @@ from ledger.eip712 import Domain
 from matching.errors import WattbookError
 
 _WINDOW_BLOCKS = 2_000
+_AUDITED = ("exchange", "escrow", "markets", "certificates")
 
 
 class UnreadableHistoryError(ChainError):
@@ -22,7 +23,7 @@ class UnreadableHistoryError(ChainError):
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """An event and the time of its block; `contract` is "exchange" or "certificates"."""
+    """An event and the time of its block; `contract` is its field in `Contracts`."""
 
     contract: str
     event: Event
@@ -44,20 +45,16 @@ class History:
 
     def __init__(self, chain: Chain, contracts: Contracts) -> None:
         self._chain = chain
-        self._contracts = {
-            contracts.exchange.address: ("exchange", contracts.exchange),
-            contracts.certificates.address: ("certificates", contracts.certificates),
-        }
-        self._exchange = contracts.exchange
-        self._certificates = contracts.certificates
+        self._by_name = {name: getattr(contracts, name) for name in _AUDITED}
+        self._by_address = {contract.address: name for name, contract in self._by_name.items()}
         self._domain = Domain(chain.chain_id, contracts.exchange.address)
-        self.withdrawal_notice_s: int = contracts.exchange.read("withdrawal_notice_s")
+        self.withdrawal_notice_s: int = contracts.escrow.read("withdrawal_notice_s")
 
     def occurrences(self, first_block: int, last_block: int) -> Iterator[Occurrence]:
-        """Every event of the exchange and of the certificates in these blocks, in chain order."""
+        """Every event of the audited contracts in these blocks, in chain order."""
         for start in range(first_block, last_block + 1, _WINDOW_BLOCKS):
             end = min(start + _WINDOW_BLOCKS - 1, last_block)
-            logs = self._chain.logs(first_block=start, last_block=end, address=list(self._contracts))
+            logs = self._chain.logs(first_block=start, last_block=end, address=list(self._by_address))
             timestamps: dict[int, int] = {}
             for log in logs:
                 if log.block_number not in timestamps:
@@ -65,8 +62,8 @@ class History:
                     if block is None:
                         raise UnreadableHistoryError(f"block {log.block_number} is missing")
                     timestamps[log.block_number] = block.timestamp
-                name, contract = self._contracts[log.address]
-                event = contract.interface.decode_event(log)
+                name = self._by_address[log.address]
+                event = self._by_name[name].interface.decode_event(log)
                 if event is not None:
                     yield Occurrence(name, event, timestamps[log.block_number])
 
@@ -102,7 +99,7 @@ class History:
         return arguments["issuances"], arguments["moves"]
 
     def _call(self, occurrence: Occurrence, function: str) -> dict[str, Any]:
-        contract = self._exchange if occurrence.contract == "exchange" else self._certificates
+        contract = self._by_name[occurrence.contract]
         transaction = self._chain.transaction(occurrence.transaction)
         if transaction is None or transaction.to != contract.address:
             raise UnreadableHistoryError(

@@ -1,5 +1,6 @@
 """The exchange in plain Python: what replaying a history leads to. Money in nano-credits, energy in Wh."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -19,14 +20,23 @@ class AccountModel:
     market: bytes
     balance_nano: int = 0
     debt_nano: int = 0
-    epoch: int = 0
-    epoch_from_slot: int = 0
+    epoch_starts: list[int] = field(default_factory=lambda: [0])
     withdrawal_nano: int = 0
     withdrawal_ready_at: int = 0
 
-    def epoch_at(self, slot: int) -> int:
-        """The epoch that an order for the slot must be of."""
-        return self.epoch if slot >= self.epoch_from_slot else self.epoch - 1
+    @property
+    def epoch(self) -> int:
+        """The epoch of orders signed now."""
+        return len(self.epoch_starts) - 1
+
+    @property
+    def epoch_from_slot(self) -> int:
+        """The first slot of the epoch."""
+        return self.epoch_starts[-1]
+
+    def epoch_holds(self, slot: int, epoch: int) -> bool:
+        """Whether orders of this epoch hold for the slot."""
+        return epoch == bisect_right(self.epoch_starts, slot) - 1
 
 
 @dataclass

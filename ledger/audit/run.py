@@ -50,10 +50,10 @@ def audit(chain: Chain, exchange: bytes) -> AuditReport:
     on_exchange = ExchangeRules(history, model, findings)
     on_certificates = CertificateRules(history, model, findings)
     for occurrence in history.occurrences(0, last_block):
-        if occurrence.contract == "exchange":
-            on_exchange.apply(occurrence)
-        else:
+        if occurrence.contract == "certificates":
             on_certificates.apply(occurrence)
+        else:
+            on_exchange.apply(occurrence)
     on_certificates.finish()
     compare(contracts, model, findings, last_block)
     return AuditReport(

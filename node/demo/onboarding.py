@@ -35,7 +35,7 @@ def onboard(node: Node, participants: Sequence[Participant]) -> None:
 
 def _fund_once(node: Node, account: bytes, amount_nano: int) -> None:
     head = node.chain.head().number
-    deposits = node.contracts.exchange.events(
+    deposits = node.contracts.escrow.events(
         ["Deposited"], first_block=0, last_block=head, topics=[account.rjust(32, b"\0")]
     )
     if not deposits:

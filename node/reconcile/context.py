@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ledger.abi import Contract
 from ledger.audit.findings import Findings
 from ledger.audit.model import Model
 from ledger.chain import Chain, ChainUnavailableError
+from ledger.deployment import Contracts
 from ledger.eip712 import Domain
 from ledger.keys import InvalidSignatureError, recover
 from ledger.market import Market
@@ -44,7 +44,7 @@ class Context:
     model: Model
     last_block: int
     chain: Chain
-    exchange: Contract
+    contracts: Contracts
     domain: Domain
     market: Market
     design: Design

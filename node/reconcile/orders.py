@@ -57,12 +57,11 @@ def _is_borne_out(context: Context, state: SlotModel, book: Sequence[OrderRecord
         block = context.chain.block(settled_in)
         return block is not None and record.signed.order.expires_at < block.timestamp + TIME_TO_SETTLE_S
     if record.reason == CANCELLED_REASON:
-        account = _account(context, record, settled_in - 1)
-        return record.signed.order.epoch != account.epoch_at(state.slot)
+        return not _epoch_holds(context, record)
     if record.reason == UNCOVERED_REASON:
         own = [each for each in book if each.signed.order.account == record.signed.order.account]
         return any(
-            record.signed.hash in _uncovered(own, _account(context, record, block), state.slot)
+            record.signed.hash in _uncovered(context, own, _account(context, record, block))
             for block in _blocks_of_clearing(context, state)
         )
     return False
@@ -74,21 +73,28 @@ def _blocks_of_clearing(context: Context, state: SlotModel) -> list[int]:
     The slot was cleared after one of them; which one, only the node knows.
     """
     first, last = state.blocks["commit"], state.blocks["settle"] - 1
-    logs = context.chain.logs(first_block=first, last_block=last, address=[context.exchange.address])
+    contracts = [context.contracts.exchange.address, context.contracts.escrow.address]
+    logs = context.chain.logs(first_block=first, last_block=last, address=contracts)
     return sorted({last, *(log.block_number for log in logs)}, reverse=True)
 
 
 def _account(context: Context, record: OrderRecord, block_number: int) -> AccountState:
-    return read_account(context.exchange, record.signed.order.account, block_number=block_number)
+    return read_account(context.contracts, record.signed.order.account, block_number=block_number)
 
 
-def _uncovered(own: Sequence[OrderRecord], account: AccountState, slot: int) -> set[bytes]:
+def _epoch_holds(context: Context, record: OrderRecord) -> bool:
+    # Whether it does can no longer change once the gate has closed, so the model's last word on it will do.
+    order = record.signed.order
+    return context.model.accounts[order.account].epoch_holds(order.slot, order.epoch)
+
+
+def _uncovered(context: Context, own: Sequence[OrderRecord], account: AccountState) -> set[bytes]:
     """Hashes of one account's bids that its escrow does not cover: first come, first covered."""
     cover_nano = account.balance_nano - account.withdrawal_nano
     uncovered = set()
     for record in sorted(own, key=lambda record: record.index):
         order = record.signed.order
-        takes_part = order.epoch == account.epoch_at(slot) and record.reason != EXPIRED_REASON
+        takes_part = _epoch_holds(context, record) and record.reason != EXPIRED_REASON
         if takes_part and order.side is Side.BID:
             cost_nano = order.price * order.quantity_wh
             if cost_nano > cover_nano:

@@ -53,7 +53,7 @@ class Reconciliation:
             model=report.model,
             last_block=report.last_block,
             chain=chain,
-            exchange=attach(chain, report.exchange).exchange,
+            contracts=attach(chain, report.exchange),
             domain=domain,
             market=report.model.markets[store.market],
             design=design,
