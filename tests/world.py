@@ -1,4 +1,4 @@
-"""A small world on a real chain in memory: contracts, one market, members with escrow. For tests only."""
+"""A small world on a real chain: contracts, one market, members with escrow. For tests only."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ from ledger.batches import FilledOrder, MemberReading, deliver_calldata, settle_
 from ledger.chain import CallRevertedError, Receipt
 from ledger.deployment import Contracts, MarketTerms, Roles, deploy, open_market, transact
 from ledger.devchain.accounts import dev_accounts
-from ledger.devchain.chain import DevChain
 from ledger.eip712 import Domain, SignedOrder, sign_order
 from ledger.keys import Key
 from matching.orders import CertificatePreference, Order, Side
 from matching.tariff import Tariff
+from tests.chains import EMBEDDED, WorldChain, opened_chain
 
 MARKET = b"fontana".ljust(32, b"\0")
 SLOT = 1_700_000_100  # a multiple of 900
@@ -36,7 +36,7 @@ class Time:
 class World:
     """Everything a test needs to act as any of the parties."""
 
-    chain: DevChain
+    chain: WorldChain
     time: Time
     contracts: Contracts
     keys: dict[str, Key]
@@ -161,12 +161,25 @@ ROLE_NAMES = ("owner", "treasurer", "operator", "meter_authority", "issuer", "re
 STRANGERS = 6
 
 
-def new_world(members: int = 4, *, uniform_price: bool = True, escrow: int = 1_000 * ONE_CREDIT) -> World:
-    """Deploy everything on a fresh chain in memory and give each member and the utility some escrow."""
+@contextmanager
+def new_world(
+    members: int = 4,
+    *,
+    uniform_price: bool = True,
+    escrow: int = 1_000 * ONE_CREDIT,
+    chain_kind: str = EMBEDDED,
+) -> Iterator[World]:
+    """Everything deployed on a fresh chain, with some escrow for each member and the utility."""
+    time = Time(SLOT - 3_600)
+    accounts = len(ROLE_NAMES) + 1 + members + STRANGERS
+    with opened_chain(chain_kind, time, accounts) as chain:
+        yield _world(chain, time, members, uniform_price=uniform_price, escrow=escrow)
+
+
+def _world(chain: WorldChain, time: Time, members: int, *, uniform_price: bool, escrow: int) -> World:
+    """Deploy and register everything on a new chain."""
     accounts = dev_accounts(len(ROLE_NAMES) + 1 + members + STRANGERS)
     keys = [Key(account.private_key) for account in accounts]
-    time = Time(SLOT - 3_600)
-    chain = DevChain.open(None, clock=time, accounts=accounts)
     roles = dict(zip(ROLE_NAMES, keys[1:], strict=False))
     named = Roles(**{name: key.address for name, key in roles.items()})
     contracts = deploy(chain, keys[0], named)
