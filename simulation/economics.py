@@ -20,7 +20,7 @@ from fractions import Fraction
 from matching.errors import WattbookError
 
 PPM = 1_000_000
-DAYS_PER_YEAR = 365
+YEAR_S = 365 * 86_400
 
 
 class InvalidInvestmentError(WattbookError):
@@ -168,12 +168,12 @@ class BatteryGain:
     Attributes:
         own_nano: what the battery itself received less what it paid.
         members_nano: what each of the other members pays less than in the same market without the battery.
-        days: length of the period.
+        period_s: length of the period, seconds.
     """
 
     own_nano: int
     members_nano: tuple[int, ...]
-    days: int
+    period_s: int
 
     @property
     def community_nano(self) -> int:
@@ -182,7 +182,7 @@ class BatteryGain:
 
     def per_year_nano(self, gain_nano: int) -> Fraction:
         """A gain of the period scaled to 365 days."""
-        return Fraction(gain_nano * DAYS_PER_YEAR, self.days)
+        return Fraction(gain_nano * YEAR_S, self.period_s)
 
 
 def battery_gain(
@@ -190,7 +190,7 @@ def battery_gain(
     bills_without_nano: Sequence[int],
     bills_with_nano: Sequence[int],
     battery_bill_nano: int,
-    days: int,
+    period_s: int,
 ) -> BatteryGain:
     """The gain of a battery from the bills of the same members, in the same order, without and with it.
 
@@ -198,19 +198,19 @@ def battery_gain(
         bills_without_nano: what each other member pays in the market without the battery, nano-credit.
         bills_with_nano: what the same members pay in the market with it.
         battery_bill_nano: what the battery's owner pays for its trades; negative if it earned.
-        days: length of the period both runs cover, at least 1.
+        period_s: length of the period both runs cover, seconds, at least 1.
 
     Raises:
         InvalidInvestmentError: the period is empty, or the members differ in number.
     """
-    if days < 1:
-        raise InvalidInvestmentError("days", days, "must be at least 1")
+    if period_s < 1:
+        raise InvalidInvestmentError("period_s", period_s, "must be at least 1")
     if len(bills_without_nano) != len(bills_with_nano):
         raise InvalidInvestmentError(
             "bills_with_nano", len(bills_with_nano), f"must be of {len(bills_without_nano)} members"
         )
     saved = (without - with_ for without, with_ in zip(bills_without_nano, bills_with_nano, strict=True))
-    return BatteryGain(own_nano=-battery_bill_nano, members_nano=tuple(saved), days=days)
+    return BatteryGain(own_nano=-battery_bill_nano, members_nano=tuple(saved), period_s=period_s)
 
 
 def nano_floor(amount: Fraction) -> int:

@@ -98,7 +98,7 @@ def test_at_the_break_even_prices_and_capex_the_net_present_value_is_zero(
 
 def test_the_members_gain_counts_beside_the_batterys_own() -> None:
     gain = battery_gain(
-        bills_without_nano=[100, 50, 7], bills_with_nano=[80, 55, 7], battery_bill_nano=-30, days=73
+        bills_without_nano=[100, 50, 7], bills_with_nano=[80, 55, 7], battery_bill_nano=-30, period_s=73 * 86_400
     )
     assert (gain.own_nano, gain.members_nano, gain.community_nano) == (30, (20, -5, 0), 45)
     assert gain.per_year_nano(gain.community_nano) == 225
@@ -106,9 +106,9 @@ def test_the_members_gain_counts_beside_the_batterys_own() -> None:
 
 def test_bills_of_other_members_are_refused() -> None:
     with pytest.raises(InvalidInvestmentError, match="must be of 2 members"):
-        battery_gain(bills_without_nano=[1, 2], bills_with_nano=[1], battery_bill_nano=0, days=1)
-    with pytest.raises(InvalidInvestmentError, match="days"):
-        battery_gain(bills_without_nano=[], bills_with_nano=[], battery_bill_nano=0, days=0)
+        battery_gain(bills_without_nano=[1, 2], bills_with_nano=[1], battery_bill_nano=0, period_s=1)
+    with pytest.raises(InvalidInvestmentError, match="period_s"):
+        battery_gain(bills_without_nano=[], bills_with_nano=[], battery_bill_nano=0, period_s=0)
 
 
 @pytest.mark.parametrize(
