@@ -41,8 +41,8 @@ SLOT_COLUMNS = (
 
 slot: start of the slot. price: mean price of the slot's trades between members, rounded down, 0 in memory and null
 on disk where nothing traded. traded_wh, traded_nano: their energy and money. imported_wh, exported_wh: the
-community's net flow at its connection point, of which one is always zero. stored_wh: in all batteries at the slot's
-end. retail_price, feed_in_price: the utility's.
+community's net flow at its connection point, of which one is always zero. stored_wh: in all batteries at the
+slot's end. retail_price, feed_in_price: the utility's.
 """
 
 MEMBER_COLUMNS = (
@@ -66,11 +66,11 @@ MEMBER_COLUMNS = (
 )
 """Columns of the members, each an int64 array (members, slots):
 
-consumption_wh, generation_wh: metered. charged_wh, discharged_wh: at the terminals of the member's storages; what an
-electric vehicle takes on its way counts as discharged and consumed at its departure. lost_wh: lost in the storages.
-stored_wh: what they can still give, at the slot's end. bought_wh, sold_wh: traded with members. imported_wh,
-exported_wh: from and to the utility. amount_nano: received (+) or paid (-) in trades with members. fee_nano: grid
-fee paid for them. utility_nano: received from (+) or paid to (-) the utility.
+consumption_wh, generation_wh: metered. charged_wh, discharged_wh: at the terminals of the member's storages; what
+an electric vehicle takes on its way counts as discharged and consumed at its departure. lost_wh: lost in the
+storages. stored_wh: what they can still give, at the slot's end. bought_wh, sold_wh: traded with members.
+imported_wh, exported_wh: from and to the utility. amount_nano: received (+) or paid (-) in trades with members.
+fee_nano: grid fee paid for them. utility_nano: received from (+) or paid to (-) the utility.
 
 The last four say where the slot's consumption came from and add up to it: the community's own generation of this
 slot; the community's own generation stored before; what was in the storages when the run began; the utility,
@@ -175,7 +175,8 @@ class Results:
 
     def column(self, name: str, member: str) -> Ints:
         """One member's column, an entry a slot."""
-        return self.members[name][self.info.members.index(member)]
+        row: Ints = self.members[name][self.info.members.index(member)]
+        return row
 
 
 def slot_columns(slots: Ints, members: Mapping[str, Ints], retail: Ints, feed_in: Ints) -> dict[str, Ints]:
@@ -184,12 +185,13 @@ def slot_columns(slots: Ints, members: Mapping[str, Ints], retail: Ints, feed_in
     Args:
         slots: starts of the slots.
         members: the member columns.
-        retail, feed_in: the utility's prices, one a slot.
+        retail: the utility's retail prices, one a slot.
+        feed_in: its feed-in prices, one a slot.
     """
     traded = members["bought_wh"].sum(axis=0)
     money = np.maximum(members["amount_nano"], 0).sum(axis=0)
     net = (members["imported_wh"] - members["exported_wh"]).sum(axis=0)
-    return {
+    columns: dict[str, Ints] = {
         "slot": slots,
         "price": money // np.maximum(traded, 1),
         "traded_wh": traded,
@@ -200,6 +202,7 @@ def slot_columns(slots: Ints, members: Mapping[str, Ints], retail: Ints, feed_in
         "retail_price": np.broadcast_to(retail, slots.shape).astype(np.int64),
         "feed_in_price": np.broadcast_to(feed_in, slots.shape).astype(np.int64),
     }
+    return columns
 
 
 def check_conserved(
