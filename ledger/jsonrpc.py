@@ -122,9 +122,10 @@ class JsonRpcChain:
             message["to"] = to_data(to)
         return from_quantity(self._execute("eth_estimateGas", message))
 
-    def nonce(self, address: Address) -> int:
-        """How many transactions of `address` have been mined."""
-        return from_quantity(self._request("eth_getTransactionCount", to_data(address), "latest"))
+    def nonce(self, address: Address, *, block_number: int | None = None) -> int:
+        """How many transactions of `address` are in blocks up to `block_number` (default: the head)."""
+        at = "latest" if block_number is None else to_quantity(block_number)
+        return from_quantity(self._request("eth_getTransactionCount", to_data(address), at))
 
     def balance(self, address: Address) -> int:
         """Native balance in wei at the head."""
@@ -184,12 +185,14 @@ class JsonRpcChain:
             until = min(first_block + span - 1, last_block)
             criteria |= {"fromBlock": to_quantity(first_block), "toBlock": to_quantity(until)}
             try:
-                found += [_log(entry) for entry in self._request("eth_getLogs", criteria)]
+                logs = [_log(entry) for entry in self._request("eth_getLogs", criteria)]
             except RpcError:
                 if span == 1:
                     raise
                 span //= 2
             else:
+                # Endpoints differ on whether a topic that may be anything must be there. geth: it must.
+                found += [log for log in logs if len(log.topics) >= len(topics)]
                 first_block = until + 1
         return found
 

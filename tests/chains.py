@@ -7,7 +7,7 @@ from typing import Protocol
 
 from eth_typing import Address as EvmAddress
 
-from ledger.chain import ZERO_ADDRESS, Address, Chain, Hash
+from ledger.chain import ZERO_ADDRESS, Address, Chain, Hash, Receipt
 from ledger.devchain import DevChain, dev_accounts
 from ledger.hexcodec import from_data, from_quantity, to_data, to_quantity
 from ledger.jsonrpc import JsonRpcChain
@@ -15,6 +15,8 @@ from tests.anvil import running_anvil
 
 EMBEDDED, ANVIL = "embedded", "anvil"
 CHAIN_KINDS = (EMBEDDED, ANVIL)
+
+_PATIENCE_S = 60
 
 
 class WorldChain(Chain, Protocol):
@@ -69,10 +71,7 @@ class AnvilChain(JsonRpcChain):
     def send(self, raw: bytes) -> Hash:
         """Broadcast, and return when it is mined, as the embedded chain does."""
         self._tell_time()
-        sent = super().send(raw)
-        while self.receipt(sent) is None:
-            time.sleep(0.001)
-        return sent
+        return mined(self, super().send(raw)).transaction_hash
 
     def snapshot(self) -> int:
         return from_quantity(self._request("evm_snapshot"))
@@ -91,6 +90,15 @@ class AnvilChain(JsonRpcChain):
 
     def _tell_time(self) -> None:
         self._request("evm_setNextBlockTimestamp", max(self._clock(), self.head().timestamp + 1))
+
+
+def mined(chain: Chain, transaction_hash: Hash) -> Receipt:
+    """The receipt of a transaction that will be mined soon; anvil takes a few milliseconds."""
+    give_up_at = time.monotonic() + _PATIENCE_S
+    while (receipt := chain.receipt(transaction_hash)) is None:
+        assert time.monotonic() < give_up_at, f"0x{transaction_hash.hex()} is not mined"
+        time.sleep(0.001)
+    return receipt
 
 
 @contextmanager
