@@ -57,6 +57,7 @@ class Delivery:
                 name="deliver",
                 key=self._meter_authority,
                 to=self._exchange.address,
+                event=self._exchange.interface.topic("Delivered"),
                 is_done=lambda: self._exchange.read("slot_state", self._market, slot) == _DELIVERED,
                 calldata=lambda: deliver_calldata(selector, self._market, slot, ordered),
             )

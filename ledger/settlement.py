@@ -62,7 +62,7 @@ class Settlement:
         def calldata() -> bytes:
             return self._exchange.interface.call("commit_book", self._market, slot, root, size)
 
-        self._run(slot, "commit", is_done, calldata)
+        self._run(slot, "commit", "BookCommitted", is_done, calldata)
         return root
 
     def settle(self, slot: int, price: int, fills: Sequence[FilledOrder]) -> None:
@@ -80,6 +80,7 @@ class Settlement:
         self._run(
             slot,
             "settle",
+            "Settled",
             lambda: self._is_closed(slot, but_not=_VOIDED, problem="is voided: it cannot be settled"),
             lambda: settle_calldata(selector, self._market, slot, price, ordered),
         )
@@ -94,6 +95,7 @@ class Settlement:
         self._run(
             slot,
             "void",
+            "Voided",
             lambda: self._is_closed(slot, but_not=_SETTLED, problem="is settled: it cannot be voided"),
             lambda: self._exchange.interface.call("void", self._market, slot),
         )
@@ -110,7 +112,9 @@ class Settlement:
             raise SlotClosedError(f"slot {slot} {problem}")
         return state != _OPEN
 
-    def _run(self, slot: int, name: str, is_done: Callable[[], bool], calldata: Callable[[], bytes]) -> None:
+    def _run(
+        self, slot: int, name: str, event: str, is_done: Callable[[], bool], calldata: Callable[[], bytes]
+    ) -> None:
         self._stepper.run(
             Step(
                 market=self._market,
@@ -118,6 +122,7 @@ class Settlement:
                 name=name,
                 key=self._operator,
                 to=self._exchange.address,
+                event=self._exchange.interface.topic(event),
                 is_done=is_done,
                 calldata=calldata,
             )
