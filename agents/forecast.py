@@ -1,7 +1,7 @@
 """Forecasts of what will be metered or paid, made from nothing but the past, and how wrong they were.
 
-Both methods are seasonal naive: what comes is what was, a season earlier. With a season of a day this is persistence,
-with one of a week it knows weekdays from weekends. They are the reference that better forecasts have to beat.
+Both methods are seasonal naive: what comes is what was, a season earlier. With a season of a day this is
+persistence; with one of a week it knows weekdays from weekends. They are what better forecasts have to beat.
 """
 
 from collections.abc import Iterable
