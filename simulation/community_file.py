@@ -143,6 +143,13 @@ class UtilityPart(_Part):
     grid_fee: Price = 0
 
 
+class ThresholdsPart(_Part):
+    """At what prices storages trade, nano-credit per Wh."""
+
+    buy_price: Price = 150_000
+    sell_price: Price = 200_000
+
+
 class ConnectionPart(_Part):
     """What the community's connection to the grid can carry."""
 
@@ -159,6 +166,7 @@ class CommunityFile(_Part):
     days: Annotated[int, Field(ge=1, le=3_660, strict=True)]
     slot_s: Annotated[int, Field(json_schema_extra={"enum": [300, 900, 1800, 3600]}, strict=True)] = 900
     utility: UtilityPart
+    thresholds: ThresholdsPart = Field(default_factory=ThresholdsPart)
     connection: ConnectionPart = Field(default_factory=ConnectionPart)
     members: Annotated[tuple[MemberPart, ...], Field(min_length=1, max_length=10_000)]
     community_battery: BatteryPart | None = None

@@ -15,6 +15,7 @@ from agents.devices.heat_pump import HeatPump
 from agents.devices.series import InvalidDeviceError, Series
 from agents.devices.shiftable import ShiftableLoad, Window
 from agents.devices.utility import fixed
+from agents.strategies.pricing import InvalidStrategyError, Thresholds
 from matching.book import Ints
 from matching.readings import MAX_ENERGY_WH
 from matching.tariff import InvalidTariffError, Tariff
@@ -59,9 +60,10 @@ def build_scenario(community: CommunityFile, folder: Path) -> Scenario:
             ),
             utility=fixed(Tariff(**community.utility.model_dump()), len(slots)),
             community_battery=_battery(community.community_battery),
+            thresholds=Thresholds(**community.thresholds.model_dump()),
             connection=GridConnection(**community.connection.model_dump()),
         )
-    except (InvalidDeviceError, InvalidScenarioError, InvalidTariffError) as error:
+    except (InvalidDeviceError, InvalidScenarioError, InvalidStrategyError, InvalidTariffError) as error:
         raise CommunityFileError(f"community '{community.name}': {error}") from error
 
 

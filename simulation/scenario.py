@@ -11,9 +11,13 @@ from agents.devices.electric_vehicle import ElectricVehicle
 from agents.devices.heat_pump import HeatPump
 from agents.devices.shiftable import ShiftableLoad
 from agents.devices.utility import Utility
+from agents.strategies.pricing import Thresholds
 from matching.book import Ints
 from matching.errors import WattbookError
 from simulation.results import UTILITY
+
+DEFAULT_THRESHOLDS = Thresholds(buy_price=150_000, sell_price=200_000)
+"""Those of the reference community's battery: buys at 15 ct/kWh or less, sells at 20 ct/kWh or more."""
 
 COMMUNITY_BATTERY = "community-battery"
 """Name of the member that the community's battery is."""
@@ -71,6 +75,7 @@ class Scenario:
         utility: its prices in these slots.
         community_battery: a battery that is a member of its own, or None.
         connection: what the community's connection can carry.
+        thresholds: at what prices the storages trade.
         parameters: what else a reader of the results should know, as JSON can hold it.
 
     Raises:
@@ -85,6 +90,7 @@ class Scenario:
     utility: Utility
     community_battery: Battery | None = None
     connection: GridConnection = field(default_factory=GridConnection)
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
     parameters: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
