@@ -18,6 +18,7 @@ from eth_hash.auto import keccak
 from ledger.chain import Chain, ChainError, Log, TransactionRefusedError
 from ledger.intents import Intent, IntentRecord, IntentStatus, Journal
 from ledger.keys import Key
+from ledger.nonces import Nonces, is_on_its_way
 from ledger.transactions import PATIENCE_S, POLL_S, NotMinedError, SignedTransaction, build, outbid, wait_for
 
 MAX_CONFIRMATIONS = 64
@@ -34,7 +35,6 @@ NOT_DONE = "was mined, but did not do its work"
 _FIRST_SEARCH_BLOCKS = 1_024
 # What endpoints say, in any case of letters, when a higher fee would help.
 _FEE_REFUSALS = ("underpriced", "less than block base fee", "feetoolow", "replacementnotallowed")
-_MAY_BE_MINED = (IntentStatus.PENDING, IntentStatus.DROPPED)
 
 
 class StepError(ChainError):
@@ -90,6 +90,7 @@ class Stepper:
         """
         self._chain = chain
         self._journal = journal
+        self._nonces = Nonces(chain, journal)
         self._confirmations = confirmations
         self._patience_s = patience_s
 
@@ -167,7 +168,7 @@ class Stepper:
         """Whether the step's effect is there; notes whose transaction had it, or which of ours will never have."""
         records = self._open(step)
         # The nonces before the receipts and those before the state: what is mined between is then not missed.
-        used = [self._is_nonce_used(record.intent) for record in records]
+        used = [self._nonces.is_used(record.intent) for record in records]
         receipts = [self._chain.receipt(record.intent.transaction_hash) for record in records]
         for record, receipt in zip(records, receipts, strict=True):
             if record.status is IntentStatus.PENDING and receipt is not None and not receipt.succeeded:
@@ -187,7 +188,7 @@ class Stepper:
         log = self._find_event(step, attempts)
         ours = (record for record in attempts if record.intent.transaction_hash == log.transaction_hash)
         record = next(ours, None) or self._note_other(step, log, len(attempts))
-        if not self._is_nonce_used(record.intent):
+        if not self._nonces.is_used(record.intent):
             return False
         # Whatever the receipt says of success, the event says it; but it alone knows the gas.
         receipt = wait_for(self._chain, log.transaction_hash, patience_s=self._patience_s)
@@ -271,25 +272,16 @@ class Stepper:
     # Sending
 
     def _live(self, step: Step) -> IntentRecord | None:
-        """The step's newest intent that is mined, or can be: no nonce before its own is left to others."""
-        for record in reversed(self._open(step)):
-            if record.intent.raw_transaction is None or record.status not in _MAY_BE_MINED:
-                continue
+        """The step's newest intent that is mined, or can be."""
+        for record in filter(is_on_its_way, reversed(self._open(step))):
             receipt = self._chain.receipt(record.intent.transaction_hash)
-            if self._can_be_mined(record) if receipt is None else receipt.succeeded:
+            if self._nonces.can_be_next(record) if receipt is None else receipt.succeeded:
                 return record
         return None
 
-    def _can_be_mined(self, record: IntentRecord) -> bool:
-        nonce, free = record.intent.nonce, self._next_nonce(record.intent.sender)
-        if record.reason is not None:
-            # The chain refused it, so that its nonce is free for any other step's.
-            return nonce == free
-        return self._chain.nonce(record.intent.sender) <= nonce < free
-
     def _attempt(self, step: Step) -> IntentRecord:
         data = step.calldata()
-        nonce = self._next_nonce(step.key.address)
+        nonce = self._nonces.next(step.key.address)
         transaction = build(self._chain, step.key, to=step.to, data=data, nonce=nonce)
         return self._record(step, transaction, keccak(data))
 
@@ -303,11 +295,18 @@ class Stepper:
         return self._record(step, transaction, replaced.calldata_hash)
 
     def _record(self, step: Step, transaction: SignedTransaction, calldata_hash: bytes) -> IntentRecord:
+        attempts = self._journal.attempts(step.slot, step.name)
+        for record in attempts:
+            if record.intent.transaction_hash == transaction.hash:
+                # The same bytes again: a re-organisation gave back the nonce that they had lost.
+                again = IntentRecord(record.intent)
+                self._journal.note_intent(again)
+                return again
         intent = Intent(
             market=step.market,
             slot=step.slot,
             step=step.name,
-            attempt=len(self._journal.attempts(step.slot, step.name)),
+            attempt=len(attempts),
             sender=step.key.address,
             nonce=transaction.nonce,
             calldata_hash=calldata_hash,
@@ -319,7 +318,7 @@ class Stepper:
 
     def _broadcast(self, step: Step, record: IntentRecord) -> None:
         """Send our earlier nonces first, as the chain may have forgotten them, or never have heard of them."""
-        for earlier in self._waiting(record.intent.sender):
+        for earlier in self._nonces.waiting(record.intent.sender):
             if earlier.nonce < record.intent.nonce:
                 self._offer(earlier)
         while (refusal := self._offer(record.intent)) is not None:
@@ -363,32 +362,5 @@ class Stepper:
         if not self._has_happened(step):
             raise NotMinedError(f"{step.title} was not mined within {self._patience_s:g} s")
 
-    # Intents and nonces
-
     def _open(self, step: Step) -> list[IntentRecord]:
         return [record for record in self._journal.attempts(step.slot, step.name) if not record.is_final]
-
-    def _is_nonce_used(self, intent: Intent) -> bool:
-        return self._chain.nonce(intent.sender) > intent.nonce
-
-    def _waiting(self, sender: bytes) -> list[Intent]:
-        """Our sender's intents that the chain has not refused, and that may be in no block yet, by nonce."""
-        mined = self._chain.nonce(sender)
-        waiting = [
-            record.intent
-            for record in self._journal.unfinished()
-            if record.intent.sender == sender
-            and record.intent.raw_transaction is not None
-            and record.status in _MAY_BE_MINED
-            and record.reason is None
-            and record.intent.nonce >= mined
-        ]
-        return sorted(waiting, key=lambda intent: (intent.nonce, intent.slot, intent.step, intent.attempt))
-
-    def _next_nonce(self, sender: bytes) -> int:
-        """The first nonce that neither the chain nor a waiting intent has used."""
-        nonce = self._chain.nonce(sender)
-        taken = {intent.nonce for intent in self._waiting(sender)}
-        while nonce in taken:
-            nonce += 1
-        return nonce

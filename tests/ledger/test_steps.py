@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.chain import CallRevertedError, Chain, ChainUnavailableError, Receipt, TransactionRefusedError
-from ledger.devchain.chain import DevChain
 from ledger.intents import Intent, IntentStatus
 from ledger.steps import MAX_REPLACEMENTS, REVERTED, TAKEN, Step, StepError, Stepper
 from ledger.transactions import NotMinedError
@@ -23,13 +22,13 @@ class CrashError(Exception):
     """The process is killed here."""
 
 
-Fault = Callable[[DevChain, bytes], bytes]
+Fault = Callable[[Chain, bytes], bytes]
 
 
 class FaultyChain:
     """A real chain on which the next broadcasts go wrong in given ways, and then go right again."""
 
-    def __init__(self, chain: DevChain, *faults: Fault) -> None:
+    def __init__(self, chain: Chain, *faults: Fault) -> None:
         self._chain = chain
         self._faults = list(faults)
 
@@ -37,42 +36,46 @@ class FaultyChain:
         return getattr(self._chain, name)
 
     def send(self, raw: bytes) -> bytes:
-        fault = self._faults.pop(0) if self._faults else DevChain.send
+        fault = self._faults.pop(0) if self._faults else send
         return fault(self._chain, raw)
 
 
-def crash_before_sending(_chain: DevChain, _raw: bytes) -> bytes:
+def send(chain: Chain, raw: bytes) -> bytes:
+    return chain.send(raw)
+
+
+def crash_before_sending(_chain: Chain, _raw: bytes) -> bytes:
     raise CrashError
 
 
-def crash_after_sending(chain: DevChain, raw: bytes) -> bytes:
+def crash_after_sending(chain: Chain, raw: bytes) -> bytes:
     chain.send(raw)
     raise CrashError
 
 
-def lose_the_request(_chain: DevChain, _raw: bytes) -> bytes:
+def lose_the_request(_chain: Chain, _raw: bytes) -> bytes:
     raise ChainUnavailableError("no answer")
 
 
-def lose_the_reply(chain: DevChain, raw: bytes) -> bytes:
+def lose_the_reply(chain: Chain, raw: bytes) -> bytes:
     chain.send(raw)
     raise ChainUnavailableError("no answer")
 
 
-def say_already_known(chain: DevChain, raw: bytes) -> bytes:
+def say_already_known(chain: Chain, raw: bytes) -> bytes:
     chain.send(raw)
     raise TransactionRefusedError("already known")
 
 
-def refuse(_chain: DevChain, _raw: bytes) -> bytes:
+def refuse(_chain: Chain, _raw: bytes) -> bytes:
     raise TransactionRefusedError("txpool is full")
 
 
-def say_underpriced(_chain: DevChain, _raw: bytes) -> bytes:
+def say_underpriced(_chain: Chain, _raw: bytes) -> bytes:
     raise TransactionRefusedError("replacement transaction underpriced")
 
 
-def leave_it_in_the_pool(_chain: DevChain, raw: bytes) -> bytes:
+def leave_it_in_the_pool(_chain: Chain, raw: bytes) -> bytes:
     return keccak(raw)
 
 
@@ -337,7 +340,7 @@ def test_an_effect_without_an_event_is_not_believed(case: Case) -> None:
 
 
 def test_a_nonce_that_somebody_used_before_we_sent_is_given_up(case: Case) -> None:
-    def be_overtaken(chain: DevChain, raw: bytes) -> bytes:
+    def be_overtaken(chain: Chain, raw: bytes) -> bytes:
         case.spend_the_nonce()
         return chain.send(raw)
 
@@ -404,7 +407,7 @@ def test_a_transaction_that_failed_as_another_was_faster_is_noted_beside_the_oth
     world = case.world
     world.at(SLOT + TERMS.settle_within_s + 1)
 
-    def be_overtaken(chain: DevChain, raw: bytes) -> bytes:
+    def be_overtaken(chain: Chain, raw: bytes) -> bytes:
         world.act(world.strangers[0], "void", MARKET, SLOT)
         return chain.send(raw)
 
@@ -422,7 +425,7 @@ def test_a_transaction_that_failed_and_left_the_work_undone_is_reported_and_atte
     too_late = SLOT + TERMS.settle_within_s + 1
     world.at(too_late)
 
-    def be_mined_too_early(chain: DevChain, raw: bytes) -> bytes:
+    def be_mined_too_early(chain: Chain, raw: bytes) -> bytes:
         world.time.now -= 1
         return chain.send(raw)
 
@@ -440,7 +443,7 @@ def test_a_transaction_that_failed_on_chain_while_we_were_down_is_noted(case: Ca
     world = case.world
     world.at(SLOT + TERMS.settle_within_s + 1)
 
-    def be_overtaken_and_crash(chain: DevChain, raw: bytes) -> bytes:
+    def be_overtaken_and_crash(chain: Chain, raw: bytes) -> bytes:
         world.act(world.strangers[0], "void", MARKET, SLOT)
         return crash_after_sending(chain, raw)
 
