@@ -1,6 +1,6 @@
 """A small world on a real chain: contracts, one market, members with escrow. For tests only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -61,10 +61,14 @@ class World:
         return self.send(who, self.exchange, function, *arguments)
 
     def fund(self, account: bytes, amount: int) -> None:
-        treasurer = self.keys["treasurer"]
-        self.send("treasurer", self.contracts.credit, "mint", treasurer.address, amount)
-        self.send("treasurer", self.contracts.credit, "approve", self.exchange.address, amount)
-        self.act("treasurer", "deposit", account, amount)
+        self.fund_all([account], amount)
+
+    def fund_all(self, accounts: Sequence[bytes], amount: int) -> None:
+        treasurer, total = self.keys["treasurer"], amount * len(accounts)
+        self.send("treasurer", self.contracts.credit, "mint", treasurer.address, total)
+        self.send("treasurer", self.contracts.credit, "approve", self.exchange.address, total)
+        for account in accounts:
+            self.act("treasurer", "deposit", account, amount)
 
     def balance(self, account: bytes) -> int:
         balance: int = self.exchange.read("account_of", account)["balance"]
@@ -122,12 +126,17 @@ class World:
         self.close_gate(slot)
         return self.act("operator", "commit_book", self.market, slot, bytes(32), size)
 
+    def settle_data(
+        self, fills: list[FilledOrder], price: int = 150_000, *, slot: int = SLOT, sort: bool = True
+    ) -> bytes:
+        if sort:
+            fills = sorted(fills, key=lambda fill: fill.signed.hash)
+        return settle_calldata(self.exchange.interface.selector("settle"), self.market, slot, price, fills)
+
     def settle(
         self, fills: list[FilledOrder], price: int = 150_000, *, slot: int = SLOT, sort: bool = True
     ) -> Receipt:
-        if sort:
-            fills = sorted(fills, key=lambda fill: fill.signed.hash)
-        data = settle_calldata(self.exchange.interface.selector("settle"), self.market, slot, price, fills)
+        data = self.settle_data(fills, price, slot=slot, sort=sort)
         return transact(self.exchange, self.keys["operator"], data)
 
     def deliver(self, readings: list[MemberReading], *, slot: int = SLOT, sort: bool = True) -> Receipt:
@@ -202,6 +211,5 @@ def _world(chain: WorldChain, time: Time, members: int, *, uniform_price: bool, 
     addresses = [key.address for key in world.members]
     for start in range(0, members, 256):
         world.act("registrar", "register", MARKET, addresses[start : start + 256])
-    for account in (*addresses, world.keys["utility"].address):
-        world.fund(account, escrow)
+    world.fund_all([*addresses, world.keys["utility"].address], escrow)
     return world

@@ -25,15 +25,23 @@ _LISTENING = "Listening on "
 _PATIENCE_S = 30
 
 
-def anvil_program() -> Path:
-    """Where anvil is; without it, the running test is skipped, or fails where anvil is required."""
-    program = Path(os.environ.get(PROGRAM) or Path(__file__).parents[2] / _INSTALLED)
-    if not program.is_file():
+def installed() -> bool:
+    """Whether there is an anvil to run."""
+    return _program().is_file()
+
+
+def _program() -> Path:
+    return Path(os.environ.get(PROGRAM) or Path(__file__).parents[2] / _INSTALLED)
+
+
+def _required_program() -> Path:
+    """Without anvil, the running test is skipped, or fails where anvil is required."""
+    if not installed():
         missing = f"anvil is not installed: 'make anvil', or name its program in {PROGRAM}"
         if os.environ.get(REQUIRED):
             pytest.fail(missing)
         pytest.skip(missing)
-    return program
+    return _program()
 
 
 @contextmanager
@@ -48,7 +56,7 @@ def running_anvil(
         options: further ones of the command line.
     """
     command = [
-        str(anvil_program()),
+        str(_required_program()),
         *("--port", "0", "--hardfork", "paris", "--chain-id", "31337"),
         *("--gas-limit", "100000000", "--accounts", str(accounts), "--balance", "1000000"),
         *(() if timestamp is None else ("--timestamp", str(timestamp))),
