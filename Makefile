@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test slow lint bench lock clean
+.PHONY: run test slow lint bench anvil lock clean
 
 run: .venv/run
 	$(BIN)/wattbook demo --data var/demo
@@ -22,6 +22,15 @@ lint: .venv/test
 bench: .venv/test
 	$(BIN)/python -m tests.benchmarks
 
+# The second chain that tests run on, for which npm is needed; without it, those tests are skipped.
+anvil: .tools/anvil/installed
+
+.tools/anvil/installed: tests/anvil/package.json tests/anvil/package-lock.json
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
+	touch $@
+
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
 # The lock files hold exact versions and hashes, and no addresses.
@@ -33,7 +42,7 @@ lock: .venv/test
 	$(LOCK) --extra build --extra dev --output-file requirements-dev.lock
 
 clean:
-	rm -rf .venv var
+	rm -rf .venv .tools var
 
 .venv/run: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

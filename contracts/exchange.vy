@@ -86,8 +86,8 @@ event BookCommitted:
 event ChunkSettled:
     market: indexed(bytes32)
     slot: indexed(uint256)
+    chunk: indexed(uint256)
     price: uint256
-    chunk: uint256
     orders: uint256
 
 
@@ -103,6 +103,8 @@ event Settled:
 event Delivered:
     market: indexed(bytes32)
     slot: indexed(uint256)
+    # How many members were delivered before.
+    start: indexed(uint256)
     members: uint256
     complete: bool
 
@@ -110,7 +112,7 @@ event Delivered:
 event ChunkUnwound:
     market: indexed(bytes32)
     slot: indexed(uint256)
-    chunk: uint256
+    chunk: indexed(uint256)
 
 
 event Voided:
@@ -347,7 +349,7 @@ def settle(
         self.tallies[market][slot] = tally
         self.slots[market][slot] = PARTIAL | (price << 8) | (record & POSTED) | (chunk << 88)
         self.unfinished_slot[market] = slot
-        log ChunkSettled(market=market, slot=slot, price=price, chunk=chunk - 1, orders=len(fills))
+        log ChunkSettled(market=market, slot=slot, chunk=chunk - 1, price=price, orders=len(fills))
         return
 
     assert bought_wh == sold_wh, "exchange: energy"
@@ -465,20 +467,21 @@ def deliver(market: bytes32, slot: uint256, readings: DynArray[uint256, MAX_READ
         word_of_utility, funds - from_utility, accounts.debt_of(word_of_utility)
     )
 
-    done: uint256 = ((cursor >> 160) & MASK_32) + len(readings)
+    start: uint256 = (cursor >> 160) & MASK_32
+    done: uint256 = start + len(readings)
     complete: bool = done == members
     if complete:
         self.slots[market][slot] = (record & ~MASK_8) | DELIVERED
     else:
         self.delivery_cursors[market][slot] = last_account | (done << 160) | (members << 192)
-    log Delivered(market=market, slot=slot, members=len(readings), complete=complete)
+    log Delivered(market=market, slot=slot, start=start, members=len(readings), complete=complete)
 
 
 @external
 def void(market: bytes32, slot: uint256):
     """
     @notice Close a slot that was not settled in time, without trades. Anyone may. If some chunks of a settlement are
-            in, they are to be unwound first.
+            in, they are to be unwound next.
     """
     control: uint256 = self.controls[market]
     assert control != 0, "exchange: no such market"
@@ -492,6 +495,7 @@ def void(market: bytes32, slot: uint256):
         self.tallies[market][slot] = empty(Tally)
     else:
         self._close_void(market, slot, record)
+    log Voided(market=market, slot=slot)
 
 
 @external
@@ -545,7 +549,6 @@ def _close_void(market: bytes32, slot: uint256, record: uint256):
     self.slots[market][slot] = VOIDED | (record & POSTED)
     if record & POSTED != 0:
         extcall ESCROW.close_posted(market, slot, 0, False)
-    log Voided(market=market, slot=slot)
 
 
 # ----------------------------------------------------------------------- the fields of a market's control

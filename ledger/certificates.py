@@ -62,6 +62,7 @@ class Certification:
                 name="certify",
                 key=self._issuer,
                 to=self._certificates.address,
+                event=self._certificates.interface.topic("Certified"),
                 is_done=lambda: self._certificates.read("issued_of", first) > 0,
                 calldata=lambda: self._certificates.interface.call(
                     "certify",

@@ -139,8 +139,11 @@ class Chain(Protocol):
             CallRevertedError: the contract refused.
         """
 
-    def nonce(self, address: Address) -> int:
-        """How many transactions of `address` have been mined: the next one's nonce if none is pending."""
+    def nonce(self, address: Address, *, block_number: int | None = None) -> int:
+        """How many transactions of `address` are in blocks up to `block_number` (default: the head).
+
+        At the head that is the next one's nonce if none is pending.
+        """
 
     def balance(self, address: Address) -> int:
         """Native balance in wei at the head."""
@@ -171,5 +174,6 @@ class Chain(Protocol):
     ) -> list[Log]:
         """Events in blocks `first_block` to `last_block`, both included, in chain order.
 
-        `topics[i]` restricts the i-th topic: a hash, any of several hashes, or None for anything.
+        `topics[i]` restricts the i-th topic: a hash, any of several hashes, or None for anything, but it must be
+        there.
         """

@@ -62,6 +62,8 @@ class Delivery:
                 name=name,
                 key=self._meter_authority,
                 to=self._exchange.address,
+                event=self._exchange.interface.topic("Delivered"),
+                topics=(start.to_bytes(32, "big"),),
                 is_done=is_done,
                 calldata=lambda: deliver_calldata(
                     self._exchange.interface.selector("deliver"), self._market, slot, chunk

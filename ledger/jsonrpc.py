@@ -1,5 +1,6 @@
 """The chain behind any EVM JSON-RPC endpoint: geth, anvil, a provider, or our own development chain."""
 
+import time
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
@@ -24,6 +25,11 @@ from ledger.reverts import revert_reason
 
 DEFAULT_TIMEOUT_S = 60.0
 """Long enough for a development chain to mine the largest settlement before it answers."""
+
+_SEND = "eth_sendRawTransaction"
+# For what passes quickly, as a broken connection; whoever can wait longer comes back by himself.
+_RETRIES = 2
+_RETRY_PAUSE_S = 0.1
 
 REVERTED = 3
 """Error code of a reverted call, with what it reverted with as data; geth set the custom."""
@@ -68,7 +74,7 @@ class JsonRpcChain:
 
     Args:
         url: the endpoint.
-        timeout_s: how long to wait for a connection, and for an answer.
+        timeout_s: how long to wait for a connection, and for an answer. Questions are asked up to three times.
 
     Raises:
         ChainUnavailableError: the endpoint did not tell its chain id.
@@ -122,9 +128,10 @@ class JsonRpcChain:
             message["to"] = to_data(to)
         return from_quantity(self._execute("eth_estimateGas", message))
 
-    def nonce(self, address: Address) -> int:
-        """How many transactions of `address` have been mined."""
-        return from_quantity(self._request("eth_getTransactionCount", to_data(address), "latest"))
+    def nonce(self, address: Address, *, block_number: int | None = None) -> int:
+        """How many transactions of `address` are in blocks up to `block_number` (default: the head)."""
+        at = "latest" if block_number is None else to_quantity(block_number)
+        return from_quantity(self._request("eth_getTransactionCount", to_data(address), at))
 
     def balance(self, address: Address) -> int:
         """Native balance in wei at the head."""
@@ -141,7 +148,7 @@ class JsonRpcChain:
             TransactionRefusedError: the chain did not take it.
         """
         try:
-            return from_data(self._request("eth_sendRawTransaction", to_data(raw)))
+            return from_data(self._request(_SEND, to_data(raw)))
         except RpcError as error:
             if error.rpc_code in UNCERTAIN_CODES:
                 raise ChainUnavailableError(str(error)) from error
@@ -184,12 +191,14 @@ class JsonRpcChain:
             until = min(first_block + span - 1, last_block)
             criteria |= {"fromBlock": to_quantity(first_block), "toBlock": to_quantity(until)}
             try:
-                found += [_log(entry) for entry in self._request("eth_getLogs", criteria)]
+                logs = [_log(entry) for entry in self._request("eth_getLogs", criteria)]
             except RpcError:
                 if span == 1:
                     raise
                 span //= 2
             else:
+                # Endpoints differ on whether a topic that may be anything must be there. geth: it must.
+                found += [log for log in logs if len(log.topics) >= len(topics)]
                 first_block = until + 1
         return found
 
@@ -203,25 +212,33 @@ class JsonRpcChain:
             raise
 
     def _request(self, method: str, *params: object) -> Any:
+        """Ask, and if it is a mere question that changes nothing, ask again while no answer comes."""
+        for _ in range(_RETRIES if method.startswith("eth_") and method != _SEND else 0):
+            try:
+                return self._ask(method, *params)
+            except ChainUnavailableError:
+                time.sleep(_RETRY_PAUSE_S)
+        return self._ask(method, *params)
+
+    def _ask(self, method: str, *params: object) -> Any:
         request = {"jsonrpc": "2.0", "id": next(self._request_ids), "method": method, "params": params}
         try:
             response = self._client.post(self._url, json=request)
         except httpx.TransportError as error:
             raise ChainUnavailableError(f"{method} at {self._url}: {error!r}") from error
+        what = f"{method} at {self._url}: HTTP status {response.status_code}"
         try:
             answer = response.json()
         except ValueError as error:
-            raise ChainUnavailableError(
-                f"{method} at {self._url}: HTTP status {response.status_code} and no JSON"
-            ) from error
-        if isinstance(answer, dict) and isinstance(problem := answer.get("error"), dict):
-            code, message = problem.get("code", 0), problem.get("message", "")
-            raise RpcError(method, code, message, problem.get("data"))
-        if not isinstance(answer, dict) or "result" not in answer:
-            raise ChainUnavailableError(
-                f"{method} at {self._url}: HTTP status {response.status_code} and no JSON-RPC answer"
-            )
-        return answer["result"]
+            raise ChainUnavailableError(f"{what} and no JSON") from error
+        if isinstance(answer, dict):
+            # A proxy may mix answers up. An error, though, may come from one that could not read the request's id.
+            problem, answered = answer.get("error"), answer.get("id")
+            if isinstance(problem, dict) and answered in (request["id"], None):
+                raise RpcError(method, problem.get("code", 0), problem.get("message", ""), problem.get("data"))
+            if "result" in answer and answered == request["id"]:
+                return answer["result"]
+        raise ChainUnavailableError(f"{what} and no JSON-RPC answer to the request")
 
 
 def _reason(error: RpcError) -> str:

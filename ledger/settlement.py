@@ -78,7 +78,7 @@ class Settlement:
         def calldata() -> bytes:
             return self._exchange.interface.call("commit_book", self._market, slot, root, size)
 
-        self._run(slot, "commit", is_done, calldata)
+        self._run(slot, "commit", "BookCommitted", is_done, calldata)
         return root
 
     def settle(
@@ -105,6 +105,7 @@ class Settlement:
         self._run(
             slot,
             "settle",
+            "Settled",
             lambda: self._is_settled(slot),
             lambda: settle_calldata(selector, self._market, slot, price, chunks[-1], approvals=approvals),
         )
@@ -119,6 +120,7 @@ class Settlement:
         self._run(
             slot,
             "void",
+            "Voided",
             lambda: self._is_voided(slot),
             lambda: self._exchange.interface.call("void", self._market, slot),
         )
@@ -142,7 +144,7 @@ class Settlement:
         def calldata() -> bytes:
             return settle_calldata(selector, self._market, slot, price, chunk, more=True)
 
-        self._run(slot, f"settle-{number}", is_done, calldata)
+        self._run(slot, f"settle-{number}", "ChunkSettled", is_done, calldata, number)
 
     def _unwind_chunk(self, slot: int, number: int) -> None:
         def is_done() -> bool:
@@ -152,7 +154,7 @@ class Settlement:
             fills = settled_chunk(self._exchange, self._market, slot, number)
             return unwind_calldata(self._exchange.interface.selector("unwind"), self._market, slot, fills)
 
-        self._run(slot, f"unwind-{number}", is_done, calldata)
+        self._run(slot, f"unwind-{number}", "ChunkUnwound", is_done, calldata, number)
 
     def _is_settled(self, slot: int) -> bool:
         # A delivered slot was closed one way or the other; its state no longer tells which.
@@ -167,7 +169,15 @@ class Settlement:
             raise SlotClosedError(f"slot {slot} is settled: it cannot be voided")
         return phase in (SlotPhase.VOIDED, SlotPhase.UNWINDING, SlotPhase.DELIVERED)
 
-    def _run(self, slot: int, name: str, is_done: Callable[[], bool], calldata: Callable[[], bytes]) -> None:
+    def _run(
+        self,
+        slot: int,
+        name: str,
+        event: str,
+        is_done: Callable[[], bool],
+        calldata: Callable[[], bytes],
+        chunk: int | None = None,
+    ) -> None:
         self._stepper.run(
             Step(
                 market=self._market,
@@ -175,6 +185,8 @@ class Settlement:
                 name=name,
                 key=self._operator,
                 to=self._exchange.address,
+                event=self._exchange.interface.topic(event),
+                topics=() if chunk is None else (chunk.to_bytes(32, "big"),),
                 is_done=is_done,
                 calldata=calldata,
             )

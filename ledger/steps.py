@@ -1,20 +1,40 @@
-"""Steps: transactions that happen once, whatever is killed, lost or repeated on the way.
+"""Steps: transactions that happen once, whatever is killed, lost, repeated or re-organised on the way.
 
-A step belongs to a slot and has a name. Before its transaction is broadcast, the intent (nonce, calldata hash
+A step belongs to a slot and has a name. Before a transaction for it is broadcast, the intent (nonce, calldata hash
 and the signed transaction itself) is written down. Whoever comes back after a crash broadcasts that same
-transaction again, and its nonce makes sure that the chain takes it once. Whether a step is done is asked of the
-contract, never of the memory of having sent something.
+transaction again, and its nonce makes sure that the chain takes it once.
+
+Whether a step is done is asked of the chain, never of the memory of having sent something, and never of a receipt
+alone: the contract's state must show the effect, the step's event must be in a block, and the sender's nonce must
+be used. Until that block lies `confirmations` deep, `follow` looks again whether it is still there.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from eth_hash.auto import keccak
 
-from ledger.chain import Chain, ChainError, Receipt, TransactionRefusedError
+from ledger.chain import Chain, ChainError, Log, TransactionRefusedError
+from ledger.intents import Intent, IntentRecord, IntentStatus, Journal
 from ledger.keys import Key
-from ledger.transactions import PATIENCE_S, build, wait_for
+from ledger.nonces import Nonces, is_on_its_way
+from ledger.transactions import PATIENCE_S, POLL_S, NotMinedError, SignedTransaction, build, outbid, wait_for
+
+MAX_CONFIRMATIONS = 64
+"""The deepest re-organisation that is followed, in blocks; endpoints keep the state of that many at least."""
+
+MAX_REPLACEMENTS = 8
+"""How often a transaction's fees are raised; the last one pays 2.6 times the first one's."""
+
+TAKEN = "lost its nonce to another transaction"
+REVERTED = "reverted"
+OVERTAKEN = "was not needed, as another transaction did its work"
+NOT_DONE = "was mined, but did not do its work"
+
+_FIRST_SEARCH_BLOCKS = 1_024
+# What endpoints say, in any case of letters, when a higher fee would help.
+_FEE_REFUSALS = ("underpriced", "less than block base fee", "feetoolow", "replacementnotallowed")
 
 
 class StepError(ChainError):
@@ -23,45 +43,14 @@ class StepError(ChainError):
     code = "chain.step"
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What we are about to send, written before it is sent."""
-
-    market: bytes
-    slot: int
-    step: str
-    attempt: int
-    sender: bytes
-    nonce: int
-    calldata_hash: bytes
-    raw_transaction: bytes
-    transaction_hash: bytes
-
-
-class Journal(Protocol):
-    """Where intents are kept: durable when a method returns."""
-
-    def pending_intent(self, slot: int, step: str) -> Intent | None:
-        """The step's last intent that is neither confirmed nor failed."""
-
-    def record_intent(self, intent: Intent) -> None:
-        """Write an intent down."""
-
-    def attempts(self, slot: int, step: str) -> int:
-        """How many intents the step has had."""
-
-    def confirm_intent(self, intent: Intent, block_number: int, gas_used: int) -> None:
-        """Note that the intent's transaction was mined and did its work."""
-
-    def fail_intent(self, intent: Intent, reason: str) -> None:
-        """Note that the intent's transaction will have no effect."""
-
-
 @dataclass(frozen=True)
 class Step:
     """One thing to be done on chain, once.
 
     Attributes:
+        to: the contract to call.
+        event: the first topic of the event by which that contract tells of the step; its indexed fields are the
+            market, the slot and, where the step has `topics`, these.
         is_done: asks the chain whether the step's effect is there.
         calldata: builds the call; asked only when the step is not done and has no intent that may still succeed.
     """
@@ -71,17 +60,39 @@ class Step:
     name: str
     key: Key
     to: bytes
+    event: bytes
     is_done: Callable[[], bool]
     calldata: Callable[[], bytes]
+    topics: tuple[bytes, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The step as messages name it."""
+        return f"{self.name} of slot {self.slot}"
 
 
 class Stepper:
-    """Carries out steps, one at a time per sender. Not thread-safe: one writer owns it."""
+    """Carries out steps, one at a time per sender. Not thread-safe: one writer owns it.
 
-    def __init__(self, chain: Chain, journal: Journal, *, patience_s: float = PATIENCE_S) -> None:
-        """`patience_s` bounds the wait for a broadcast transaction to be mined."""
+    Other programs may use the same keys, and other steppers may bring the same steps about.
+    """
+
+    def __init__(
+        self, chain: Chain, journal: Journal, *, confirmations: int = 0, patience_s: float = PATIENCE_S
+    ) -> None:
+        """Set up.
+
+        Args:
+            chain: where the steps are taken.
+            journal: where their intents are kept.
+            confirmations: how many blocks on top of a step's make it final, up to `MAX_CONFIRMATIONS`; 0 on a
+                chain that never re-organises.
+            patience_s: bounds the wait for a broadcast transaction to be mined.
+        """
         self._chain = chain
         self._journal = journal
+        self._nonces = Nonces(chain, journal)
+        self._confirmations = confirmations
         self._patience_s = patience_s
 
     def run(self, step: Step) -> None:
@@ -92,63 +103,265 @@ class Stepper:
             StepError: its transaction was mined and failed, or did only a part; running the step again makes a
                 new attempt.
             TransactionRefusedError: the chain did not take it, e.g. because its nonce is used by now; the same.
-            NotMinedError: it was not mined in time; running the step again goes on waiting for it.
+            NotMinedError: it was not mined in time; its fees were raised, and running the step again goes on
+                waiting for it.
             ChainUnavailableError: the chain is out of reach; the same.
         """
-        intent = self._journal.pending_intent(step.slot, step.name)
-        if intent is None or not self._resume(intent):
-            if step.is_done():
+        if self._has_happened(step):
+            return
+        record = self._live(step) or self._attempt(step)
+        try:
+            self._broadcast(step, record)
+        except TransactionRefusedError:
+            # Perhaps because another was faster.
+            if not self._has_happened(step):
+                raise
+            return
+        give_up_at = time.monotonic() + self._patience_s
+        while not self._has_happened(step):
+            if self._live(step) is None:
+                last = self._journal.attempts(step.slot, step.name)[-1]
+                raise StepError(f"{step.title}: 0x{last.intent.transaction_hash.hex()} {last.reason or REVERTED}")
+            if time.monotonic() > give_up_at:
+                self._end_wait(step)
                 return
-            self._finish(self._send_new(step))
-        if not step.is_done():
-            raise StepError(f"{step.name} of slot {step.slot}: mined, but not done")
+            time.sleep(POLL_S)
 
-    def _resume(self, intent: Intent) -> bool:
-        """Follow up an intent from before; False if it can no longer take effect."""
-        receipt = self._chain.receipt(intent.transaction_hash)
-        if receipt is None and self._chain.nonce(intent.sender) > intent.nonce:
-            # Another transaction took the nonce; look again, in case ours was mined between the two questions.
-            receipt = self._chain.receipt(intent.transaction_hash)
-            if receipt is None:
-                self._journal.fail_intent(intent, "another transaction took its nonce")
-                return False
-        if receipt is not None and not receipt.succeeded:
-            self._journal.fail_intent(intent, "reverted")
+    def follow(self) -> list[tuple[int, str]]:
+        """Look again at whatever is not final yet. Costs a call or two for each such intent.
+
+        Returns:
+            Slot and name of the steps whose effect a re-organisation took away or moved, in the order in which
+            they had happened: each has to be run again, and is returned again until it was.
+        """
+        unfinished = self._journal.unfinished()
+        if not any(record.status is not IntentStatus.PENDING for record in unfinished):
+            return []
+        deepest = self._chain.head().number - self._confirmations
+        for record in unfinished:
+            if record.status is IntentStatus.CONFIRMED:
+                self._follow_confirmed(record, deepest)
+            elif record.status is IntentStatus.FAILED and self._cannot_be_mined(record, deepest):
+                self._journal.note_intent(replace(record, is_final=True))
+        dropped = [entry for entry in self._journal.unfinished() if entry.status is IntentStatus.DROPPED]
+        dropped.sort(key=lambda entry: (entry.block_number or 0, entry.intent.nonce))
+        return list(dict.fromkeys((entry.intent.slot, entry.intent.step) for entry in dropped))
+
+    def _follow_confirmed(self, record: IntentRecord, deepest: int) -> None:
+        assert record.block_number is not None  # noqa: S101 - a confirmed intent has its block
+        block = self._chain.block(record.block_number)
+        if block is None or block.hash != record.block_hash:
+            self._journal.note_intent(replace(record, status=IntentStatus.DROPPED))
+        elif record.block_number <= deepest:
+            self._journal.note_intent(replace(record, is_final=True))
+            self._give_up_others(record.intent, is_final=True)
+
+    def _cannot_be_mined(self, record: IntentRecord, deepest: int) -> bool:
+        intent = record.intent
+        if deepest < 0 or self._chain.nonce(intent.sender, block_number=deepest) <= intent.nonce:
             return False
-        self._finish(intent)
+        receipt = self._chain.receipt(intent.transaction_hash)
+        return receipt is None or not receipt.succeeded
+
+    # What has become of a step
+
+    def _has_happened(self, step: Step) -> bool:
+        """Whether the step's effect is there; notes whose transaction had it, or which of ours will never have."""
+        records = self._open(step)
+        # The nonces before the receipts and those before the state: what is mined between is then not missed.
+        used = [self._nonces.is_used(record.intent) for record in records]
+        receipts = [self._chain.receipt(record.intent.transaction_hash) for record in records]
+        for record, receipt in zip(records, receipts, strict=True):
+            if record.status is IntentStatus.PENDING and receipt is not None and not receipt.succeeded:
+                self._fail(record, REVERTED)
+        if step.is_done():
+            return self._note_effect(step)
+        for record, is_used, receipt in zip(records, used, receipts, strict=True):
+            if record.status is IntentStatus.PENDING and receipt is None and is_used:
+                self._fail(record, TAKEN)
+        return False
+
+    def _note_effect(self, step: Step) -> bool:
+        """Note whose transaction brought the step about; False while the sender's nonce does not show it."""
+        attempts = self._journal.attempts(step.slot, step.name)
+        if any(record.is_final and record.status is IntentStatus.CONFIRMED for record in attempts):
+            return True
+        log = self._find_event(step, attempts)
+        ours = (record for record in attempts if record.intent.transaction_hash == log.transaction_hash)
+        record = next(ours, None) or self._note_other(step, log, len(attempts))
+        if not self._nonces.is_used(record.intent):
+            return False
+        # Whatever the receipt says of success, the event says it; but it alone knows the gas.
+        receipt = wait_for(self._chain, log.transaction_hash, patience_s=self._patience_s)
+        is_final = log.block_number <= self._chain.head().number - self._confirmations
+        confirmed = replace(
+            record,
+            status=IntentStatus.CONFIRMED,
+            is_final=is_final,
+            block_number=log.block_number,
+            block_hash=log.block_hash,
+            gas_used=receipt.gas_used,
+            reason=None,
+        )
+        self._journal.note_intent(confirmed)
+        self._give_up_others(record.intent, is_final=is_final)
         return True
 
-    def _send_new(self, step: Step) -> Intent:
-        data = step.calldata()
-        transaction = build(self._chain, step.key, to=step.to, data=data)
+    def _find_event(self, step: Step, attempts: Iterable[IntentRecord]) -> Log:
+        """The event of our own transaction if one is in a block, else the newest.
+
+        Raises:
+            StepError: there is none; the state that looks like the step's effect came about in another way.
+        """
+        for record in attempts:
+            receipt = self._chain.receipt(record.intent.transaction_hash)
+            if receipt is not None and receipt.succeeded:
+                for log in self._events(step, receipt.block_number, receipt.block_number):
+                    if log.transaction_hash == record.intent.transaction_hash:
+                        return log
+        last, span = self._chain.head().number, _FIRST_SEARCH_BLOCKS
+        while last >= 0:
+            found = self._events(step, max(last - span + 1, 0), last)
+            if found:
+                return found[-1]
+            last, span = last - span, 2 * span
+        raise StepError(f"{step.title}: the contract's state shows it, but no event does")
+
+    def _events(self, step: Step, first_block: int, last_block: int) -> list[Log]:
+        topics = (step.event, step.market, step.slot.to_bytes(32, "big"), *step.topics)
+        return self._chain.logs(first_block=first_block, last_block=last_block, address=step.to, topics=topics)
+
+    def _note_other(self, step: Step, log: Log, attempt: int) -> IntentRecord:
+        """Write down a transaction that is not ours and did our work."""
+        transaction = self._chain.transaction(log.transaction_hash)
+        if transaction is None:
+            raise NotMinedError(f"{step.title}: 0x{log.transaction_hash.hex()} is in a block, but not to be had")
         intent = Intent(
             market=step.market,
             slot=step.slot,
             step=step.name,
-            attempt=self._journal.attempts(step.slot, step.name),
+            attempt=attempt,
+            sender=transaction.sender,
+            nonce=transaction.nonce,
+            calldata_hash=keccak(transaction.input),
+            raw_transaction=None,
+            transaction_hash=transaction.hash,
+        )
+        self._journal.record_intent(intent)
+        return IntentRecord(intent)
+
+    def _give_up_others(self, done: Intent, *, is_final: bool) -> None:
+        """The step's other intents will have no effect, nor will any other with the nonce."""
+        for record in self._journal.unfinished():
+            other = record.intent
+            of_step = (other.slot, other.step) == (done.slot, done.step)
+            of_nonce = (other.sender, other.nonce) == (done.sender, done.nonce)
+            # One that was confirmed for another step is left to `follow`: that step has to be run again.
+            is_rival = of_step or (of_nonce and record.status is IntentStatus.PENDING)
+            if is_rival and other.transaction_hash != done.transaction_hash:
+                reason = record.reason if record.status is IntentStatus.FAILED else None
+                reason = reason or (TAKEN if of_nonce else OVERTAKEN)
+                failed = replace(record, status=IntentStatus.FAILED, is_final=is_final, reason=reason)
+                self._journal.note_intent(failed)
+
+    def _fail(self, record: IntentRecord, reason: str) -> None:
+        failed = replace(record, status=IntentStatus.FAILED, reason=reason)
+        deepest = self._chain.head().number - self._confirmations
+        is_final = self._cannot_be_mined(record, deepest)
+        self._journal.note_intent(replace(failed, is_final=is_final))
+
+    # Sending
+
+    def _live(self, step: Step) -> IntentRecord | None:
+        """The step's newest intent that is mined, or can be."""
+        for record in filter(is_on_its_way, reversed(self._open(step))):
+            receipt = self._chain.receipt(record.intent.transaction_hash)
+            if self._nonces.can_be_next(record) if receipt is None else receipt.succeeded:
+                return record
+        return None
+
+    def _attempt(self, step: Step) -> IntentRecord:
+        data = step.calldata()
+        nonce = self._nonces.next(step.key.address)
+        transaction = build(self._chain, step.key, to=step.to, data=data, nonce=nonce)
+        return self._record(step, transaction, keccak(data))
+
+    def _replacement(self, step: Step, replaced: Intent) -> IntentRecord | None:
+        """The same call at the same nonce for a higher fee; None if it was raised often enough."""
+        attempts = self._journal.attempts(step.slot, step.name)
+        rivals = [record for record in attempts if record.intent.nonce == replaced.nonce]
+        if replaced.raw_transaction is None or len(rivals) > MAX_REPLACEMENTS:
+            return None
+        transaction = outbid(self._chain, step.key, replaced.raw_transaction)
+        return self._record(step, transaction, replaced.calldata_hash)
+
+    def _record(self, step: Step, transaction: SignedTransaction, calldata_hash: bytes) -> IntentRecord:
+        attempts = self._journal.attempts(step.slot, step.name)
+        for record in attempts:
+            if record.intent.transaction_hash == transaction.hash:
+                # The same bytes again: a re-organisation gave back the nonce that they had lost.
+                again = IntentRecord(record.intent)
+                self._journal.note_intent(again)
+                return again
+        intent = Intent(
+            market=step.market,
+            slot=step.slot,
+            step=step.name,
+            attempt=len(attempts),
             sender=step.key.address,
             nonce=transaction.nonce,
-            calldata_hash=keccak(data),
+            calldata_hash=calldata_hash,
             raw_transaction=transaction.raw,
             transaction_hash=transaction.hash,
         )
         self._journal.record_intent(intent)
-        return intent
+        return IntentRecord(intent)
 
-    def _finish(self, intent: Intent) -> None:
-        receipt = self._broadcast(intent)
-        if not receipt.succeeded:
-            self._journal.fail_intent(intent, "reverted")
-            raise StepError(f"{intent.step} of slot {intent.slot}: 0x{intent.transaction_hash.hex()} reverted")
-        self._journal.confirm_intent(intent, receipt.block_number, receipt.gas_used)
+    def _broadcast(self, step: Step, record: IntentRecord) -> None:
+        """Send our earlier nonces first, as the chain may have forgotten them, or never have heard of them."""
+        for earlier in self._nonces.waiting(record.intent.sender):
+            if earlier.nonce < record.intent.nonce:
+                self._offer(earlier)
+        while (refusal := self._offer(record.intent)) is not None:
+            self._journal.note_intent(replace(record, reason=refusal.reason))
+            is_about_fees = any(words in refusal.reason.lower() for words in _FEE_REFUSALS)
+            replacement = self._replacement(step, record.intent) if is_about_fees else None
+            if replacement is None:
+                raise refusal
+            record = replacement
+        if record.reason is not None:
+            self._journal.note_intent(replace(record, reason=None))
 
-    def _broadcast(self, intent: Intent) -> Receipt:
+    def _offer(self, intent: Intent) -> TransactionRefusedError | None:
+        """Send a transaction unless it is mined; the chain's refusal unless it knows it all the same."""
+        assert intent.raw_transaction is not None  # noqa: S101 - only our own are offered
         if self._chain.receipt(intent.transaction_hash) is None:
             try:
                 self._chain.send(intent.raw_transaction)
             except TransactionRefusedError as refusal:
                 # Perhaps because it is already known, or already mined: then a receipt will come.
                 if self._chain.transaction(intent.transaction_hash) is None:
-                    self._journal.fail_intent(intent, refusal.reason)
-                    raise
-        return wait_for(self._chain, intent.transaction_hash, patience_s=self._patience_s)
+                    return refusal
+        return None
+
+    def _end_wait(self, step: Step) -> None:
+        """Patience is over: raise the fee of a transaction that is next in line and still not mined.
+
+        Raises:
+            StepError: it is mined, and did only a part of the work.
+            NotMinedError: it is not mined.
+        """
+        record = self._live(step)
+        if record is not None and self._chain.receipt(record.intent.transaction_hash) is not None:
+            if not step.is_done():
+                self._fail(record, NOT_DONE)
+                raise StepError(f"{step.title}: 0x{record.intent.transaction_hash.hex()} {NOT_DONE}")
+        elif record is not None and self._chain.nonce(record.intent.sender) == record.intent.nonce:
+            replacement = self._replacement(step, record.intent)
+            if replacement is not None:
+                self._broadcast(step, replacement)
+        if not self._has_happened(step):
+            raise NotMinedError(f"{step.title} was not mined within {self._patience_s:g} s")
+
+    def _open(self, step: Step) -> list[IntentRecord]:
+        return [record for record in self._journal.attempts(step.slot, step.name) if not record.is_final]

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+import rlp
 from eth_account import Account
 from eth_hash.auto import keccak
 
@@ -15,7 +16,8 @@ _FEE_HEADROOM = 64
 # The state may change between estimate and inclusion; unused gas is not paid for.
 _GAS_HEADROOM_PERCENT = 120
 _TRANSFER_GAS = 21_000
-_POLL_S = 0.2
+POLL_S = 0.2
+"""How often a chain is asked whether something has happened."""
 PATIENCE_S = 120.0
 """How long to wait for a broadcast transaction to be mined, unless told otherwise."""
 
@@ -58,6 +60,38 @@ def build(
     }
     if to is not None:
         fields["to"] = to
+    return _signed(key, fields)
+
+
+def outbid(chain: Chain, key: Key, raw: bytes) -> SignedTransaction:
+    """Sign one of the key's own calls again, with the same nonce and for fees at least an eighth higher.
+
+    An eighth is more than any pool asks for before it lets one transaction take another's place.
+    """
+    # EIP-1559: a byte 2, then the list of these fields, an access list and the signature.
+    _, nonce, tip, fee, gas, to, value, data, *_ = rlp.decode(raw[1:])
+    tip_wei = _more(tip)
+    market_fee_wei = chain.head().base_fee_wei * _FEE_HEADROOM + tip_wei
+    fields: dict[str, object] = {
+        "type": 2,
+        "chainId": chain.chain_id,
+        "nonce": int.from_bytes(nonce),
+        "gas": int.from_bytes(gas),
+        "maxPriorityFeePerGas": tip_wei,
+        "maxFeePerGas": max(_more(fee), market_fee_wei),
+        "to": to,
+        "value": int.from_bytes(value),
+        "data": data,
+    }
+    return _signed(key, fields)
+
+
+def _more(fee: bytes) -> int:
+    """An eighth more, rounded up."""
+    return -(-int.from_bytes(fee) * 9 // 8)
+
+
+def _signed(key: Key, fields: dict[str, object]) -> SignedTransaction:
     raw = bytes(Account.sign_transaction(fields, key.secret).raw_transaction)
     return SignedTransaction(raw=raw, hash=keccak(raw), nonce=int(str(fields["nonce"])))
 
@@ -72,5 +106,5 @@ def wait_for(chain: Chain, transaction_hash: Hash, *, patience_s: float = PATIEN
     while (receipt := chain.receipt(transaction_hash)) is None:
         if time.monotonic() > give_up_at:
             raise NotMinedError(f"transaction 0x{transaction_hash.hex()} was not mined within {patience_s:g} s")
-        time.sleep(_POLL_S)
+        time.sleep(POLL_S)
     return receipt

@@ -20,7 +20,7 @@ from ledger.eip712 import Domain
 from ledger.jsonrpc import JsonRpcChain
 from ledger.market import Market, read_market
 from ledger.settlement import Settlement
-from ledger.steps import Stepper
+from ledger.steps import MAX_CONFIRMATIONS, Stepper
 from matching import uniform
 from matching.tariff import Tariff
 from node.api.app import create_app
@@ -52,6 +52,8 @@ class Config:
     Attributes:
         data: its data folder.
         rpc_url: the chain's JSON-RPC endpoint; None for the embedded chain.
+        confirmations: how many blocks on top of a step's block of that chain make it final; the embedded chain
+            never re-organises.
         stepped_from: None for the time of day; else the clock is moved by hand, and this is where it begins.
         market_name: names a new market; its UTF-8 bytes, at most 32, are the market's id.
         terms, tariff: of a new market; an existing one keeps its own. Whether its price is uniform follows from
@@ -64,6 +66,7 @@ class Config:
     port: int = 8000
     chain_port: int = 8545
     rpc_url: str | None = None
+    confirmations: int = MAX_CONFIRMATIONS
     stepped_from: int | None = None
     market_name: str = "community"
     terms: MarketTerms = field(default_factory=MarketTerms)
@@ -128,7 +131,7 @@ def open_node(config: Config) -> Iterator[Node]:
             clock=clock.settled,
             first_slot=deployment.first_slot,
             accounts=view,
-            steps=_steps(config.parties, contracts, market, Stepper(chain, store)),
+            steps=_steps(config.parties, contracts, market, _stepper(config, chain, store)),
             design=Design(deployment.design, store.devices),
         )
         registration = Registration(
@@ -279,8 +282,13 @@ def _deploy(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deplo
     return deployment
 
 
+def _stepper(config: Config, chain: Chain, store: Store) -> Stepper:
+    return Stepper(chain, store, confirmations=0 if config.rpc_url is None else config.confirmations)
+
+
 def _steps(parties: Parties, contracts: Contracts, market: Market, stepper: Stepper) -> Steps:
     return Steps(
+        stepper=stepper,
         settlement=Settlement(contracts.exchange, market.id, parties.operator, stepper),
         delivery=Delivery(contracts, market.id, parties.meter_authority, stepper),
         certification=Certification(contracts.certificates, market.id, parties.issuer, stepper),

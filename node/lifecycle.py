@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from ledger.allocation import Issuance, allocate
+from ledger.allocation import Issuance, Move, allocate
 from ledger.batches import FilledOrder, MemberReading
 from ledger.certificates import Certification
 from ledger.chain import CallRevertedError
 from ledger.delivery import Delivery
 from ledger.market import Market
 from ledger.settlement import Settlement
+from ledger.steps import Stepper
 from ledger.trades import Trade
 from matching.errors import WattbookError
 from matching.orders import Side
@@ -48,8 +49,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Steps:
-    """The parties' actions on chain."""
+    """The parties' actions on chain, and what carries them out."""
 
+    stepper: Stepper
     settlement: Settlement
     delivery: Delivery
     certification: Certification
@@ -89,6 +91,14 @@ class Lifecycle:
             SlotState.VOIDED: self._deliver,
             SlotState.DELIVERED: self._certify,
         }
+        self._actions: dict[str, Callable[[int], object]] = {
+            "commit": self._commit_book,
+            "settle": self._settle_fills,
+            "void": steps.settlement.void,
+            "unwind": steps.settlement.void,
+            "deliver": self._deliver_readings,
+            "certify": self._issue_certificates,
+        }
 
     def advance(self) -> list[SlotRecord]:
         """Do everything that is due now, and return the slots that moved, as they are afterwards.
@@ -97,6 +107,7 @@ class Lifecycle:
         """
         with self._turn:
             self.trouble = "the last attempt ended early: see the log"  # unless it ends below
+            self._repair()
             self._add_due_slots()
             moved = [record.slot for record in self._store.slots(states=UNFINISHED) if self._advance_slot(record)]
             self.trouble = None
@@ -108,6 +119,21 @@ class Lifecycle:
         next_slot = (now // length + 1) * length
         gate = self._market.gate_closes_at(next_slot)
         return gate if gate > now else min(next_slot, gate + length)
+
+    def _repair(self) -> None:
+        """Take the steps again that a re-organisation of the chain took away."""
+        try:
+            for slot, step in self._steps.stepper.follow():
+                self._repair_step(slot, step)
+        except WattbookError as error:
+            log.warning("steps not followed", code=error.code, reason=str(error))
+
+    def _repair_step(self, slot: int, step: str) -> None:
+        try:
+            self._actions[step.partition("-")[0]](slot)  # whichever chunk it was
+            log.info("step taken again", slot=slot, step=step)
+        except WattbookError as error:
+            log.warning("step is lost for now", slot=slot, step=step, code=error.code, reason=str(error))
 
     def _add_due_slots(self) -> None:
         """Write down every slot whose gate has closed: slots without orders settle and deliver like others."""
@@ -147,9 +173,8 @@ class Lifecycle:
     def _commit(self, slot: int) -> bool:
         if self._void_if_too_late(slot):
             return True
-        hashes = [order.signed.hash for order in self._store.book(slot)]
-        root = self._steps.settlement.commit_book(slot, hashes)
-        self._store.record_committed(slot, root, len(hashes))
+        root, size = self._commit_book(slot)
+        self._store.record_committed(slot, root, size)
         return True
 
     def _compute(self, slot: int) -> bool:
@@ -182,13 +207,12 @@ class Lifecycle:
     def _settle(self, slot: int) -> bool:
         if self._void_if_too_late(slot):
             return True
-        price = (self._record(slot).price or 0) if self._design.uniform_price else 0
         try:
-            self._steps.settlement.settle(slot, price, list(self._fills(slot).values()))
+            self._settle_fills(slot)
         except CallRevertedError:
-            # Nothing was sent. An account has changed since the clearing, e.g. its credits were withdrawn: clear
-            # again with what is left, at the next attempt.
-            if self._store.pending_intent(slot, "settle") is None:
+            # An account has changed since the clearing, e.g. its credits were withdrawn: clear again with what is
+            # left, at the next attempt. Unless something was sent that the chain may still take.
+            if all(record.is_final for record in self._store.attempts(slot, "settle")):
                 self._store.discard_clearing(slot)
             raise
         self._store.record_settled(slot)
@@ -197,19 +221,14 @@ class Lifecycle:
     def _deliver(self, slot: int) -> bool:
         if self._clock.now() < self._market.ends_at(slot):
             return False
-        readings = self._member_readings(slot)
-        if readings is None:
+        if self._member_readings(slot) is None:
             return False
-        self._steps.delivery.deliver(slot, readings)
+        self._deliver_readings(slot)
         self._store.record_delivered(slot)
         return True
 
     def _certify(self, slot: int) -> bool:
-        readings = self._member_readings(slot)
-        assert readings is not None  # noqa: S101 - the slot was delivered with them
-        issuances = self._issuances(slot)
-        moves = allocate(issuances, readings, self._trades(slot))
-        self._steps.certification.certify(slot, issuances, moves)
+        issuances, moves = self._issue_certificates(slot)
         self._store.record_certified(
             slot,
             [IssuanceRecord(slot=slot, device=issued.device, amount_wh=issued.amount_wh) for issued in issuances],
@@ -235,6 +254,29 @@ class Lifecycle:
         self._steps.settlement.void(slot)
         self._store.record_voided(slot)
         return True
+
+    # What the moves do on chain: each can be repeated, and is if a re-organisation undoes it
+
+    def _commit_book(self, slot: int) -> tuple[bytes, int]:
+        hashes = [order.signed.hash for order in self._store.book(slot)]
+        return self._steps.settlement.commit_book(slot, hashes), len(hashes)
+
+    def _settle_fills(self, slot: int) -> None:
+        price = (self._record(slot).price or 0) if self._design.uniform_price else 0
+        self._steps.settlement.settle(slot, price, list(self._fills(slot).values()))
+
+    def _deliver_readings(self, slot: int) -> None:
+        readings = self._member_readings(slot)
+        assert readings is not None  # noqa: S101 - a slot is delivered once it has them all
+        self._steps.delivery.deliver(slot, readings)
+
+    def _issue_certificates(self, slot: int) -> tuple[list[Issuance], list[Move]]:
+        readings = self._member_readings(slot)
+        assert readings is not None  # noqa: S101 - the slot was delivered with them
+        issuances = self._issuances(slot)
+        moves = allocate(issuances, readings, self._trades(slot))
+        self._steps.certification.certify(slot, issuances, moves)
+        return issuances, moves
 
     # What the moves need to know
 

@@ -13,20 +13,35 @@ pytest.register_assert_rewrite("tests.world")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-gas", action="store_true", help="write the gas snapshot anew instead of comparing")
+    parser.addoption(
+        "--chain",
+        choices=("embedded", "anvil", "both"),
+        default="both",
+        help="the chain that the tests of the contracts run on; anvil comes from 'make anvil'",
+    )
 
 
 @pytest.fixture(scope="session")
-def built_world() -> "World":
+def chain_kind(request: pytest.FixtureRequest) -> str:
+    """The kind of chain that worlds live on: the embedded one, unless a directory's tests run on several."""
+    kind: str = getattr(request, "param", "embedded")
+    return kind
+
+
+@pytest.fixture(scope="session")
+def built_world(chain_kind: str) -> Iterator["World"]:
     from tests.world import new_world  # the chain takes a second to import; most tests do without
 
-    return new_world()
+    with new_world(chain_kind=chain_kind) as built:
+        yield built
 
 
 @pytest.fixture(scope="session")
-def built_per_fill_world() -> "World":
+def built_per_fill_world(chain_kind: str) -> Iterator["World"]:
     from tests.world import new_world
 
-    return new_world(uniform_price=False)
+    with new_world(uniform_price=False, chain_kind=chain_kind) as built:
+        yield built
 
 
 @pytest.fixture

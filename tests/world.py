@@ -1,6 +1,6 @@
-"""A small world on a real chain in memory: contracts, one market, members with escrow. For tests only."""
+"""A small world on a real chain: contracts, one market, members with escrow. For tests only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,11 +12,11 @@ from ledger.batches import FilledOrder, MemberReading, deliver_calldata, settle_
 from ledger.chain import CallRevertedError, Receipt
 from ledger.deployment import Contracts, MarketTerms, Roles, deploy, open_market, transact
 from ledger.devchain.accounts import dev_accounts
-from ledger.devchain.chain import DevChain
 from ledger.eip712 import Domain, SignedOrder, sign_order
 from ledger.keys import Key
 from matching.orders import CertificatePreference, Order, Side
 from matching.tariff import Tariff
+from tests.chains import EMBEDDED, WorldChain, opened_chain
 
 MARKET = b"fontana".ljust(32, b"\0")
 SLOT = 1_700_000_100  # a multiple of 900
@@ -37,7 +37,7 @@ class Time:
 class World:
     """Everything a test needs to act as any of the parties."""
 
-    chain: DevChain
+    chain: WorldChain
     time: Time
     contracts: Contracts
     keys: dict[str, Key]
@@ -72,10 +72,14 @@ class World:
         return next(each for each in candidates if each.interface.has_function(function))
 
     def fund(self, account: bytes, amount: int) -> None:
-        treasurer = self.keys["treasurer"]
-        self.send("treasurer", self.contracts.credit, "mint", treasurer.address, amount)
-        self.send("treasurer", self.contracts.credit, "approve", self.contracts.escrow.address, amount)
-        self.act("treasurer", "deposit", account, amount)
+        self.fund_all([account], amount)
+
+    def fund_all(self, accounts: Sequence[bytes], amount: int) -> None:
+        treasurer, total = self.keys["treasurer"], amount * len(accounts)
+        self.send("treasurer", self.contracts.credit, "mint", treasurer.address, total)
+        self.send("treasurer", self.contracts.credit, "approve", self.contracts.escrow.address, total)
+        for account in accounts:
+            self.act("treasurer", "deposit", account, amount)
 
     def balance(self, account: bytes) -> int:
         balance: int = self.exchange.read("account_of", account)["balance"]
@@ -133,12 +137,17 @@ class World:
         self.close_gate(slot)
         return self.act("operator", "commit_book", self.market, slot, bytes(32), size)
 
+    def settle_data(
+        self, fills: list[FilledOrder], price: int = 150_000, *, slot: int = SLOT, sort: bool = True
+    ) -> bytes:
+        if sort:
+            fills = sorted(fills, key=lambda fill: fill.signed.hash)
+        return settle_calldata(self.exchange.interface.selector("settle"), self.market, slot, price, fills)
+
     def settle(
         self, fills: list[FilledOrder], price: int = 150_000, *, slot: int = SLOT, sort: bool = True
     ) -> Receipt:
-        if sort:
-            fills = sorted(fills, key=lambda fill: fill.signed.hash)
-        data = settle_calldata(self.exchange.interface.selector("settle"), self.market, slot, price, fills)
+        data = self.settle_data(fills, price, slot=slot, sort=sort)
         return transact(self.exchange, self.keys["operator"], data)
 
     def deliver(self, readings: list[MemberReading], *, slot: int = SLOT, sort: bool = True) -> Receipt:
@@ -172,12 +181,25 @@ ROLE_NAMES = ("owner", "treasurer", "operator", "meter_authority", "issuer", "re
 STRANGERS = 6
 
 
-def new_world(members: int = 4, *, uniform_price: bool = True, escrow: int = 1_000 * ONE_CREDIT) -> World:
-    """Deploy everything on a fresh chain in memory and give each member and the utility some escrow."""
+@contextmanager
+def new_world(
+    members: int = 4,
+    *,
+    uniform_price: bool = True,
+    escrow: int = 1_000 * ONE_CREDIT,
+    chain_kind: str = EMBEDDED,
+) -> Iterator[World]:
+    """Everything deployed on a fresh chain, with some escrow for each member and the utility."""
+    time = Time(SLOT - 3_600)
+    accounts = len(ROLE_NAMES) + 1 + members + STRANGERS
+    with opened_chain(chain_kind, time, accounts) as chain:
+        yield _world(chain, time, members, uniform_price=uniform_price, escrow=escrow)
+
+
+def _world(chain: WorldChain, time: Time, members: int, *, uniform_price: bool, escrow: int) -> World:
+    """Deploy and register everything on a new chain."""
     accounts = dev_accounts(len(ROLE_NAMES) + 1 + members + STRANGERS)
     keys = [Key(account.private_key) for account in accounts]
-    time = Time(SLOT - 3_600)
-    chain = DevChain.open(None, clock=time, accounts=accounts)
     roles = dict(zip(ROLE_NAMES, keys[1:], strict=False))
     named = Roles(**{name: key.address for name, key in roles.items()})
     contracts = deploy(chain, keys[0], named)
@@ -200,6 +222,5 @@ def new_world(members: int = 4, *, uniform_price: bool = True, escrow: int = 1_0
     addresses = [key.address for key in world.members]
     for start in range(0, members, 256):
         world.act("registrar", "register", MARKET, addresses[start : start + 256])
-    for account in (*addresses, world.keys["utility"].address):
-        world.fund(account, escrow)
+    world.fund_all([*addresses, world.keys["utility"].address], escrow)
     return world

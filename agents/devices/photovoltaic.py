@@ -15,6 +15,7 @@ class Photovoltaic:
         number: the device's number in its market.
         metered: its generation, Wh per slot.
         nameplate_w: its nominal power, W.
+        curtailable: whether it may be told to generate less.
 
     Raises:
         InvalidDeviceError: it generated more in some slot than its nameplate allows.
@@ -23,6 +24,7 @@ class Photovoltaic:
     number: int
     metered: Series
     nameplate_w: int
+    curtailable: bool = False
 
     def __post_init__(self) -> None:
         """Check the series against the nameplate."""

@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel
 
+from ledger.intents import IntentRecord
 from node.api.fields import Hash
-from node.store.records import IntentRecord
 
 
 class OnChain(BaseModel):

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from pydantic import BaseModel, ConfigDict, Field
 
+from ledger.intents import IntentRecord
 from matching.orders import MAX_TIME, CertificatePreference, Order, Side
 from matching.wishes import Trait
 from node.api.fields import Address, Hash, Signature, Uint64
@@ -13,7 +14,7 @@ from node.api.onchain import OnChain, on_chain
 from node.api.paging import Cursor, Limit, Page, cut, numbers
 from node.api.services import Parts
 from node.store.errors import UnknownOrderError
-from node.store.records import IntentRecord, OrderRecord, OrderStatus
+from node.store.records import OrderRecord, OrderStatus
 from node.wishes import StatedWish, Statement
 
 router = APIRouter(prefix="/orders", tags=["orders"])

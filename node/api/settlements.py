@@ -1,12 +1,12 @@
-"""`/v1/settlements`: every step that this node took on chain."""
+"""`/v1/settlements`: every step of a slot on chain, whoever sent its transaction."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from ledger.intents import IntentRecord
 from node.api.fields import Address, Hash
 from node.api.paging import Cursor, Limit, Page, cut, step
 from node.api.services import Parts
-from node.store.records import IntentRecord
 
 router = APIRouter(prefix="/settlements", tags=["settlements"])
 

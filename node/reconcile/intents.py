@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from eth_hash.auto import keccak
 
 from ledger.audit.model import SlotModel
+from ledger.intents import IntentRecord, IntentStatus
 from node.reconcile.context import Context
-from node.store.records import IntentRecord, IntentStatus
 
 
 def check_intent(context: Context, record: IntentRecord, *, overtaken: bool) -> None:
     """One intent; `overtaken` if its slot was voided, so that nobody asks any more what became of it."""
     intent = record.intent
     where = f"table intents, slot {intent.slot}, step {intent.step}, attempt {intent.attempt}"
-    found_hash = keccak(intent.raw_transaction)
-    context.findings.check("store.intent.raw", where, expected=intent.transaction_hash, found=found_hash)
+    if intent.raw_transaction is not None:  # it is ours
+        found_hash = keccak(intent.raw_transaction)
+        context.findings.check("store.intent.raw", where, expected=intent.transaction_hash, found=found_hash)
+    if record.status is IntentStatus.DROPPED:
+        return  # the node knows that its step has to be taken again
     # The nonce first: a transaction that is mined between the two questions is then not missed.
     is_nonce_used = context.chain.nonce(intent.sender) > intent.nonce
     receipt = context.chain.receipt(intent.transaction_hash)
@@ -40,8 +43,8 @@ def check_intent(context: Context, record: IntentRecord, *, overtaken: bool) -> 
     expected = transaction and (transaction.sender, transaction.nonce, keccak(transaction.input))
     found = (intent.sender, intent.nonce, intent.calldata_hash)
     context.findings.check("store.intent.transaction", where, expected=expected, found=found)
-    mined = receipt and (receipt.block_number, receipt.gas_used, receipt.succeeded)
-    noted = (record.block_number, record.gas_used, True)
+    mined = receipt and (receipt.block_number, receipt.block_hash, receipt.gas_used, receipt.succeeded)
+    noted = (record.block_number, record.block_hash, record.gas_used, True)
     context.findings.check("store.intent.receipt", where, expected=mined, found=noted)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from ledger import merkle
 from ledger.allocation import BrokenAllocationError, allocate
 from ledger.audit.model import SlotModel
+from ledger.intents import IntentRecord
 from ledger.trades import Trade
 from node.design import Cleared
 from node.reconcile.context import Context, hexed
 from node.reconcile.intents import check_intent, compare_steps, is_after, is_of_step
 from node.reconcile.orders import check_order, check_rejections, order_where
-from node.store.records import IntentRecord, OrderRecord, OrderStatus, SlotRecord, SlotState, Technology
+from node.store.records import OrderRecord, OrderStatus, SlotRecord, SlotState, Technology
 
 _UNCOMMITTED = (SlotState.OPEN, SlotState.CLOSED)
 _NOT_CLEARED = (SlotState.OPEN, SlotState.CLOSED, SlotState.COMMITTED)

@@ -1,93 +1,84 @@
 """Intents in the store: the journal that `ledger.steps` writes before it sends."""
 
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, insert, select, tuple_, update
+from sqlalchemy import Row, Select, false, insert, select, tuple_, update
 
-from ledger.steps import Intent
+from ledger.intents import Intent, IntentRecord, IntentStatus
 from node.store import schema
 from node.store.database import Database
 from node.store.errors import StoreConflictError
-from node.store.records import IntentRecord, IntentStatus
 
 _INTENTS = schema.intents.c
 
 
 class Intents(Database):
-    """The part of the store that keeps intents; implements `ledger.steps.Journal`."""
+    """The part of the store that keeps intents; implements `ledger.intents.Journal`."""
 
-    def pending_intent(self, slot: int, step: str) -> Intent | None:
-        """The step's last intent that is neither confirmed nor failed."""
+    def attempts(self, slot: int, step: str) -> list[IntentRecord]:
+        """All intents of a step, in order."""
         query = (
-            select(schema.intents)
-            .where(_INTENTS.slot == slot, _INTENTS.step == step, _INTENTS.status == IntentStatus.PENDING)
-            .order_by(_INTENTS.attempt.desc())
-            .limit(1)
+            select(schema.intents).where(_INTENTS.slot == slot, _INTENTS.step == step).order_by(_INTENTS.attempt)
         )
-        with self._read() as connection:
-            row = connection.execute(query).one_or_none()
-            return None if row is None else self._record(row).intent
+        return self._records(query)
 
-    def attempts(self, slot: int, step: str) -> int:
-        """How many intents the step has had."""
-        query = select(func.count()).where(_INTENTS.slot == slot, _INTENTS.step == step)
-        with self._read() as connection:
-            return connection.scalar(query) or 0
+    def unfinished(self) -> list[IntentRecord]:
+        """The intents of all steps whose outcome is not final, in the order of slots, steps and attempts."""
+        keys = (_INTENTS.slot, _INTENTS.step, _INTENTS.attempt)
+        return self._records(select(schema.intents).where(_INTENTS.is_final == false()).order_by(*keys))
 
     def record_intent(self, intent: Intent) -> None:
-        """Write an intent down before its transaction is sent.
+        """Write a new, pending intent down; our own before its transaction is sent.
 
         Raises:
-            StoreConflictError: the intent is another market's, or its step has a pending intent, which may still
-                happen.
+            StoreConflictError: the intent is another market's, or the step has such an attempt already.
         """
         if intent.market != self.market:
             raise StoreConflictError(f"intent of market 0x{intent.market.hex()}: must be 0x{self.market.hex()}")
-        pending = select(_INTENTS.attempt).where(
-            _INTENTS.slot == intent.slot, _INTENTS.step == intent.step, _INTENTS.status == IntentStatus.PENDING
-        )
+        values = asdict(intent)
+        del values["market"]
         with self._write() as connection:
-            attempt = connection.scalar(pending)
-            if attempt is not None:
-                raise StoreConflictError(
-                    f"{intent.step} of slot {intent.slot}: attempt {attempt} is pending, another must wait"
-                )
             connection.execute(
-                insert(schema.intents).values(
-                    slot=intent.slot,
-                    step=intent.step,
-                    attempt=intent.attempt,
-                    sender=intent.sender,
-                    nonce=intent.nonce,
-                    calldata_hash=intent.calldata_hash,
-                    raw_transaction=intent.raw_transaction,
-                    transaction_hash=intent.transaction_hash,
-                    status=IntentStatus.PENDING,
-                )
+                insert(schema.intents).values(**values, status=IntentStatus.PENDING, is_final=False)
             )
 
-    def confirm_intent(self, intent: Intent, block_number: int, gas_used: int) -> None:
-        """Note that the intent's transaction was mined and did its work.
+    def note_intent(self, record: IntentRecord) -> None:
+        """Note what became of an intent.
 
         Raises:
-            StoreConflictError: it is not pending.
+            StoreConflictError: there is no such intent, or its outcome is final.
         """
-        self._conclude(intent, status=IntentStatus.CONFIRMED, block_number=block_number, gas_used=gas_used)
-
-    def fail_intent(self, intent: Intent, reason: str) -> None:
-        """Note that the intent's transaction will have no effect.
-
-        Raises:
-            StoreConflictError: it is not pending.
-        """
-        self._conclude(intent, status=IntentStatus.FAILED, reason=reason)
+        intent = record.intent
+        with self._write() as connection:
+            changed = connection.execute(
+                update(schema.intents)
+                .where(
+                    _INTENTS.slot == intent.slot,
+                    _INTENTS.step == intent.step,
+                    _INTENTS.attempt == intent.attempt,
+                    _INTENTS.transaction_hash == intent.transaction_hash,
+                    _INTENTS.is_final == false(),
+                )
+                .values(
+                    status=record.status,
+                    is_final=record.is_final,
+                    block_number=record.block_number,
+                    block_hash=record.block_hash,
+                    gas_used=record.gas_used,
+                    reason=record.reason,
+                )
+            )
+            if changed.rowcount != 1:
+                raise StoreConflictError(
+                    f"{intent.step} of slot {intent.slot}, attempt {intent.attempt}: must not be final"
+                )
 
     def intents(self, slot: int) -> list[IntentRecord]:
         """All intents of a slot: steps by name, each step's attempts in order."""
         query = select(schema.intents).where(_INTENTS.slot == slot).order_by(_INTENTS.step, _INTENTS.attempt)
-        with self._read() as connection:
-            return [self._record(row) for row in connection.execute(query)]
+        return self._records(query)
 
     def settlements(
         self, *, slot: int | None = None, after: tuple[int, str, int] | None = None, limit: int | None = None
@@ -99,9 +90,7 @@ class Intents(Database):
             query = query.where(_INTENTS.slot == slot)
         if after is not None:
             query = query.where(tuple_(*keys) < after)
-        query = query.order_by(*(key.desc() for key in keys)).limit(limit)
-        with self._read() as connection:
-            return [self._record(row) for row in connection.execute(query)]
+        return self._records(query.order_by(*(key.desc() for key in keys)).limit(limit))
 
     def confirmed(self, slots: Collection[int]) -> dict[tuple[int, str], IntentRecord]:
         """The confirmed intents of some slots, by slot and step."""
@@ -109,17 +98,9 @@ class Intents(Database):
         with self._read() as connection:
             return {(row.slot, row.step): self._record(row) for row in connection.execute(query)}
 
-    def _conclude(self, intent: Intent, **columns: object) -> None:
-        with self._write() as connection:
-            changed = connection.execute(
-                update(schema.intents)
-                .where(_is(intent), _INTENTS.status == IntentStatus.PENDING)
-                .values(**columns)
-            )
-            if changed.rowcount != 1:
-                raise StoreConflictError(
-                    f"{intent.step} of slot {intent.slot}, attempt {intent.attempt}: must be pending"
-                )
+    def _records(self, query: Select[Any]) -> list[IntentRecord]:
+        with self._read() as connection:
+            return [self._record(row) for row in connection.execute(query)]
 
     def _record(self, row: Row[Any]) -> IntentRecord:
         intent = Intent(
@@ -136,16 +117,9 @@ class Intents(Database):
         return IntentRecord(
             intent=intent,
             status=row.status,
+            is_final=row.is_final,
             block_number=row.block_number,
+            block_hash=row.block_hash,
             gas_used=row.gas_used,
             reason=row.reason,
         )
-
-
-def _is(intent: Intent) -> ColumnElement[bool]:
-    return and_(
-        _INTENTS.slot == intent.slot,
-        _INTENTS.step == intent.step,
-        _INTENTS.attempt == intent.attempt,
-        _INTENTS.transaction_hash == intent.transaction_hash,
-    )

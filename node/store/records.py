@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ledger.eip712 import SignedOrder
-from ledger.steps import Intent
 from matching.readings import SignedReading
 
 
@@ -31,14 +30,6 @@ class SlotState(StrEnum):
     SETTLED = "settled"
     DELIVERED = "delivered"
     CERTIFIED = "certified"
-
-
-class IntentStatus(StrEnum):
-    """What became of an intent."""
-
-    PENDING = "pending"
-    CONFIRMED = "confirmed"
-    FAILED = "failed"
 
 
 class Technology(StrEnum):
@@ -168,14 +159,3 @@ class CertificateMoveRecord:
     account: bytes
     amount_wh: int
     retired: bool
-
-
-@dataclass(frozen=True, slots=True)
-class IntentRecord:
-    """An intent and what became of it; block and gas are set once confirmed, the reason once failed."""
-
-    intent: Intent
-    status: IntentStatus
-    block_number: int | None = None
-    gas_used: int | None = None
-    reason: str | None = None

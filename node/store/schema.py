@@ -25,9 +25,10 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-from node.store.records import IntentStatus, OrderStatus, SlotState, Technology
+from ledger.intents import IntentStatus
+from node.store.records import OrderStatus, SlotState, Technology
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
 
 class Uint64(TypeDecorator[int]):
@@ -178,11 +179,14 @@ intents = Table(
     _required("sender", LargeBinary(20)),
     _required("nonce", BigInteger),
     _required("calldata_hash", LargeBinary(32)),
-    _required("raw_transaction", LargeBinary),
+    Column("raw_transaction", LargeBinary),
     _required("transaction_hash", LargeBinary(32)),
     _required("status", _word(IntentStatus)),
+    _required("is_final", Boolean),
     Column("block_number", BigInteger),
+    Column("block_hash", LargeBinary(32)),
     Column("gas_used", BigInteger),
     Column("reason", String),
     PrimaryKeyConstraint("slot", "step", "attempt"),
+    Index("intents_by_finality", "is_final"),
 )

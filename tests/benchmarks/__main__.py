@@ -13,6 +13,7 @@ BENCHMARKS = (
     "matching.network_designs",
     "calldata",
     "devchain_speed",
+    "settlement",
 )
 
 for name in BENCHMARKS:

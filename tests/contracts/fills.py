@@ -21,5 +21,5 @@ def pair(world: World, quantity_wh: int = 100, *, slot: int = SLOT) -> list[Fill
 
 
 def position(world: World, member: int, slot: int = SLOT) -> int:
-    wh: int = world.exchange.read("position_of", world.members[member].address, slot)
+    wh: int = world.read("position_of", world.members[member].address, slot)
     return wh

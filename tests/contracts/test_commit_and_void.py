@@ -19,7 +19,7 @@ def commit(world: World, slot: int = SLOT, *, who: str = "operator", market: byt
 def test_a_book_is_the_hash_of_its_root_and_size(world: World) -> None:
     world.at(GATE_CLOSES_AT)
     receipt = world.act("operator", "commit_book", MARKET, SLOT, ROOT, 3)
-    assert world.exchange.read("books", MARKET, SLOT) == keccak(encode(["bytes32", "uint256"], [ROOT, 3]))
+    assert world.read("books", MARKET, SLOT) == keccak(encode(["bytes32", "uint256"], [ROOT, 3]))
     event = world.exchange.interface.decode_event(receipt.logs[0])
     assert event is not None
     assert event.arguments == {"market": MARKET, "slot": SLOT, "root": ROOT, "size": 3}
@@ -84,7 +84,7 @@ def test_the_empty_book_is_committed_once_too(world: World) -> None:
 def test_anyone_voids_a_slot_whose_time_to_settle_is_over(world: World) -> None:
     world.at(LAST_SECOND + 1)
     receipt = world.act(world.strangers[0], "void", MARKET, SLOT)
-    assert world.exchange.read("slot_state", MARKET, SLOT) == 3
+    assert world.read("slot_of", MARKET, SLOT)["state"] == 3
     event = world.exchange.interface.decode_event(receipt.logs[0])
     assert event is not None
     assert (event.name, event.arguments) == ("Voided", {"market": MARKET, "slot": SLOT})

@@ -133,11 +133,11 @@ def machine(shared: World) -> type[RuleBasedStateMachine]:
         @invariant()
         def every_account_is_as_in_the_model(self) -> None:
             for who, address in enumerate(self.addresses):
-                found = self.world.exchange.read("account_of", address)
+                found = self.world.read("account_of", address)
                 expected = self.model.accounts[who]
                 assert (found["balance"], found["debt"]) == (expected.balance, expected.debt)
                 for slot, wh in expected.positions.items():
-                    assert self.world.exchange.read("position_of", address, slot) == wh
+                    assert self.world.read("position_of", address, slot) == wh
 
         @invariant()
         def the_exchange_holds_what_its_accounts_add_up_to(self) -> None:

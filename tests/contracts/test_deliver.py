@@ -79,7 +79,7 @@ def test_delivery_says_how_many_members_and_whether_all(settled: World) -> None:
     event = settled.exchange.interface.decode_event(receipt.logs[0])
     assert event is not None
     assert event.arguments == {"market": MARKET, "slot": SLOT, "members": 4, "complete": True}
-    assert settled.exchange.read("slot_state", MARKET, SLOT) == 2
+    assert settled.exchange.read("slot_of", MARKET, SLOT)["state"] == 2
 
 
 def test_the_largest_readings_are_counted_in_full(world: World) -> None:
@@ -181,13 +181,13 @@ def test_a_delivery_may_come_in_parts(settled: World) -> None:
     receipts = []
     for part, done in ((everyone[:1], 1), (everyone[1:3], 3)):
         receipts.append(settled.deliver(part))
-        assert settled.exchange.read("slot_state", MARKET, SLOT) == 1
+        assert settled.exchange.read("slot_of", MARKET, SLOT)["state"] == 1
         assert settled.exchange.read("delivered_members", MARKET, SLOT) == done
     receipts.append(settled.deliver(everyone[3:]))
     events = [settled.exchange.interface.decode_event(receipt.logs[0]) for receipt in receipts]
     assert [event.arguments["complete"] for event in events if event] == [False, False, True]
     assert [event.arguments["members"] for event in events if event] == [1, 2, 1]
-    assert settled.exchange.read("slot_state", MARKET, SLOT) == 2
+    assert settled.exchange.read("slot_of", MARKET, SLOT)["state"] == 2
     assert changes(settled) == [-100 * (PRICE + FEE), 100 * PRICE, -10 * RETAIL, 10 * FEED_IN]
     assert utility_change(settled) == 100 * FEE + 10 * RETAIL - 10 * FEED_IN
 
@@ -208,7 +208,7 @@ def test_an_empty_part_changes_nothing(settled: World) -> None:
     settled.deliver([])
     assert settled.exchange.read("delivered_members", MARKET, SLOT) == 2
     settled.deliver(everyone[2:])
-    assert settled.exchange.read("slot_state", MARKET, SLOT) == 2
+    assert settled.exchange.read("slot_of", MARKET, SLOT)["state"] == 2
 
 
 @pytest.mark.parametrize("step", [-1, 1], ids=["before", "after"])
@@ -221,7 +221,7 @@ def test_who_becomes_a_member_between_two_parts_has_no_reading_in_them(settled: 
     with refused("exchange: new member" if step > 0 else "exchange: order of readings"):
         settled.deliver([newcomer, *everyone[2:]])
     settled.deliver(everyone[2:])
-    assert settled.exchange.read("slot_state", MARKET, SLOT) == 2
+    assert settled.exchange.read("slot_of", MARKET, SLOT)["state"] == 2
 
 
 def test_who_becomes_a_member_before_the_first_part_has_a_reading(settled: World) -> None:
@@ -229,9 +229,9 @@ def test_who_becomes_a_member_before_the_first_part_has_a_reading(settled: World
     settled.act("registrar", "register", MARKET, [newcomer.account])
     everyone = sorted([*readings(settled), newcomer], key=lambda reading: reading.account)
     settled.deliver(everyone[:4])
-    assert settled.exchange.read("slot_state", MARKET, SLOT) == 1
+    assert settled.exchange.read("slot_of", MARKET, SLOT)["state"] == 1
     settled.deliver(everyone[4:])
-    assert settled.exchange.read("slot_state", MARKET, SLOT) == 2
+    assert settled.exchange.read("slot_of", MARKET, SLOT)["state"] == 2
 
 
 def test_parts_of_two_slots_do_not_mix(settled: World) -> None:
@@ -241,7 +241,7 @@ def test_parts_of_two_slots_do_not_mix(settled: World) -> None:
     settled.deliver(everyone[:3])
     settled.deliver(everyone[:1], slot=SLOT + 900)
     settled.deliver(everyone[3:])
-    assert settled.exchange.read("slot_state", MARKET, SLOT) == 2
+    assert settled.exchange.read("slot_of", MARKET, SLOT)["state"] == 2
     assert settled.exchange.read("slot_state", MARKET, SLOT + 900) == 1
     settled.deliver(everyone[1:], slot=SLOT + 900)
     assert settled.exchange.read("slot_state", MARKET, SLOT + 900) == 2
@@ -296,7 +296,7 @@ def test_a_voided_slot_is_delivered_by_the_utility_alone(world: World) -> None:
     world.act(world.strangers[0], "void", MARKET, SLOT)
     world.deliver(readings(world, (10, 0), (0, 10)))
     assert changes(world) == [-10 * RETAIL, 10 * FEED_IN, 0, 0]
-    assert world.exchange.read("slot_state", MARKET, SLOT) == 2
+    assert world.read("slot_of", MARKET, SLOT)["state"] == 2
 
 
 def test_a_voided_slot_is_delivered_in_parts_too(world: World) -> None:
@@ -304,9 +304,9 @@ def test_a_voided_slot_is_delivered_in_parts_too(world: World) -> None:
     world.act(world.strangers[0], "void", MARKET, SLOT)
     everyone = sorted(readings(world, (10, 0)), key=lambda reading: reading.account)
     world.deliver(everyone[:3])
-    assert world.exchange.read("slot_state", MARKET, SLOT) == 3
+    assert world.read("slot_of", MARKET, SLOT)["state"] == 3
     world.deliver(everyone[3:])
-    assert world.exchange.read("slot_state", MARKET, SLOT) == 2
+    assert world.read("slot_of", MARKET, SLOT)["state"] == 2
 
 
 def test_no_credit_appears_or_disappears(settled: World) -> None:

@@ -23,7 +23,7 @@ def tokens(world: World, account: bytes) -> int:
 
 def run_into_debt(world: World, member: int, debt: int) -> None:
     """Let the member take more from the utility than its whole escrow covers, by `debt` nano-credits."""
-    state = world.exchange.read("account_of", world.members[member].address)
+    state = world.read("account_of", world.members[member].address)
     consumption_wh, rest = divmod(state["balance"] + debt, TARIFF.retail_price)
     assert rest == 0
     deliver_consumption(world, SLOT, {member: consumption_wh})
@@ -64,7 +64,7 @@ def test_a_stranger_has_no_escrow(world: World) -> None:
 
 
 def test_a_deposit_of_nothing_is_refused(world: World) -> None:
-    with refused("exchange: nothing to deposit"):
+    with refused("escrow: nothing to deposit"):
         world.act("treasurer", "deposit", world.members[0].address, 0)
 
 
@@ -80,9 +80,9 @@ def test_a_deposit_needs_the_payers_allowance_and_credits(world: World) -> None:
 
 def test_a_balance_that_does_not_fit_the_account_word_is_refused(world: World) -> None:
     account = world.members[0].address
-    before = world.exchange.read("account_of", account)
+    before = world.read("account_of", account)
     world.fund(account, 2**88 - 1 - ESCROW)
-    assert world.exchange.read("account_of", account) == before | {"balance": 2**88 - 1}
+    assert world.read("account_of", account) == before | {"balance": 2**88 - 1}
     with refused("account: balance"):
         world.fund(account, 1)
 
@@ -96,7 +96,7 @@ def test_a_withdrawal_is_paid_out_after_the_notice_period_and_not_a_second_befor
     world.at(asked_at)
     world.act(member, "request_withdrawal", 100)
     world.at(asked_at + NOTICE_S - 1)
-    with refused("exchange: notice period"):
+    with refused("escrow: notice period"):
         world.act(member, "withdraw")
     world.at(asked_at + NOTICE_S)
     world.act(member, "withdraw")
@@ -110,7 +110,7 @@ def test_a_request_that_is_not_used_within_a_week_lapses(world: World, late: boo
     world.act(member, "request_withdrawal", 100)
     world.at(SLOT + NOTICE_S + 7 * 86_400 + late)
     if late:
-        with refused("exchange: request lapsed"):
+        with refused("escrow: request lapsed"):
             world.act(member, "withdraw")
         world.act(member, "request_withdrawal", 100)
         world.time.now += NOTICE_S + 60
@@ -123,18 +123,18 @@ def test_a_withdrawal_is_paid_out_once(world: World) -> None:
     world.act(member, "request_withdrawal", 100)
     world.time.now += 2 * NOTICE_S
     world.act(member, "withdraw")
-    with refused("exchange: nothing requested"):
+    with refused("escrow: nothing requested"):
         world.act(member, "withdraw")
 
 
 def test_nothing_is_paid_out_that_was_not_requested(world: World) -> None:
-    with refused("exchange: nothing requested"):
+    with refused("escrow: nothing requested"):
         world.act(world.members[0], "withdraw")
 
 
 def test_the_whole_balance_can_be_withdrawn_and_no_more(world: World) -> None:
     member = world.members[0]
-    with refused("exchange: more than the balance"):
+    with refused("escrow: more than the balance"):
         world.act(member, "request_withdrawal", ESCROW + 1)
     world.act(member, "request_withdrawal", ESCROW)
     world.time.now += 2 * NOTICE_S
@@ -147,9 +147,9 @@ def test_a_new_request_replaces_the_old_one_and_its_notice(world: World) -> None
     world.act(member, "request_withdrawal", 100)
     world.at(SLOT)
     world.act(member, "request_withdrawal", 300)
-    assert world.exchange.read("withdrawals", member.address) == {"amount": 300, "ready_at": SLOT + NOTICE_S}
+    assert world.read("withdrawals", member.address) == {"amount": 300, "ready_at": SLOT + NOTICE_S}
     world.at(SLOT + NOTICE_S - 1)
-    with refused("exchange: notice period"):
+    with refused("escrow: notice period"):
         world.act(member, "withdraw")
     world.at(SLOT + NOTICE_S)
     world.act(member, "withdraw")
@@ -161,7 +161,7 @@ def test_a_request_for_nothing_cancels_the_request(world: World) -> None:
     world.act(member, "request_withdrawal", 100)
     world.act(member, "request_withdrawal", 0)
     world.time.now += 2 * NOTICE_S
-    with refused("exchange: nothing requested"):
+    with refused("escrow: nothing requested"):
         world.act(member, "withdraw")
 
 
@@ -194,7 +194,7 @@ def test_what_came_in_after_the_request_stays(world: World) -> None:
 def test_one_members_request_is_no_other_members(world: World) -> None:
     world.act(world.members[0], "request_withdrawal", 100)
     world.time.now += 2 * NOTICE_S
-    with refused("exchange: nothing requested"):
+    with refused("escrow: nothing requested"):
         world.act(world.members[1], "withdraw")
 
 
@@ -318,12 +318,12 @@ def test_a_debt_that_does_not_fit_the_account_word_is_refused(world: World) -> N
 
 def test_raising_the_epoch_changes_nothing_else_of_an_account(world: World) -> None:
     member = world.members[0]
-    before = world.exchange.read("account_of", member.address)
+    before = world.read("account_of", member.address)
     world.at(SLOT - TERMS.gate_lead_s)
     receipt = world.act(member, "cancel_all")
     # The gate of SLOT closes in this very second.
     raised = {"epoch": 1, "epoch_from_slot": SLOT + 900}
-    assert world.exchange.read("account_of", member.address) == before | raised
+    assert world.read("account_of", member.address) == before | raised
     event = world.exchange.interface.decode_event(receipt.logs[0])
     assert event is not None
     assert event.arguments == {"account": member.address, "epoch": 1, "from_slot": SLOT + 900}
@@ -332,7 +332,7 @@ def test_raising_the_epoch_changes_nothing_else_of_an_account(world: World) -> N
 def test_orders_are_cancelled_from_the_first_slot_on_whose_gate_is_open(world: World) -> None:
     world.at(SLOT - TERMS.gate_lead_s - 1)
     world.act(world.members[0], "cancel_all")
-    assert world.exchange.read("account_of", world.members[0].address)["epoch_from_slot"] == SLOT
+    assert world.read("account_of", world.members[0].address)["epoch_from_slot"] == SLOT
 
 
 def test_orders_are_cancelled_once_a_slot(world: World) -> None:
@@ -340,11 +340,11 @@ def test_orders_are_cancelled_once_a_slot(world: World) -> None:
     world.at(SLOT - TERMS.gate_lead_s)
     world.act(member, "cancel_all")
     world.at(SLOT + 900 - TERMS.gate_lead_s - 1)
-    with refused("exchange: cancelled in this slot"):
+    with refused("account: cancelled in this slot"):
         world.act(member, "cancel_all")
     world.at(SLOT + 900 - TERMS.gate_lead_s)
     world.act(member, "cancel_all")
-    state = world.exchange.read("account_of", member.address)
+    state = world.read("account_of", member.address)
     assert (state["epoch"], state["epoch_from_slot"]) == (2, SLOT + 1_800)
 
 
@@ -355,7 +355,7 @@ def test_a_stranger_has_no_orders_to_cancel(world: World) -> None:
 
 @pytest.mark.parametrize("function", ["account_of", "withdrawals"])
 def test_a_stranger_has_an_empty_account(world: World, function: str) -> None:
-    assert set(world.exchange.read(function, world.strangers[0].address).values()) == {0}
+    assert set(world.read(function, world.strangers[0].address).values()) == {0}
 
 
 # --------------------------------------------------------------------------------------- a lying token
@@ -391,14 +391,14 @@ def lying(world: World) -> World:
     assert address is not None
     exchange = Contract(world.chain, address, interface("exchange"))
     lying = replace(world, contracts=replace(world.contracts, exchange=exchange, credit=token))
-    terms = world.exchange.read("terms_of", MARKET)
-    lying.act("owner", "open_market", MARKET, terms, world.exchange.read("tariff_at", MARKET, 0))
+    terms = world.read("terms_of", MARKET)
+    lying.act("owner", "open_market", MARKET, terms, world.read("tariff_at", MARKET, 0))
     lying.act("registrar", "register", MARKET, [world.members[0].address])
     return lying
 
 
 def test_a_deposit_that_the_token_denies_does_not_count(lying: World) -> None:
-    with refused("exchange: transfer"):
+    with refused("escrow: transfer"):
         lying.act("treasurer", "deposit", lying.members[0].address, 1)
 
 
@@ -409,6 +409,6 @@ def test_a_withdrawal_that_the_token_denies_does_not_count(lying: World) -> None
     lying.act(member, "request_withdrawal", 1)
     lying.send("treasurer", lying.contracts.credit, "set_honest", False)
     lying.time.now += 2 * NOTICE_S
-    with refused("exchange: transfer"):
+    with refused("escrow: transfer"):
         lying.act(member, "withdraw")
     assert lying.balance(member.address) == 1

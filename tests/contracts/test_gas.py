@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,9 @@ NEXT = FIRST + 900
 
 
 @pytest.fixture(scope="module")
-def town() -> World:
-    return new_world(MEMBERS)
+def town(chain_kind: str) -> Iterator[World]:
+    with new_world(MEMBERS, chain_kind=chain_kind) as built:
+        yield built
 
 
 def fills(world: World, slot: int, count: int) -> list[FilledOrder]:

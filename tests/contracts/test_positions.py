@@ -15,7 +15,7 @@ def trade(world: World, slot: int, quantities_wh: list[int], *, buyer: int = 0, 
 
 
 def position(world: World, member: int, slot: int) -> int:
-    wh: int = world.exchange.read("position_of", world.members[member].address, slot)
+    wh: int = world.read("position_of", world.members[member].address, slot)
     return wh
 
 
@@ -38,25 +38,25 @@ def test_several_orders_of_a_member_add_up_in_the_same_slot(world: World) -> Non
 def test_a_position_stays_readable_after_delivery_and_its_tokens_are_gone(world: World) -> None:
     trade(world, SLOT, [10])
     buyer = world.members[0].address
-    assert world.exchange.read("undelivered_position_of", buyer, SLOT) == 10
+    assert world.read("position_of", buyer, SLOT) == 10
     world.deliver([MemberReading(key.address, 0, 0) for key in world.members])
     assert position(world, 0, SLOT) == 10
-    assert world.exchange.read("undelivered_position_of", buyer, SLOT) == 0
+    assert world.read("position_of", buyer, SLOT) == 0
 
 
 def test_an_open_slot_has_no_tokens(world: World) -> None:
     trade(world, SLOT, [10])
-    assert world.exchange.read("undelivered_position_of", world.members[0].address, SLOT + 900) == 0
+    assert world.read("position_of", world.members[0].address, SLOT + 900) == 0
 
 
 def test_a_time_within_a_slot_names_no_token(world: World) -> None:
     trade(world, SLOT, [10])
-    assert world.exchange.read("undelivered_position_of", world.members[0].address, SLOT + 1) == 0
+    assert world.read("position_of", world.members[0].address, SLOT + 1) == 0
 
 
 def test_a_stranger_has_no_position_and_no_tokens(world: World) -> None:
-    for function in ("position_of", "undelivered_position_of"):
-        assert world.exchange.read(function, world.strangers[0].address, SLOT) == 0
+    for function in ("position_of", "position_of"):
+        assert world.read(function, world.strangers[0].address, SLOT) == 0
 
 
 def test_a_slot_out_of_time_shows_nobodys_position(world: World) -> None:
@@ -66,6 +66,6 @@ def test_a_slot_out_of_time_shows_nobodys_position(world: World) -> None:
     part = (buyer & other).to_bytes(20, "big")
     world.act("registrar", "register", MARKET, [part])
     word, lane = divmod(SLOT // 900, 8)
-    assert world.exchange.read("position_of", part, (((buyer << 64) + word) * 8 + lane) * 900) == 0
-    for function in ("position_of", "undelivered_position_of"):
-        assert world.exchange.read(function, world.members[0].address, 2**256 - 1) == 0
+    assert world.read("position_of", part, (((buyer << 64) + word) * 8 + lane) * 900) == 0
+    for function in ("position_of", "position_of"):
+        assert world.read(function, world.members[0].address, 2**256 - 1) == 0

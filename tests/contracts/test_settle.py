@@ -17,7 +17,7 @@ def test_a_settlement_moves_credits_and_positions(closed: World) -> None:
     assert closed.balance(buyer) == ESCROW - 100 * PRICE
     assert closed.balance(seller) == ESCROW + 100 * PRICE
     assert (position(closed, 0), position(closed, 1), position(closed, 2)) == (100, -100, 0)
-    assert closed.exchange.read("slot_state", MARKET, SLOT) == 1
+    assert closed.exchange.read("slot_of", MARKET, SLOT)["state"] == 1
 
 
 def test_a_settlement_says_what_it_settled(closed: World) -> None:
@@ -204,10 +204,10 @@ def test_a_buyer_pays_at_most_what_it_has(closed: World) -> None:
     quantity_wh, rest = divmod(ESCROW, PRICE)
     missing = PRICE - rest
     fills = pair(closed, quantity_wh + 1)
-    with refused("exchange: escrow"):
+    with refused("account: escrow"):
         closed.settle(fills)
     closed.fund(closed.members[0].address, missing - 1)
-    with refused("exchange: escrow"):  # one nano-credit short
+    with refused("account: escrow"):  # one nano-credit short
         closed.settle(fills)
     closed.fund(closed.members[0].address, 1)
     closed.settle(fills)
@@ -217,7 +217,7 @@ def test_a_buyer_pays_at_most_what_it_has(closed: World) -> None:
 def test_several_bids_of_one_member_share_one_escrow(closed: World) -> None:
     half = ESCROW // PRICE // 2 + 1
     bids = [filled(closed.bid(0, half, PRICE)), filled(closed.bid(0, half, PRICE))]
-    with refused("exchange: escrow"):
+    with refused("account: escrow"):
         closed.settle([*bids, filled(closed.offer(1, 2 * half, PRICE))])
 
 
@@ -235,4 +235,4 @@ def test_a_refused_settlement_leaves_everything_as_it_was(closed: World) -> None
         closed.settle([bid, replace(offer, fill_wh=99)])
     assert [closed.balance(key.address) for key in closed.members] == [ESCROW] * 4
     assert [position(closed, member) for member in range(4)] == [0] * 4
-    assert closed.exchange.read("slot_state", MARKET, SLOT) == 0
+    assert closed.exchange.read("slot_of", MARKET, SLOT)["state"] == 0

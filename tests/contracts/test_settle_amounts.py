@@ -63,7 +63,7 @@ def test_what_is_paid_is_received(per_fill_closed: World, paid: int, received: i
 def test_an_amount_is_at_most_what_the_buyer_has(per_fill_closed: World) -> None:
     world = per_fill_closed
     bid, offer = world.bid(0, 1_000, 2**32 - 1), world.offer(1, 1_000, 0)
-    with refused("exchange: escrow"):
+    with refused("account: escrow"):
         world.settle([FilledOrder(bid, 1_000, ESCROW + 1), FilledOrder(offer, 1_000, ESCROW + 1)], price=0)
     world.settle([FilledOrder(bid, 1_000, ESCROW), FilledOrder(offer, 1_000, ESCROW)], price=0)
 

@@ -57,10 +57,10 @@ def test_the_same_slot_is_settled_and_delivered_in_each_market(world: World, oth
     assert [read("position_of", key.address, SLOT) for key in world.members] == [100, -100, 0, 0]
     assert [read("position_of", key.address, SLOT) for key in other.members] == [7, -7]
     world.deliver([MemberReading(key.address, 0, 0) for key in world.members])
-    assert (read("slot_state", MARKET, SLOT), read("slot_state", OTHER_MARKET, SLOT)) == (2, 1)
-    assert read("undelivered_position_of", other.members[0].address, SLOT) == 7
+    assert (read("slot_of", MARKET, SLOT)["state"], read("slot_of", OTHER_MARKET, SLOT)["state"]) == (2, 1)
+    assert read("position_of", other.members[0].address, SLOT) == 7
     other.deliver([MemberReading(key.address, 1, 0) for key in other.members])
-    assert read("slot_state", OTHER_MARKET, SLOT) == 2
+    assert read("slot_of", OTHER_MARKET, SLOT)["state"] == 2
 
 
 def test_each_market_pays_its_own_utility_its_own_tariff(world: World, other: World) -> None:
@@ -116,12 +116,12 @@ def test_a_member_is_not_read_in_another_market(world: World, other: World) -> N
 
 
 def test_an_account_belongs_to_one_market(world: World, other: World) -> None:
-    with refused("exchange: already a member"):
+    with refused("escrow: already a member"):
         other.act("registrar", "register", OTHER_MARKET, [world.members[0].address])
 
 
 def test_voiding_a_slot_leaves_the_other_markets_slot_open(world: World, other: World) -> None:
     world.at(SLOT + TERMS.settle_within_s + 1)
     world.act(other.members[0], "void", MARKET, SLOT)
-    assert world.exchange.read("slot_state", MARKET, SLOT) == 3
-    assert world.exchange.read("slot_state", OTHER_MARKET, SLOT) == 0
+    assert world.read("slot_of", MARKET, SLOT)["state"] == 3
+    assert world.read("slot_of", OTHER_MARKET, SLOT)["state"] == 0

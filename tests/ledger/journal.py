@@ -2,37 +2,45 @@
 
 from dataclasses import dataclass, field
 
-from ledger.steps import Intent
+from ledger.intents import Intent, IntentRecord, IntentStatus
 
 Attempt = tuple[int, str, int]
 
 
-def attempt(intent: Intent) -> Attempt:
-    """What names an intent. Its transaction's hash does not: a new attempt may send the very same bytes."""
-    return intent.slot, intent.step, intent.attempt
-
-
 @dataclass
 class MemoryJournal:
-    intents: list[Intent] = field(default_factory=list)
-    confirmed: dict[Attempt, tuple[int, int]] = field(default_factory=dict)
-    failed: dict[Attempt, str] = field(default_factory=dict)
+    records: dict[Attempt, IntentRecord] = field(default_factory=dict)
 
-    def pending_intent(self, slot: int, step: str) -> Intent | None:
-        mine = [intent for intent in self.intents if (intent.slot, intent.step) == (slot, step)]
-        if not mine or attempt(mine[-1]) in {*self.confirmed, *self.failed}:
-            return None
-        return mine[-1]
+    def attempts(self, slot: int, step: str) -> list[IntentRecord]:
+        return [
+            record for record in self.records.values() if (record.intent.slot, record.intent.step) == (slot, step)
+        ]
+
+    def unfinished(self) -> list[IntentRecord]:
+        return [record for record in self.records.values() if not record.is_final]
 
     def record_intent(self, intent: Intent) -> None:
-        assert attempt(intent) not in map(attempt, self.intents)
-        self.intents.append(intent)
+        key = intent.slot, intent.step, intent.attempt
+        assert intent.attempt == len(self.attempts(intent.slot, intent.step))
+        self.records[key] = IntentRecord(intent)
 
-    def attempts(self, slot: int, step: str) -> int:
-        return sum((intent.slot, intent.step) == (slot, step) for intent in self.intents)
+    def note_intent(self, record: IntentRecord) -> None:
+        key = record.intent.slot, record.intent.step, record.intent.attempt
+        assert self.records[key].intent == record.intent
+        assert not self.records[key].is_final
+        self.records[key] = record
 
-    def confirm_intent(self, intent: Intent, block_number: int, gas_used: int) -> None:
-        self.confirmed[attempt(intent)] = (block_number, gas_used)
+    @property
+    def intents(self) -> list[Intent]:
+        return [record.intent for record in self.records.values()]
 
-    def fail_intent(self, intent: Intent, reason: str) -> None:
-        self.failed[attempt(intent)] = reason
+    def of_status(self, status: IntentStatus) -> list[IntentRecord]:
+        return [record for record in self.records.values() if record.status is status]
+
+    @property
+    def confirmed(self) -> list[IntentRecord]:
+        return self.of_status(IntentStatus.CONFIRMED)
+
+    @property
+    def failed(self) -> list[IntentRecord]:
+        return self.of_status(IntentStatus.FAILED)

@@ -56,7 +56,7 @@ def readings(world: World) -> list[MemberReading]:
 
 
 def slot_state(world: World) -> int:
-    state: int = world.exchange.read("slot_state", MARKET, SLOT)
+    state: int = world.exchange.read("slot_of", MARKET, SLOT)["state"]
     return state
 
 

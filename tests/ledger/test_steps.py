@@ -1,18 +1,20 @@
 """A step happens once, wherever the process dies and whatever the network does to its messages."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import rlp
 from eth_hash.auto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.chain import CallRevertedError, Chain, ChainUnavailableError, TransactionRefusedError
-from ledger.devchain.chain import DevChain
-from ledger.steps import Step, StepError, Stepper
+from ledger.chain import CallRevertedError, Chain, ChainUnavailableError, Receipt, TransactionRefusedError
+from ledger.intents import Intent, IntentStatus
+from ledger.steps import MAX_REPLACEMENTS, REVERTED, TAKEN, Step, StepError, Stepper
 from ledger.transactions import NotMinedError
-from tests.ledger.journal import MemoryJournal, attempt
+from tests.ledger.journal import MemoryJournal
 from tests.world import MARKET, SLOT, TERMS, World, one_world_for_a_test
 
 
@@ -20,13 +22,13 @@ class CrashError(Exception):
     """The process is killed here."""
 
 
-Fault = Callable[[DevChain, bytes], bytes]
+Fault = Callable[[Chain, bytes], bytes]
 
 
 class FaultyChain:
     """A real chain on which the next broadcasts go wrong in given ways, and then go right again."""
 
-    def __init__(self, chain: DevChain, *faults: Fault) -> None:
+    def __init__(self, chain: Chain, *faults: Fault) -> None:
         self._chain = chain
         self._faults = list(faults)
 
@@ -34,38 +36,46 @@ class FaultyChain:
         return getattr(self._chain, name)
 
     def send(self, raw: bytes) -> bytes:
-        fault = self._faults.pop(0) if self._faults else DevChain.send
+        fault = self._faults.pop(0) if self._faults else send
         return fault(self._chain, raw)
 
 
-def crash_before_sending(_chain: DevChain, _raw: bytes) -> bytes:
+def send(chain: Chain, raw: bytes) -> bytes:
+    return chain.send(raw)
+
+
+def crash_before_sending(_chain: Chain, _raw: bytes) -> bytes:
     raise CrashError
 
 
-def crash_after_sending(chain: DevChain, raw: bytes) -> bytes:
+def crash_after_sending(chain: Chain, raw: bytes) -> bytes:
     chain.send(raw)
     raise CrashError
 
 
-def lose_the_request(_chain: DevChain, _raw: bytes) -> bytes:
+def lose_the_request(_chain: Chain, _raw: bytes) -> bytes:
     raise ChainUnavailableError("no answer")
 
 
-def lose_the_reply(chain: DevChain, raw: bytes) -> bytes:
+def lose_the_reply(chain: Chain, raw: bytes) -> bytes:
     chain.send(raw)
     raise ChainUnavailableError("no answer")
 
 
-def say_already_known(chain: DevChain, raw: bytes) -> bytes:
+def say_already_known(chain: Chain, raw: bytes) -> bytes:
     chain.send(raw)
     raise TransactionRefusedError("already known")
 
 
-def refuse(_chain: DevChain, _raw: bytes) -> bytes:
+def refuse(_chain: Chain, _raw: bytes) -> bytes:
     raise TransactionRefusedError("txpool is full")
 
 
-def leave_it_in_the_pool(_chain: DevChain, raw: bytes) -> bytes:
+def say_underpriced(_chain: Chain, _raw: bytes) -> bytes:
+    raise TransactionRefusedError("replacement transaction underpriced")
+
+
+def leave_it_in_the_pool(_chain: Chain, raw: bytes) -> bytes:
     return keccak(raw)
 
 
@@ -76,6 +86,7 @@ FAULTS = (
     lose_the_reply,
     say_already_known,
     refuse,
+    say_underpriced,
     leave_it_in_the_pool,
 )
 
@@ -87,6 +98,7 @@ class Case:
         self.world = world
         self.journal = MemoryJournal()
         self.key = world.keys["operator"]
+        self.before = world.chain.snapshot()
         self.first_nonce = world.chain.nonce(self.key.address)
         world.close_gate(SLOT + 1_800)
 
@@ -98,6 +110,7 @@ class Case:
             name="commit",
             key=self.key,
             to=exchange.address,
+            event=exchange.interface.topic("BookCommitted"),
             is_done=lambda: exchange.read("books", MARKET, slot) != bytes(32),
             calldata=lambda: exchange.interface.call("commit_book", MARKET, slot, bytes(32), 0),
         )
@@ -119,6 +132,13 @@ class Case:
         self.world.act(self.key, "void", MARKET, SLOT // 900 * 900 - 900 * (1_000 + self.nonces_used()))
 
 
+def fees(intent: Intent) -> tuple[int, int]:
+    """The priority fee and the most it pays, both per gas."""
+    assert intent.raw_transaction is not None
+    _, _, tip, fee, *_ = rlp.decode(intent.raw_transaction[1:])
+    return int.from_bytes(tip), int.from_bytes(fee)
+
+
 @pytest.fixture
 def case(world: World) -> Case:
     return Case(world)
@@ -127,7 +147,9 @@ def case(world: World) -> Case:
 def assert_done_once(case: Case, *, transactions: int = 1) -> None:
     assert case.effects() == [SLOT]
     assert case.nonces_used() == transactions
-    assert case.journal.pending_intent(SLOT, "commit") is None
+    (done,) = case.journal.confirmed
+    assert done.is_final
+    assert case.journal.unfinished() == []
 
 
 # ------------------------------------------------------------------------------------------- one fault
@@ -139,7 +161,10 @@ def test_a_step_happens_and_is_confirmed(case: Case) -> None:
     (intent,) = case.journal.intents
     receipt = case.world.chain.receipt(intent.transaction_hash)
     assert receipt is not None
-    assert case.journal.confirmed == {attempt(intent): (receipt.block_number, receipt.gas_used)}
+    (done,) = case.journal.confirmed
+    assert done.intent == intent
+    noted = (done.block_number, done.block_hash, done.gas_used)
+    assert noted == (receipt.block_number, receipt.block_hash, receipt.gas_used)
     assert (intent.attempt, intent.nonce, intent.sender) == (0, case.first_nonce, case.key.address)
     assert intent.calldata_hash == keccak(case.step().calldata())
 
@@ -154,25 +179,27 @@ def test_what_somebody_else_has_done_is_not_done_again(case: Case) -> None:
     case.world.commit()
     case.run()
     assert_done_once(case)
-    assert case.journal.intents == []
+    (done,) = case.journal.confirmed
+    assert (done.intent.sender, done.intent.raw_transaction) == (case.key.address, None)
+    transaction = case.world.chain.transaction(done.intent.transaction_hash)
+    assert transaction is not None
+    assert done.intent.calldata_hash == keccak(transaction.input)
 
 
 def test_the_intent_is_written_before_anything_is_sent(case: Case) -> None:
     with pytest.raises(CrashError):
         case.run(crash_before_sending)
     assert (case.effects(), case.nonces_used()) == ([], 0)
-    pending = case.journal.pending_intent(SLOT, "commit")
-    assert pending is not None
+    (pending,) = case.journal.intents
     case.run()
     assert_done_once(case)
     assert case.journal.intents == [pending]
-    assert attempt(pending) in case.journal.confirmed
 
 
 def test_a_transaction_sent_before_a_crash_is_found_again(case: Case) -> None:
     with pytest.raises(CrashError):
         case.run(crash_after_sending)
-    assert case.journal.confirmed == {}
+    assert case.journal.confirmed == []
     case.run()
     assert_done_once(case)
     assert len(case.journal.intents) == len(case.journal.confirmed) == 1
@@ -190,30 +217,130 @@ def test_a_lost_message_is_made_good_by_the_next_run(case: Case, fault: Fault) -
 def test_a_refusal_of_what_the_chain_knows_already_is_no_failure(case: Case) -> None:
     case.run(say_already_known)
     assert_done_once(case)
-    assert case.journal.failed == {}
+    assert case.journal.failed == []
 
 
-def test_a_refused_transaction_is_given_up_and_tried_anew(case: Case) -> None:
+def test_a_refused_transaction_is_offered_again(case: Case) -> None:
     with pytest.raises(TransactionRefusedError):
         case.run(refuse)
-    assert list(case.journal.failed.values()) == ["txpool is full"]
+    (refused,) = case.journal.unfinished()
+    assert (refused.status, refused.reason) == (IntentStatus.PENDING, "txpool is full")
     case.run()
     assert_done_once(case)
+    assert case.journal.intents == [refused.intent]
+    assert case.journal.confirmed[0].reason is None
 
 
-def test_a_transaction_that_is_not_mined_in_time_is_waited_for_by_the_next_run(case: Case) -> None:
+def test_the_nonce_of_a_refused_transaction_is_free_for_another_step(case: Case) -> None:
+    with pytest.raises(TransactionRefusedError):
+        case.run(refuse)
+    case.run(slot=SLOT + 900)
+    assert case.effects() == [SLOT + 900]
+    (refused,) = case.journal.failed
+    assert (refused.intent.slot, refused.reason) == (SLOT, TAKEN)
+    case.run()
+    assert sorted(case.effects()) == [SLOT, SLOT + 900]
+    assert case.nonces_used() == 2
+
+
+def test_a_transaction_that_is_not_mined_in_time_is_outbid_and_waited_for(case: Case) -> None:
     with pytest.raises(NotMinedError):
-        case.run(leave_it_in_the_pool)
+        case.run(leave_it_in_the_pool, leave_it_in_the_pool)
+    first, second = case.journal.intents
+    assert (second.attempt, second.nonce, second.calldata_hash) == (1, first.nonce, first.calldata_hash)
+    assert (fees(second)[0] / fees(first)[0], fees(second)[1] / fees(first)[1]) >= (1.125, 1.125)
+    case.run()
+    assert_done_once(case)
+    assert case.journal.intents == [first, second]
+
+
+def test_whichever_of_two_rival_transactions_is_mined_counts(case: Case) -> None:
+    with pytest.raises(NotMinedError):
+        case.run(leave_it_in_the_pool, leave_it_in_the_pool)
+    first, second = case.journal.intents
+    assert first.raw_transaction is not None
+    case.world.chain.send(first.raw_transaction)
+    case.run()
+    assert_done_once(case)
+    assert [record.intent for record in case.journal.confirmed] == [first]
+    assert [(record.intent, record.reason) for record in case.journal.failed] == [(second, TAKEN)]
+
+
+def test_fees_are_not_raised_for_ever(case: Case) -> None:
+    for _ in range(MAX_REPLACEMENTS + 2):
+        with pytest.raises(NotMinedError):
+            case.run(leave_it_in_the_pool, leave_it_in_the_pool)
+    assert len(case.journal.intents) == 1 + MAX_REPLACEMENTS
+    assert fees(case.journal.intents[-1])[0] < 3 * fees(case.journal.intents[0])[0]
+    case.run()
+    assert_done_once(case)
+    assert len(case.journal.failed) == MAX_REPLACEMENTS
+
+
+def test_a_transaction_whose_fee_is_refused_is_outbid_at_once(case: Case) -> None:
+    case.run(say_underpriced, say_underpriced)
+    assert_done_once(case)
+    assert [intent.nonce for intent in case.journal.intents] == [case.first_nonce] * 3
+
+
+def test_a_replacement_is_written_down_before_it_is_sent(case: Case) -> None:
+    with pytest.raises(CrashError):
+        case.run(say_underpriced, crash_after_sending)
+    assert case.journal.confirmed == []
+    case.run()
+    assert_done_once(case)
+    assert [record.intent.attempt for record in case.journal.confirmed] == [1]
+
+
+def test_a_receipt_that_comes_late_is_waited_for(case: Case) -> None:
+    """The endpoint's state and events are ahead of its receipts."""
+
+    class LateReceipts(FaultyChain):
+        def receipt(self, _: bytes) -> None:
+            return None
+
+    late: Chain = LateReceipts(case.world.chain)  # type: ignore[assignment]
+    with pytest.raises(NotMinedError):
+        Stepper(late, case.journal, patience_s=0).run(case.step())
+    assert (case.journal.failed, case.journal.confirmed) == ([], [])
     case.run()
     assert_done_once(case)
     assert len(case.journal.intents) == 1
+
+
+def test_a_receipt_without_the_event_in_a_block_confirms_nothing(case: Case) -> None:
+    """The endpoint answers with the receipt of a block that is no longer in its chain."""
+    case.run()
+    (done,) = case.journal.confirmed
+    stale = case.world.chain.receipt(done.intent.transaction_hash)
+    case.world.chain.revert(case.before)
+
+    class StaleReceipts(FaultyChain):
+        def receipt(self, _: bytes) -> Receipt | None:
+            return stale
+
+        def send(self, raw: bytes) -> bytes:
+            return keccak(raw)
+
+    chain: Chain = StaleReceipts(case.world.chain)  # type: ignore[assignment]
+    journal = MemoryJournal()
+    with pytest.raises(StepError, match="did not do its work"):
+        Stepper(chain, journal, patience_s=0).run(case.step())
+    assert (case.effects(), journal.confirmed) == ([], [])
+
+
+def test_an_effect_without_an_event_is_not_believed(case: Case) -> None:
+    step = replace(case.step(), is_done=lambda: True)
+    with pytest.raises(StepError, match="no event"):
+        Stepper(case.world.chain, case.journal, patience_s=0).run(step)
+    assert case.journal.intents == []
 
 
 # ------------------------------------------------------------------------------------ the nonce is taken
 
 
 def test_a_nonce_that_somebody_used_before_we_sent_is_given_up(case: Case) -> None:
-    def be_overtaken(chain: DevChain, raw: bytes) -> bytes:
+    def be_overtaken(chain: Chain, raw: bytes) -> bytes:
         case.spend_the_nonce()
         return chain.send(raw)
 
@@ -232,7 +359,7 @@ def test_a_nonce_that_somebody_used_while_we_were_down_is_given_up(case: Case) -
     case.spend_the_nonce()
     case.run()
     assert_done_once(case, transactions=2)
-    assert list(case.journal.failed.values()) == ["another transaction took its nonce"]
+    assert [record.reason for record in case.journal.failed] == [TAKEN]
 
 
 def test_a_later_step_may_use_the_nonce_of_one_that_was_never_sent(case: Case) -> None:
@@ -250,7 +377,7 @@ def test_a_mined_transaction_is_confirmed_although_the_nonce_has_moved_on(case: 
     case.spend_the_nonce()
     case.run()
     assert_done_once(case, transactions=2)
-    assert case.journal.failed == {}
+    assert case.journal.failed == []
 
 
 # ------------------------------------------------------------------------------------ it fails on chain
@@ -270,33 +397,53 @@ def void_step(case: Case) -> Step:
         name="void",
         key=case.key,
         to=exchange.address,
-        is_done=lambda: exchange.read("slot_state", MARKET, SLOT) != 0,
+        event=exchange.interface.topic("Voided"),
+        is_done=lambda: exchange.read("slot_of", MARKET, SLOT)["state"] != 0,
         calldata=lambda: exchange.interface.call("void", MARKET, SLOT),
     )
 
 
-def test_a_transaction_that_fails_on_chain_is_reported_and_not_repeated_if_the_work_is_done(case: Case) -> None:
+def test_a_transaction_that_failed_as_another_was_faster_is_noted_beside_the_other(case: Case) -> None:
     world = case.world
     world.at(SLOT + TERMS.settle_within_s + 1)
 
-    def be_overtaken(chain: DevChain, raw: bytes) -> bytes:
+    def be_overtaken(chain: Chain, raw: bytes) -> bytes:
         world.act(world.strangers[0], "void", MARKET, SLOT)
         return chain.send(raw)
 
     chain: Chain = FaultyChain(world.chain, be_overtaken)  # type: ignore[assignment]
     stepper = Stepper(chain, case.journal, patience_s=0)
-    with pytest.raises(StepError, match="reverted"):
-        stepper.run(void_step(case))
-    assert list(case.journal.failed.values()) == ["reverted"]
     stepper.run(void_step(case))
-    assert len(case.journal.intents) == case.nonces_used() == 1
+    stepper.run(void_step(case))
+    assert [record.reason for record in case.journal.failed] == [REVERTED]
+    assert [record.intent.sender for record in case.journal.confirmed] == [world.strangers[0].address]
+    assert case.nonces_used() == 1
+
+
+def test_a_transaction_that_failed_and_left_the_work_undone_is_reported_and_attempted_anew(case: Case) -> None:
+    world = case.world
+    too_late = SLOT + TERMS.settle_within_s + 1
+    world.at(too_late)
+
+    def be_mined_too_early(chain: Chain, raw: bytes) -> bytes:
+        world.time.now -= 1
+        return chain.send(raw)
+
+    chain: Chain = FaultyChain(world.chain, be_mined_too_early)  # type: ignore[assignment]
+    stepper = Stepper(chain, case.journal, patience_s=0)
+    with pytest.raises(StepError, match=r"void of slot .* reverted"):
+        stepper.run(void_step(case))
+    world.at(too_late)
+    stepper.run(void_step(case))
+    assert [record.reason for record in case.journal.failed] == [REVERTED]
+    assert [record.intent.attempt for record in case.journal.confirmed] == [1]
 
 
 def test_a_transaction_that_failed_on_chain_while_we_were_down_is_noted(case: Case) -> None:
     world = case.world
     world.at(SLOT + TERMS.settle_within_s + 1)
 
-    def be_overtaken_and_crash(chain: DevChain, raw: bytes) -> bytes:
+    def be_overtaken_and_crash(chain: Chain, raw: bytes) -> bytes:
         world.act(world.strangers[0], "void", MARKET, SLOT)
         return crash_after_sending(chain, raw)
 
@@ -305,7 +452,7 @@ def test_a_transaction_that_failed_on_chain_while_we_were_down_is_noted(case: Ca
     with pytest.raises(CrashError):
         stepper.run(void_step(case))
     stepper.run(void_step(case))
-    assert list(case.journal.failed.values()) == ["reverted"]
+    assert [record.reason for record in case.journal.failed] == [REVERTED]
     assert case.nonces_used() == 1
 
 
@@ -321,10 +468,11 @@ def test_a_transaction_that_did_only_a_part_is_not_taken_for_the_whole(case: Cas
         name="deliver",
         key=world.keys["meter_authority"],
         to=world.exchange.address,
-        is_done=lambda: world.exchange.read("slot_state", MARKET, SLOT) == 2,
+        event=world.exchange.interface.topic("Delivered"),
+        is_done=lambda: world.exchange.read("slot_of", MARKET, SLOT)["state"] == 2,
         calldata=lambda: world.exchange.interface.call("deliver", MARKET, SLOT, [account]),
     )
-    with pytest.raises(StepError, match=f"deliver of slot {SLOT}: mined, but not done"):
+    with pytest.raises(StepError, match=f"deliver of slot {SLOT}: .* did not do its work"):
         Stepper(world.chain, case.journal, patience_s=0).run(step)
     assert world.exchange.read("delivered_members", MARKET, SLOT) == 1
 
@@ -350,5 +498,5 @@ def test_whatever_goes_wrong_each_step_happens_once(
             case.run(slot=slot)
         assert sorted(case.effects()) == [SLOT, SLOT + 900]
         assert case.nonces_used() == 2
-        assert {*case.journal.confirmed, *case.journal.failed} == set(map(attempt, case.journal.intents))
+        assert case.journal.unfinished() == []
         assert len(case.journal.confirmed) == 2

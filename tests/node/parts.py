@@ -3,8 +3,8 @@
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.eip712 import Domain, Receipt, SignedOrder, receipt_hash, sign_order
+from ledger.intents import Intent, IntentRecord, IntentStatus
 from ledger.keys import Key
-from ledger.steps import Intent
 from matching.orders import MAX_TIME, Order, Side
 from matching.readings import Reading, SignedReading
 from node.store.records import DeviceRecord, Technology
@@ -101,4 +101,16 @@ def intent(slot: int = SLOT, step: str = "settle", attempt: int = 0, *, nonce: i
         calldata_hash=b"\x11" * 32,
         raw_transaction=b"\x02raw",
         transaction_hash=bytes([attempt + 1]) * 32,
+    )
+
+
+def confirmed(intent: Intent, block_number: int = 12) -> IntentRecord:
+    """Its record, once it was seen in a block, with a made-up hash and gas."""
+    return IntentRecord(
+        intent,
+        IntentStatus.CONFIRMED,
+        is_final=True,
+        block_number=block_number,
+        block_hash=b"\x22" * 32,
+        gas_used=90_000,
     )

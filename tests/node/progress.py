@@ -4,7 +4,7 @@ from ledger.merkle import root
 from matching.orders import Side
 from node.api.services import Services
 from node.store.records import CertificateMoveRecord, IssuanceRecord, TradeRecord
-from tests.node.parts import ALICE, BOB, SLOT, SOLAR, intent, order
+from tests.node.parts import ALICE, BOB, SLOT, SOLAR, confirmed, intent, order
 
 PRICE = 150_000
 TRADED_WH = 600
@@ -45,4 +45,4 @@ def certify(services: Services, slot: int = SLOT) -> None:
 
 def confirm(services: Services, step: str, block: int, slot: int = SLOT) -> None:
     services.store.record_intent(intent(slot, step))
-    services.store.confirm_intent(intent(slot, step), block_number=block, gas_used=90_000)
+    services.store.note_intent(confirmed(intent(slot, step), block))

@@ -37,12 +37,19 @@ class Street:
     keys: list[Key]
 
     def place(
-        self, member: int, side: Side, quantity_wh: int, price: int, statement: Statement | None = None
+        self,
+        member: int,
+        side: Side,
+        quantity_wh: int,
+        price: int,
+        statement: Statement | None = None,
+        *,
+        slot: int = SLOT,
     ) -> bytes:
         order = Order(
             account=self.keys[member].address,
             market=self.node.market.id,
-            slot=SLOT,
+            slot=slot,
             side=side,
             price=price,
             quantity_wh=quantity_wh,
@@ -58,16 +65,17 @@ class Street:
         self.advance(SLOT - self.node.market.gate_lead_s)
         self.meter_after_the_slot(generated_wh, consumed_wh)
 
-    def meter(self, generated_wh: int, consumed_wh: int) -> None:
+    def meter(self, generated_wh: int, consumed_wh: int, *, slot: int = SLOT, sequence: int = 1) -> None:
+        """Readings of a slot; the registers stand as if each reading before had been the same."""
         for device, energy_wh in ((1, generated_wh), (2, consumed_wh)):
             reading = Reading(
                 chain_id=self.node.chain.chain_id,
                 market=self.node.market.id,
                 device=device,
-                slot=SLOT,
+                slot=slot,
                 energy_wh=energy_wh,
-                register_wh=energy_wh,
-                sequence=1,
+                register_wh=energy_wh * sequence,
+                sequence=sequence,
             )
             self.clients[0].submit(SignedReading(reading, meter_key(device).sign(reading.signing_bytes())))
 

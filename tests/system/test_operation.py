@@ -26,6 +26,7 @@ from node.intake import Limits
 from node.parties import Parties, PartiesError, read_parties
 from node.store.records import OrderStatus
 from tests.system.demo import WATTBOOK, free_port
+from tests.system.served import wait_until_ready
 from tests.system.street import BUYER, DEPOSIT, OTHER_BUYER, SELLER_OF_SUN, SLOT, street
 
 
@@ -181,18 +182,6 @@ def test_a_served_market_runs_in_real_time_stops_when_told_and_remembers(tmp_pat
             output, _ = process.communicate(timeout=30)
             assert process.returncode == 0, output
             assert f"{url}/docs" in output
-
-
-def wait_until_ready(url: str, process: subprocess.Popen[str]) -> None:
-    give_up_at = time.monotonic() + 60
-    while True:
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < give_up_at
-        try:
-            if httpx.get(f"{url}/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
 
 
 def test_nobody_rewinds_the_chain_under_a_node(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from eth_account import Account
 
 from ledger.chain import Address, Chain, Hash, Receipt
 from ledger.devchain import DevAccount
+from tests.chains import mined
 from tests.ledger.chain import contract
 
 GAS = 1_000_000
@@ -34,12 +35,13 @@ class Actor:
         return bytes(Account.sign_transaction(fields, self._private_key).raw_transaction)
 
     def send(self, to: Address | None, data: bytes = b"", **overrides: Any) -> Hash:
-        return self.chain.send(self.sign(to, data, **overrides))
+        return self.transact(to, data, **overrides).transaction_hash
 
     def transact(self, to: Address | None, data: bytes = b"", **overrides: Any) -> Receipt:
-        receipt = self.chain.receipt(self.send(to, data, **overrides))
-        assert receipt is not None
-        return receipt
+        return self.broadcast(self.sign(to, data, **overrides))
+
+    def broadcast(self, raw: bytes) -> Receipt:
+        return mined(self.chain, self.chain.send(raw))
 
     def deploy(self) -> Address:
         address = self.transact(None, contract.bytecode()).contract_address

@@ -11,6 +11,7 @@ from ledger.chain import Address, Chain
 from ledger.devchain import DevChain, dev_accounts
 from ledger.devchain.rpc import create_app
 from ledger.jsonrpc import JsonRpcChain
+from tests.anvil import running_anvil
 from tests.ledger.chain.actor import Actor
 from tests.ledger.chain.serving import served
 
@@ -37,12 +38,19 @@ def over_json_rpc(_: Path) -> Iterator[Chain]:
         yield chain
 
 
+@contextmanager
+def on_anvil(_: Path) -> Iterator[Chain]:
+    with running_anvil() as url, closing(JsonRpcChain(url)) as chain:
+        yield chain
+
+
 BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Chain]]] = {
     "in memory": in_memory,
     "on disk": on_disk,
     "over JSON-RPC": over_json_rpc,
+    "on anvil": on_anvil,
 }
-"""Every chain here starts with the development accounts funded and mines each transaction at once."""
+"""Every chain here starts with the development accounts funded and mines each transaction soon, by itself."""
 
 
 @pytest.fixture(params=list(BACKENDS.values()), ids=list(BACKENDS))

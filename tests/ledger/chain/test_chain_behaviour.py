@@ -26,7 +26,7 @@ def test_the_head_grows_by_one_linked_block_per_transaction(chain: Chain, alice:
     head = chain.head()
     assert head.number == before.number + 1
     assert head.parent_hash == before.hash
-    assert head.timestamp > before.timestamp
+    assert head.timestamp >= before.timestamp  # several blocks of anvil's may share a second
     assert head.transaction_hashes == (sent,)
     assert head.gas_used == 21_000
     assert head.base_fee_wei > 0
@@ -190,7 +190,7 @@ def test_an_estimate_is_enough_and_not_much_more(chain: Chain, alice: Actor, not
 
 def test_refused_transactions_leave_the_chain_alone(chain: Chain, alice: Actor) -> None:
     known = alice.sign(NOBODY, value=1)
-    chain.send(known)
+    alice.broadcast(known)
     head = chain.head()
     nonce = chain.nonce(alice.address)
     stranger = Actor(chain, STRANGER)
@@ -203,7 +203,7 @@ def test_refused_transactions_leave_the_chain_alone(chain: Chain, alice: Actor) 
     for reason, raw in refused.items():
         with pytest.raises(TransactionRefusedError) as error:
             chain.send(raw)
-        assert reason in error.value.reason
+        assert reason in error.value.reason.lower()
     for raw in (known, b"", b"\x02", b"\xc0", b"\x02\xc0", known[:-1], known + b"\x00", secrets.token_bytes(100)):
         with pytest.raises(TransactionRefusedError):
             chain.send(raw)

@@ -40,7 +40,11 @@ def endpoint(answer: Callable[[str, list[Any]], Answer | bytes], timeout_s: floa
         answered: Answer | bytes = {"result": "0x1"}
         if message["method"] != "eth_chainId":
             answered = await run_in_threadpool(answer, message["method"], message["params"])
-        body = answered if isinstance(answered, bytes) else json.dumps({"jsonrpc": "2.0", "id": 1} | answered)
+        body = (
+            answered
+            if isinstance(answered, bytes)
+            else json.dumps({"jsonrpc": "2.0", "id": message["id"]} | answered)
+        )
         return Response(body, media_type="application/json")
 
     with (
@@ -73,6 +77,27 @@ def test_an_answer_that_does_not_come_in_time_is_unavailable() -> None:
 def test_an_answer_that_is_no_json_rpc_is_unavailable(body: bytes) -> None:
     with endpoint(lambda *_: body) as chain, pytest.raises(ChainUnavailableError, match="eth_getBalance"):
         chain.balance(SOMEONE)
+
+
+@pytest.mark.parametrize("answer", [{"result": "0x2", "id": 10**9}, {"result": "0x2", "id": None}])
+def test_the_answer_to_another_request_is_none(answer: Answer) -> None:
+    with endpoint(lambda *_: answer) as chain, pytest.raises(ChainUnavailableError, match="to the request"):
+        chain.balance(SOMEONE)
+
+
+def test_questions_are_asked_again_and_transactions_are_not_sent_again() -> None:
+    asked: list[str] = []
+
+    def answer(method: str, _: list[Any]) -> Answer | bytes:
+        asked.append(method)
+        return {"result": "0x7"} if len(asked) == 3 else b""
+
+    with endpoint(answer) as chain:
+        assert chain.balance(SOMEONE) == 7
+        assert asked == ["eth_getBalance"] * 3
+        with pytest.raises(ChainUnavailableError):
+            chain.send(RAW)
+        assert asked[3:] == ["eth_sendRawTransaction"]
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_rejections_that_the_chain_bears_out_are_believed_and_others_are_not(tmp
         ("record_settled", SlotState.CLEARED),
         ("record_delivered", SlotState.SETTLED),
         ("record_certified", SlotState.DELIVERED),
-        ("confirm_intent", SlotState.CLOSED),
+        ("note_intent", SlotState.CLOSED),
     ],
 )
 def test_a_store_that_was_stopped_before_it_could_note_a_step_holds(

@@ -32,7 +32,7 @@ def test_everything_written_is_there_after_reopening(open_store: Callable[[], St
     assert again.devices() == [device()]
     assert again.order(taken.signed.hash) == taken
     assert again.last_reading(device().device) == read
-    assert again.pending_intent(SLOT, "settle") == intent()
+    assert [record.intent for record in again.unfinished()] == [intent()]
     assert again.fact("now") == "12"
 
 

@@ -1,0 +1,1 @@
+"""The fast engine: a community's slots traded on plain arrays, all households at once."""

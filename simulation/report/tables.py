@@ -1,0 +1,179 @@
+"""Tables of a report: the indicators of each variant, savings, a battery's economics, ours beside a reference."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import time
+from fractions import Fraction
+
+from simulation.connection import peaks
+from simulation.economics import (
+    Investment,
+    break_even_capex_nano,
+    lcos,
+    nano_floor,
+    net_present_value_nano,
+)
+from simulation.localtime import between
+from simulation.prices import mean_price
+from simulation.report.charts import Table
+from simulation.report.household_charts import members_of
+from simulation.report.units import (
+    NONE,
+    shown_energy,
+    shown_money,
+    shown_number,
+    shown_power,
+    shown_price,
+    shown_share,
+)
+from simulation.results import Results, bills_nano
+from simulation.savings import gain_of_battery, savings
+from simulation.supply import supply
+
+Variants = Mapping[str, Results]
+
+SUNNY = (time(8, 30), time(17, 15))
+EVENING = (time(17, 30), time(21, 0))
+"""The local times of which the Groene Mient study reports prices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One of our numbers beside a published one, as text with units, and why they differ."""
+
+    quantity: str
+    ours: str
+    reference: str
+    explanation: str
+
+
+def indicator_table(variants: Variants) -> Table:
+    """Every variant's indicators."""
+    return Table(
+        title="Indicators",
+        caption="Computed from metered data, with the utility outside the community; formulas in "
+        "docs/indicators.md.",
+        columns=("", *variants),
+        rows=tuple((label, *(value(results) for results in variants.values())) for label, value in _INDICATORS),
+    )
+
+
+def savings_table(variants: Variants) -> Table:
+    """How much the households save in each variant, compared with the first, and how evenly."""
+    names = list(variants)
+    first = variants[names[0]]
+    saved = [savings(first, variants[name]) for name in names[1:]]
+    return Table(
+        title=f"What the households save, compared with {names[0]}",
+        caption="A saving below zero is a loss. The Gini coefficient is 0 if all save the same; it has no meaning "
+        "if somebody loses.",
+        columns=("", *names[1:]),
+        rows=(
+            ("all households together", *(shown_money(sum(each.saved_nano)) for each in saved)),
+            ("smallest saving", *(shown_money(each.least_nano) for each in saved)),
+            ("median saving", *(shown_money(each.median_nano) for each in saved)),
+            ("largest saving", *(shown_money(each.most_nano) for each in saved)),
+            ("households that pay more", *(str(sum(x < 0 for x in each.saved_nano)) for each in saved)),
+            ("Gini coefficient of the savings", *(shown_number(each.gini, 2) for each in saved)),
+        ),
+    )
+
+
+def bill_table(variants: Variants) -> Table:
+    """Every member's bill in every variant."""
+    bills = [dict(zip(results.info.members, bills_nano(results), strict=True)) for results in variants.values()]
+    rows = [(member, *_shown_bills(bills, member)) for member in members_of(variants)]
+    return Table(
+        title="Bills",
+        caption="Below zero the member receives more than it pays.",
+        columns=("member", *variants),
+        rows=(*rows, ("all together", *(shown_money(sum(each.values())) for each in bills))),
+    )
+
+
+def battery_table(investment: Investment, without: Results, with_battery: Results) -> Table:
+    """Whether a battery that belongs to all pays, by itself and with what the other members gain by it."""
+    gain = gain_of_battery(without, with_battery)
+    bought_wh, discharged_wh, paid_nano = _storage_totals(with_battery)
+    charging = Fraction(paid_nano, bought_wh) if bought_wh else None
+    gains = (gain.own_nano, gain.community_nano)
+    yearly = [gain.per_year_nano(each) for each in gains]
+    return Table(
+        title="Does the battery pay?",
+        caption=f"Purchase {shown_money(investment.capex_nano)}, {investment.years} years, "
+        f"{shown_share(Fraction(investment.discount_ppm, 10**6))} a year. The run's gain is scaled to 365 days, "
+        "which is fair only to a run of whole years. The levelised cost takes the investment's cycles a year, not "
+        "the run's.",
+        columns=("", "the battery alone", "with the other members"),
+        rows=(
+            ("gain in the run", *(shown_money(each) for each in gains)),
+            ("gain a year", *(shown_money(nano_floor(each)) for each in yearly)),
+            ("net present value", *(shown_money(net_present_value_nano(investment, each)) for each in yearly)),
+            (
+                "break-even purchase price",
+                *(shown_money(break_even_capex_nano(investment, each)) for each in yearly),
+            ),
+            ("mean price paid for charging", shown_price(charging), NONE),
+            (
+                "levelised cost of storage",
+                shown_price(None if charging is None else lcos(investment, charging)),
+                NONE,
+            ),
+            ("discharged in the run", shown_energy(discharged_wh), NONE),
+        ),
+    )
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+    """Our numbers beside published ones."""
+    return Table(
+        title="Beside the published numbers",
+        caption="",
+        columns=("quantity", "ours", "published", "why they differ"),
+        rows=tuple((each.quantity, each.ours, each.reference, each.explanation) for each in comparisons),
+        prose=True,
+    )
+
+
+def _storage_totals(results: Results) -> tuple[int, int, int]:
+    """What the community's storages bought and discharged, Wh, and paid, fees included, nano-credit."""
+    columns, rows = results.members, [results.info.members.index(name) for name in results.info.storages]
+    paid = (columns["fee_nano"] - columns["amount_nano"])[rows]
+    bought = columns["bought_wh"][rows]
+    utility = columns["imported_wh"][rows]
+    from_utility_nano = -columns["utility_nano"][rows][utility > 0].sum()
+    return (
+        int(bought.sum() + utility.sum()),
+        int(columns["discharged_wh"][rows].sum()),
+        int(paid[bought > 0].sum() + from_utility_nano),
+    )
+
+
+def _price_between(start: time, end: time) -> Callable[[Results], str]:
+    def shown(results: Results) -> str:
+        positions = between(results.slots["slot"], results.info.time_zone, start, end)
+        return shown_price(mean_price(results, positions))
+
+    return shown
+
+
+def _shown_bills(bills: Sequence[Mapping[str, int]], member: str) -> list[str]:
+    return [shown_money(each[member]) if member in each else NONE for each in bills]
+
+
+_INDICATORS: tuple[tuple[str, Callable[[Results], str]], ...] = (
+    ("self-sufficiency", lambda run: shown_share(supply(run).self_sufficiency)),
+    ("self-consumption", lambda run: shown_share(supply(run).self_consumption)),
+    ("consumption", lambda run: shown_energy(supply(run).consumption_wh)),
+    ("generation", lambda run: shown_energy(supply(run).generation_wh)),
+    ("imported at the connection", lambda run: shown_energy(supply(run).imported_wh)),
+    ("exported at the connection", lambda run: shown_energy(supply(run).exported_wh)),
+    ("lost in storages", lambda run: shown_energy(supply(run).lost_wh)),
+    ("highest import", lambda run: shown_power(peaks(run).import_w)),
+    ("highest export", lambda run: shown_power(peaks(run).export_w)),
+    ("traded between members", lambda run: shown_energy(int(run.slots["traded_wh"].sum()))),
+    ("mean price inside", lambda run: shown_price(mean_price(run))),
+    ("mean price inside, 08:30 to 17:15", _price_between(*SUNNY)),
+    ("mean price inside, 17:30 to 21:00", _price_between(*EVENING)),
+    ("all bills together", lambda run: shown_money(sum(bills_nano(run)))),
+)
