@@ -138,16 +138,31 @@ class World:
         return self.act("operator", "commit_book", self.market, slot, bytes(32), size)
 
     def settle_data(
-        self, fills: list[FilledOrder], price: int = 150_000, *, slot: int = SLOT, sort: bool = True
+        self,
+        fills: list[FilledOrder],
+        price: int = 150_000,
+        *,
+        slot: int = SLOT,
+        sort: bool = True,
+        more: bool = False,
+        approvals: Sequence[bytes] = (),
     ) -> bytes:
         if sort:
             fills = sorted(fills, key=lambda fill: fill.signed.hash)
-        return settle_calldata(self.exchange.interface.selector("settle"), self.market, slot, price, fills)
+        selector = self.exchange.interface.selector("settle")
+        return settle_calldata(selector, self.market, slot, price, fills, more=more, approvals=approvals)
 
     def settle(
-        self, fills: list[FilledOrder], price: int = 150_000, *, slot: int = SLOT, sort: bool = True
+        self,
+        fills: list[FilledOrder],
+        price: int = 150_000,
+        *,
+        slot: int = SLOT,
+        sort: bool = True,
+        more: bool = False,
+        approvals: Sequence[bytes] = (),
     ) -> Receipt:
-        data = self.settle_data(fills, price, slot=slot, sort=sort)
+        data = self.settle_data(fills, price, slot=slot, sort=sort, more=more, approvals=approvals)
         return transact(self.exchange, self.keys["operator"], data)
 
     def deliver(self, readings: list[MemberReading], *, slot: int = SLOT, sort: bool = True) -> Receipt:

@@ -8,6 +8,7 @@ from web3 import Web3
 
 from ledger.abi import Contract, interface
 from ledger.chain import CallRevertedError, Log
+from contracts.artifacts import CONTRACTS
 from tests.world import MARKET, SLOT, World
 
 EXCHANGE = interface("exchange")
@@ -28,7 +29,7 @@ def checksummed(value: object) -> object:
     return Web3.to_checksum_address(value) if isinstance(value, bytes) and len(value) == 20 else value
 
 
-@pytest.mark.parametrize("name", ["credit", "exchange", "energy", "certificates"])
+@pytest.mark.parametrize("name", CONTRACTS)
 def test_selectors_and_topics_are_what_eth_utils_makes(name: str) -> None:
     ours = interface(name)
     for entry in ours.artifact.abi:
@@ -112,14 +113,14 @@ def test_a_view_is_read_as_of_a_block(world: World) -> None:
     before = world.chain.head().number
     world.act(world.members[0], "cancel_all")
     account = world.members[0].address
-    assert world.exchange.read("account_of", account)["epoch"] == 1
-    assert world.exchange.read("account_of", account, block_number=before)["epoch"] == 0
+    assert world.read("account_of", account)["epoch"] == 1
+    assert world.read("account_of", account, block_number=before)["epoch"] == 0
 
 
 def test_a_refused_view_says_why(world: World) -> None:
     with pytest.raises(CallRevertedError) as caught:
-        world.exchange.read("terms_of", bytes(32))
-    assert caught.value.reason == "exchange: no such market"
+        world.contracts.markets.read("terms_of", bytes(32))
+    assert caught.value.reason == "markets: no such market"
 
 
 def test_several_outputs_come_as_a_tuple(world: World) -> None:

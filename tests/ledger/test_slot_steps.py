@@ -9,9 +9,9 @@ from ledger.allocation import Issuance, Move
 from ledger.batches import FilledOrder, MemberReading
 from ledger.certificates import MAX_ISSUANCES, Certification, TooManyCertificatesError, token_id
 from ledger.chain import CallRevertedError
-from ledger.delivery import MAX_READINGS, Delivery, IncompleteReadingsError, TooManyReadingsError
+from ledger.delivery import Delivery, IncompleteReadingsError
 from ledger.onboarding import Device, Technology, register_device
-from ledger.settlement import MAX_FILLS, Settlement, SlotClosedError, TooManyFillsError
+from ledger.settlement import MAX_FILLS, Settlement, SlotClosedError, TooManyFillsError, in_order
 from ledger.steps import Stepper
 from tests.ledger.journal import MemoryJournal
 from tests.world import MARKET, SLOT, TERMS, World
@@ -36,7 +36,7 @@ def settlement(world: World, stepper: Stepper) -> Settlement:
 
 @pytest.fixture
 def delivery(world: World, stepper: Stepper) -> Delivery:
-    return Delivery(world.exchange, MARKET, world.keys["meter_authority"], stepper)
+    return Delivery(world.contracts, MARKET, world.keys["meter_authority"], stepper)
 
 
 @pytest.fixture
@@ -148,12 +148,73 @@ def test_a_delivery_that_misses_a_member_is_not_sent(
     assert world.exchange.read("delivered_members", MARKET, SLOT) == 0
 
 
-def test_batches_have_limits(world: World, settlement: Settlement, delivery: Delivery) -> None:
-    fill, reading = pair(world)[0], readings(world)[0]
+def test_settlements_have_limits(world: World, settlement: Settlement) -> None:
     with pytest.raises(TooManyFillsError, match=f"{MAX_FILLS + 1} filled orders: at most {MAX_FILLS}"):
-        settlement.settle(SLOT, PRICE, [fill] * (MAX_FILLS + 1))
-    with pytest.raises(TooManyReadingsError, match=f"{MAX_READINGS + 1} readings: at most {MAX_READINGS}"):
-        delivery.deliver(SLOT, [reading] * (MAX_READINGS + 1))
+        settlement.settle(SLOT, PRICE, pair(world)[:1] * (MAX_FILLS + 1))
+
+
+@pytest.fixture
+def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three fills or readings a transaction, to see chunks without thousands of orders."""
+    monkeypatch.setattr("ledger.settlement.FILLS_PER_TRANSACTION", 3)
+    monkeypatch.setattr("ledger.delivery.READINGS_PER_TRANSACTION", 3)
+
+
+def many(world: World) -> list[FilledOrder]:
+    """Seven fills: member 0 buys 10 Wh six times, member 1 sells them."""
+    bids = [FilledOrder(world.bid(0, 10, PRICE), 10) for _ in range(6)]
+    return [*bids, FilledOrder(world.offer(1, 60, PRICE), 60)]
+
+
+@pytest.mark.usefixtures("small_transactions")
+def test_a_large_slot_is_settled_and_delivered_in_chunks(
+    world: World, settlement: Settlement, delivery: Delivery, journal: MemoryJournal
+) -> None:
+    fills = many(world)
+    world.close_gate()
+    for _ in range(2):
+        settlement.commit_book(SLOT, sorted(fill.signed.hash for fill in fills))
+        settlement.settle(SLOT, PRICE, fills)
+    world.at(SLOT + 900)
+    for _ in range(2):
+        delivery.deliver(SLOT, readings(world))
+    assert slot_state(world) == 2
+    steps = [intent.step for intent in journal.intents]
+    assert steps == ["commit", "settle-0", "settle-1", "settle", "deliver-0", "deliver"]
+
+
+@pytest.mark.usefixtures("small_transactions")
+def test_a_half_settled_slot_goes_on_where_it_stopped(
+    world: World, settlement: Settlement, journal: MemoryJournal
+) -> None:
+    fills = in_order(many(world))
+    world.close_gate()
+    settlement.commit_book(SLOT, [fill.signed.hash for fill in fills])
+    world.settle(fills[:3], PRICE, more=True)  # by another program, with the same key
+    settlement.settle(SLOT, PRICE, fills)
+    assert slot_state(world) == 1
+    assert [intent.step for intent in journal.intents] == ["commit", "settle-0", "settle-1", "settle"]
+    assert world.exchange.read("position_of", world.members[0].address, SLOT) == 60
+
+
+@pytest.mark.usefixtures("small_transactions")
+def test_a_half_settled_slot_is_unwound_when_its_time_is_over(
+    world: World, settlement: Settlement, journal: MemoryJournal
+) -> None:
+    fills = in_order(many(world))
+    accounts = [world.members[member].address for member in (0, 1)]
+    before = [world.balance(account) for account in accounts]
+    world.close_gate()
+    settlement.commit_book(SLOT, [fill.signed.hash for fill in fills])
+    for chunk in (fills[:3], fills[3:6]):
+        world.settle(chunk, PRICE, more=True)
+    assert [world.balance(account) for account in accounts] != before
+    world.at(SLOT + TERMS.settle_within_s + 1)
+    for _ in range(2):
+        settlement.void(SLOT)
+    assert slot_state(world) == 3
+    assert [world.balance(account) for account in accounts] == before
+    assert [intent.step for intent in journal.intents] == ["commit", "void", "unwind-1", "unwind-0"]
 
 
 def test_certifications_have_limits(world: World, certification: Certification) -> None:

@@ -11,29 +11,29 @@ from tests.world import World
 
 def ask(world: World) -> bytes:
     """A call that a member may make any number of times."""
-    return world.exchange.interface.call("request_withdrawal", 1)
+    return world.contracts.escrow.interface.call("request_withdrawal", 1)
 
 
 def cancel(world: World) -> bytes:
-    return world.exchange.interface.call("cancel_all")
+    return world.contracts.escrow.interface.call("cancel_all")
 
 
 def test_a_transaction_has_the_keys_next_nonce_and_its_own_hash(world: World) -> None:
     member = world.members[0]
     for _ in range(2):
         expected = world.chain.nonce(member.address)
-        transaction = build(world.chain, member, to=world.exchange.address, data=ask(world))
+        transaction = build(world.chain, member, to=world.contracts.escrow.address, data=ask(world))
         assert (transaction.nonce, transaction.hash) == (expected, keccak(transaction.raw))
         assert world.chain.send(transaction.raw) == transaction.hash
         sent = world.chain.transaction(transaction.hash)
         assert sent is not None
-        assert (sent.sender, sent.nonce, sent.to) == (member.address, expected, world.exchange.address)
+        assert (sent.sender, sent.nonce, sent.to) == (member.address, expected, world.contracts.escrow.address)
 
 
 def test_a_nonce_may_be_given(world: World) -> None:
     member = world.members[0]
     nonce = world.chain.nonce(member.address) + 1
-    later = build(world.chain, member, to=world.exchange.address, data=ask(world), nonce=nonce)
+    later = build(world.chain, member, to=world.contracts.escrow.address, data=ask(world), nonce=nonce)
     with pytest.raises(TransactionRefusedError, match="nonce too high"):
         world.chain.send(later.raw)
     world.act(member, "request_withdrawal", 1)
@@ -41,23 +41,23 @@ def test_a_nonce_may_be_given(world: World) -> None:
 
 
 def test_the_same_transaction_happens_once(world: World) -> None:
-    transaction = build(world.chain, world.members[0], to=world.exchange.address, data=cancel(world))
+    transaction = build(world.chain, world.members[0], to=world.contracts.escrow.address, data=cancel(world))
     world.chain.send(transaction.raw)
     with pytest.raises(TransactionRefusedError, match="already known"):
         world.chain.send(transaction.raw)
-    assert world.exchange.read("account_of", world.members[0].address)["epoch"] == 1
+    assert world.read("account_of", world.members[0].address)["epoch"] == 1
 
 
 def test_what_would_revert_is_not_built(world: World) -> None:
-    with pytest.raises(CallRevertedError, match="exchange: not a member"):
-        build(world.chain, world.strangers[0], to=world.exchange.address, data=cancel(world))
+    with pytest.raises(CallRevertedError, match="escrow: not a member"):
+        build(world.chain, world.strangers[0], to=world.contracts.escrow.address, data=cancel(world))
 
 
 def test_gas_and_fees_leave_room_for_change(world: World) -> None:
     member = world.members[0]
     world.act(member, "request_withdrawal", 1)  # the first one, in a fresh word, costs more
     used = world.act(member, "request_withdrawal", 1).gas_used
-    transaction = build(world.chain, member, to=world.exchange.address, data=ask(world))
+    transaction = build(world.chain, member, to=world.contracts.escrow.address, data=ask(world))
     world.chain.send(transaction.raw)
     sent = world.chain.transaction(transaction.hash)
     assert sent is not None
@@ -70,9 +70,9 @@ def test_a_mined_failure_is_an_error(world: World) -> None:
     member = world.members[0]
     world.act(member, "request_withdrawal", 1)
     world.time.now += 7_200
-    data = world.exchange.interface.call("withdraw")
-    once = build(world.chain, member, to=world.exchange.address, data=data)
-    twice = build(world.chain, member, to=world.exchange.address, data=data, nonce=once.nonce + 1)
+    data = world.contracts.escrow.interface.call("withdraw")
+    once = build(world.chain, member, to=world.contracts.escrow.address, data=data)
+    twice = build(world.chain, member, to=world.contracts.escrow.address, data=data, nonce=once.nonce + 1)
     confirmed(world.chain, once.raw)
     with pytest.raises(DeploymentError, match="reverted"):
         confirmed(world.chain, twice.raw)
@@ -84,5 +84,5 @@ def test_patience_ends(world: World) -> None:
 
 
 def test_a_call_is_sent_and_waited_for(world: World) -> None:
-    receipt = transact(world.exchange, world.members[0], cancel(world))
+    receipt = transact(world.contracts.escrow, world.members[0], cancel(world))
     assert receipt == world.chain.receipt(receipt.transaction_hash)

@@ -31,6 +31,7 @@ TERMS = Market(
     gate_lead_s=300,
     settle_within_s=86_400,
     uniform_price=True,
+    grid_limits=False,
 )
 LIMITS = Limits(quantity_wh=100_000, horizon_s=2 * 86_400)
 START = SLOT - 3_600
@@ -48,6 +49,9 @@ class Ledger:
 
     def state(self, account: bytes) -> AccountState:
         return self.states.get(account, NOBODY)
+
+    def epoch_holds(self, account: bytes, slot: int, epoch: int) -> bool:
+        return epoch == self.state(account).epoch
 
     def tariff(self, slot: int) -> Tariff:
         return TARIFF
