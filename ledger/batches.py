@@ -79,7 +79,16 @@ def unwind_calldata(selector: bytes, market: bytes, slot: int, fills: Sequence[F
 
 def posted_words(signed: SignedOrder) -> dict[str, int]:
     """An order as `post_order` and the challenges take it: as in a settlement, with no fill and no amount."""
-    words = _fill_words(FilledOrder(signed, 0))
+    return words_of(FilledOrder(signed, 0))
+
+
+def words_of(fill: FilledOrder) -> dict[str, int]:
+    """A filled order's four words by name: the inverse of `unpack_fill`.
+
+    Raises:
+        BatchFieldError: the fill does not fit 32 bits, or the amount 63.
+    """
+    words = _fill_words(fill)
     names = ("who", "terms", "r", "s")
     return {name: int.from_bytes(words[32 * i : 32 * i + 32], "big") for i, name in enumerate(names)}
 

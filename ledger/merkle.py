@@ -25,10 +25,54 @@ def commitment(tree_root: bytes, size: int) -> bytes:
     return keccak(tree_root + size.to_bytes(32, "big"))
 
 
-def _subtree(nodes: Sequence[bytes]) -> bytes:
-    # Level by level, an odd node at the end moving up unchanged: the same tree as the RFC's recursion by the
-    # largest power of two, without its recursion.
+def path(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """The hashes that lead from a leaf to the root, from the bottom up (RFC 9162, section 2.1.3.1).
+
+    Raises:
+        IndexError: there is no such leaf.
+    """
+    if not 0 <= index < len(leaves):
+        raise IndexError(f"leaf {index} of {len(leaves)}: must be 0 to {len(leaves) - 1}")
+    siblings = []
+    nodes: Sequence[bytes] = [keccak(_LEAF + leaf) for leaf in leaves]
     while len(nodes) > 1:
-        paired = [keccak(_NODE + nodes[i] + nodes[i + 1]) for i in range(0, len(nodes) - 1, 2)]
-        nodes = paired + list(nodes[len(nodes) - len(nodes) % 2 :])
+        sibling = index ^ 1
+        # The odd node at the end has none, and moves up.
+        if sibling < len(nodes):
+            siblings.append(nodes[sibling])
+        nodes, index = _level_above(nodes), index // 2
+    return siblings
+
+
+def root_by_path(leaf: bytes, index: int, size: int, siblings: Sequence[bytes]) -> bytes | None:
+    """The root of the tree of `size` leaves that has this leaf at `index`, if these are the hashes on its way.
+
+    Returns:
+        None if the way of such a leaf has another length. `contracts/challenges.vy` computes the same.
+    """
+    if not 0 <= index < size:
+        return None
+    remaining = list(reversed(siblings))
+    node = keccak(_LEAF + leaf)
+    last = size - 1
+    while last > 0:
+        if index % 2 == 1 or index < last:
+            if not remaining:
+                return None
+            sibling = remaining.pop()
+            node = keccak(_NODE + sibling + node) if index % 2 == 1 else keccak(_NODE + node + sibling)
+        index, last = index // 2, last // 2
+    return None if remaining else node
+
+
+def _subtree(nodes: Sequence[bytes]) -> bytes:
+    while len(nodes) > 1:
+        nodes = _level_above(nodes)
     return nodes[0]
+
+
+def _level_above(nodes: Sequence[bytes]) -> list[bytes]:
+    # An odd node at the end moves up unchanged: the same tree as the RFC's recursion by the largest power of two,
+    # without its recursion.
+    paired = [keccak(_NODE + nodes[i] + nodes[i + 1]) for i in range(0, len(nodes) - 1, 2)]
+    return paired + list(nodes[len(nodes) - len(nodes) % 2 :])
