@@ -60,9 +60,8 @@ def settle_calldata(
 ) -> bytes:
     """Calldata of `settle`; the caller puts the fills in ascending order of their hashes.
 
-    Args:
-        more: whether further chunks of the slot follow.
-        approvals: the validators' 65-byte signatures, in ascending order of their addresses.
+    `more` says whether further chunks of the slot follow; `approvals` are the validators' 65-byte signatures, in
+    ascending order of their addresses.
 
     Raises:
         BatchFieldError: a fill does not fit 32 bits, or an amount 63.

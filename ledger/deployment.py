@@ -90,7 +90,7 @@ def deploy(
     *,
     withdrawal_notice_s: int = WITHDRAWAL_NOTICE_S,
     certificate_lifetime_s: int = CERTIFICATE_LIFETIME_S,
-    challenge_terms: ChallengeTerms = ChallengeTerms(),  # noqa: B008 - frozen
+    challenge_terms: ChallengeTerms = ChallengeTerms(),
 ) -> Contracts:
     """Deploy all contracts, one transaction each. They know one another by addresses computed beforehand.
 
@@ -120,7 +120,7 @@ def deploy(
         transaction = build(chain, deployer, to=None, data=interface(name).creation(*arguments[name]))
         receipt = confirmed(chain, transaction.raw)
         if receipt.contract_address != address[name]:
-            raise DeploymentError(f"{name} is not at 0x{address[name].hex()}: did the deployer send anything else?")
+            raise DeploymentError(f"{name} is not at 0x{address[name].hex()}: the deployer sent something else")
     return attach(chain, address["exchange"])
 
 

@@ -168,9 +168,7 @@ def settlement_hash(
 ) -> bytes:
     """The hash that a validator signs to approve a settlement.
 
-    Args:
-        book: the committed book, see `ledger.merkle.commitment`.
-        fills_hash: see `ledger.batches.fills_hash`.
+    `book` is the committed book, see `ledger.merkle.commitment`; for `fills_hash` see `ledger.batches.fills_hash`.
     """
     return _digest(domain, _SETTLEMENT_TYPE_HASH + market + _word(slot) + book + _word(price) + fills_hash)
 

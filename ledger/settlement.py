@@ -12,8 +12,7 @@ from ledger.steps import Step, Stepper
 from matching.errors import WattbookError
 
 FILLS_PER_TRANSACTION = 1_000
-"""Most filled orders of one transaction: the contract takes 1,024, but then it would be larger than the 128 KiB that
-nodes pass on to one another."""
+"""Most filled orders of one transaction. The contract takes 1,024, but nodes do not pass on more than 128 KiB."""
 
 MAX_FILLS = 16 * FILLS_PER_TRANSACTION
 """Most filled orders of a slot."""
@@ -81,15 +80,11 @@ class Settlement:
         self._run(slot, "commit", "BookCommitted", is_done, calldata)
         return root
 
-    def settle(
-        self, slot: int, price: int, fills: Sequence[FilledOrder], approvals: Sequence[bytes] = ()
-    ) -> None:
+    def settle(self, slot: int, price: int, fills: Sequence[FilledOrder], approvals: Sequence[bytes] = ()) -> None:
         """Settle the slot's filled orders at one price, or with `price` 0 each at its own amount.
 
         More than `FILLS_PER_TRANSACTION` go in chunks; a slot whose first chunks are in goes on from there.
-
-        Args:
-            approvals: signatures of `approval_hash` by the market's validators, by ascending address.
+        `approvals` are signatures of `approval_hash` by the market's validators, by ascending address.
 
         Raises:
             TooManyFillsError: more than `MAX_FILLS`.
@@ -139,22 +134,24 @@ class Settlement:
         selector = self._exchange.interface.selector("settle")
 
         def is_done() -> bool:
-            return self._is_settled(slot) or self._exchange.read("slot_of", self._market, slot)["chunks"] > number
+            chunks: int = self._exchange.read("slot_of", self._market, slot)["chunks"]
+            return self._is_settled(slot) or chunks > number
 
         def calldata() -> bytes:
             return settle_calldata(selector, self._market, slot, price, chunk, more=True)
 
-        self._run(slot, f"settle-{number}", "ChunkSettled", is_done, calldata, number)
+        self._run(slot, f"settle-{number}", "ChunkSettled", is_done, calldata, chunk=number)
 
     def _unwind_chunk(self, slot: int, number: int) -> None:
         def is_done() -> bool:
-            return self._exchange.read("slot_of", self._market, slot)["chunks"] <= number
+            chunks: int = self._exchange.read("slot_of", self._market, slot)["chunks"]
+            return chunks <= number
 
         def calldata() -> bytes:
             fills = settled_chunk(self._exchange, self._market, slot, number)
             return unwind_calldata(self._exchange.interface.selector("unwind"), self._market, slot, fills)
 
-        self._run(slot, f"unwind-{number}", "ChunkUnwound", is_done, calldata, number)
+        self._run(slot, f"unwind-{number}", "ChunkUnwound", is_done, calldata, chunk=number)
 
     def _is_settled(self, slot: int) -> bool:
         # A delivered slot was closed one way or the other; its state no longer tells which.
@@ -176,6 +173,7 @@ class Settlement:
         event: str,
         is_done: Callable[[], bool],
         calldata: Callable[[], bytes],
+        *,
         chunk: int | None = None,
     ) -> None:
         self._stepper.run(

@@ -18,7 +18,6 @@ class Accounts(Protocol):
             ChainUnavailableError: the chain is out of reach.
         """
 
-
     def epoch_holds(self, account: bytes, slot: int, epoch: int) -> bool:
         """Whether the account's orders of this epoch hold for the slot.
 

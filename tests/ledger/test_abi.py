@@ -6,12 +6,13 @@ import pytest
 from eth_utils.abi import event_abi_to_log_topic, function_abi_to_4byte_selector
 from web3 import Web3
 
+from contracts.artifacts import CONTRACTS
 from ledger.abi import Contract, interface
 from ledger.chain import CallRevertedError, Log
-from contracts.artifacts import CONTRACTS
 from tests.world import MARKET, SLOT, World
 
 EXCHANGE = interface("exchange")
+MARKETS = interface("markets")
 TERMS = {
     "operator": b"\x01" * 20,
     "meter_authority": b"\x02" * 20,
@@ -21,6 +22,7 @@ TERMS = {
     "gate_lead_s": 300,
     "settle_within_s": 3_600,
     "uniform_price": True,
+    "grid_limits": False,
 }
 TARIFF = {"retail_price": 3, "feed_in_price": 2, "grid_fee": 1, "from_slot": 0}
 
@@ -40,19 +42,24 @@ def test_selectors_and_topics_are_what_eth_utils_makes(name: str) -> None:
 
 
 def test_calls_with_structs_are_encoded_as_web3_does() -> None:
-    theirs = Web3().eth.contract(abi=EXCHANGE.artifact.abi)
+    theirs = Web3().eth.contract(abi=MARKETS.artifact.abi)
     terms = {name: checksummed(value) for name, value in TERMS.items()}
-    assert "0x" + EXCHANGE.call("open_market", MARKET, TERMS, TARIFF).hex() == theirs.encode_abi(
-        "open_market", [MARKET, tuple(terms.values()), tuple(TARIFF.values())]
+    validators = [b"\x05" * 20, b"\x06" * 20]
+    ours = MARKETS.call("open_market", MARKET, TERMS, TARIFF, validators, 1)
+    assert "0x" + ours.hex() == theirs.encode_abi(
+        "open_market",
+        [MARKET, tuple(terms.values()), tuple(TARIFF.values()), [checksummed(each) for each in validators], 1],
     )
 
 
 def test_a_call_can_be_read_back_with_addresses_as_bytes() -> None:
-    data = EXCHANGE.call("open_market", MARKET, TERMS, TARIFF)
-    assert EXCHANGE.decode_call(data) == ("open_market", {"market": MARKET, "terms": TERMS, "tariff": TARIFF})
+    arguments = {"market": MARKET, "terms": TERMS, "tariff": TARIFF, "validators": [], "approvals_needed": 0}
+    data = MARKETS.call("open_market", *arguments.values())
+    assert MARKETS.decode_call(data) == ("open_market", arguments)
     accounts = [b"\x05" * 20, b"\x06" * 20]
-    data = EXCHANGE.call("register", MARKET, accounts)
-    assert EXCHANGE.decode_call(data) == ("register", {"market": MARKET, "members": accounts})
+    escrow = interface("escrow")
+    data = escrow.call("register", MARKET, accounts)
+    assert escrow.decode_call(data) == ("register", {"market": MARKET, "members": accounts})
 
 
 def test_a_list_of_structs_may_be_given_as_tuples_or_dictionaries() -> None:
@@ -113,8 +120,8 @@ def test_a_view_is_read_as_of_a_block(world: World) -> None:
     before = world.chain.head().number
     world.act(world.members[0], "cancel_all")
     account = world.members[0].address
-    assert world.read("account_of", account)["epoch"] == 1
-    assert world.read("account_of", account, block_number=before)["epoch"] == 0
+    assert world.exchange.read("account_of", account)["epoch"] == 1
+    assert world.exchange.read("account_of", account, block_number=before)["epoch"] == 0
 
 
 def test_a_refused_view_says_why(world: World) -> None:

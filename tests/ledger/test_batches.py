@@ -42,15 +42,27 @@ def words(data: bytes) -> list[dict[str, int]]:
     return found
 
 
-@given(st.lists(fills, max_size=5), st.integers(0, 2**256 - 1), st.integers(0, 2**256 - 1))
+signatures = st.binary(min_size=65, max_size=65)
+
+
+@given(
+    st.lists(fills, max_size=5),
+    st.integers(0, 2**256 - 1),
+    st.integers(0, 2**256 - 1),
+    st.booleans(),
+    st.lists(signatures, max_size=4),
+)
 def test_settlement_calldata_is_what_a_generic_encoder_makes(
-    batch: list[FilledOrder], slot: int, price: int
+    batch: list[FilledOrder], slot: int, price: int, more: bool, approvals: list[bytes]
 ) -> None:
-    data = settle_calldata(EXCHANGE.selector("settle"), MARKET, slot, price, batch)
+    selector = EXCHANGE.selector("settle")
+    data = settle_calldata(selector, MARKET, slot, price, batch, more=more, approvals=approvals)
+    signed = [(each[64], *(int.from_bytes(each[i : i + 32], "big") for i in (0, 32))) for each in approvals]
     rows = [tuple(row.values()) for row in words(data)]
-    types = ["bytes32", "uint256", "uint256", "(uint256,uint256,uint256,uint256)[]"]
-    assert data == EXCHANGE.selector("settle") + encode(types, [MARKET, slot, price, rows])
-    assert data == EXCHANGE.call("settle", MARKET, slot, price, rows)
+    words_of_fill, words_of_signature = "(uint256,uint256,uint256,uint256)[]", "(uint256,uint256,uint256)[]"
+    types = ["bytes32", "uint256", "uint256", words_of_fill, "bool", words_of_signature]
+    assert data == selector + encode(types, [MARKET, slot, price, rows, more, signed])
+    assert data == EXCHANGE.call("settle", MARKET, slot, price, rows, more, signed)
 
 
 @given(st.lists(readings, max_size=5), st.integers(0, 2**256 - 1))
@@ -64,7 +76,7 @@ def test_calldata_is_what_web3_makes() -> None:
     batch = [FilledOrder(signed(1, Side.BID, 100), 90, 5), FilledOrder(signed(2, Side.OFFER, 90), 90)]
     data = settle_calldata(EXCHANGE.selector("settle"), MARKET, SLOT, 150_000, batch)
     rows = [tuple(row.values()) for row in words(data)]
-    assert "0x" + data.hex() == exchange.encode_abi("settle", [MARKET, SLOT, 150_000, rows])
+    assert "0x" + data.hex() == exchange.encode_abi("settle", [MARKET, SLOT, 150_000, rows, False, []])
     read = [MemberReading(b"\x01" * 20, 5, 6)]
     data = deliver_calldata(EXCHANGE.selector("deliver"), MARKET, SLOT, read)
     assert "0x" + data.hex() == exchange.encode_abi("deliver", [MARKET, SLOT, [reading_word(read[0])]])

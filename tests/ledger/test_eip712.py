@@ -31,6 +31,10 @@ from tests.world import ONE_CREDIT, SLOT, World, one_world_for_a_test
 hashes = st.binary(min_size=32, max_size=32)
 addresses = st.binary(min_size=20, max_size=20)
 
+# The most that a position holds, and what it costs at most.
+MOST_WH = 2**23 - 1
+MOST_NANO = 2**55
+
 
 def eth_account_hash(message: dict[str, Any]) -> bytes:
     signable = encode_typed_data(full_message=message)
@@ -137,18 +141,19 @@ def test_the_domain_is_the_one_that_the_exchange_names(world: World) -> None:
 def test_the_contract_recovers_the_account_from_any_signed_order(built_world: World, data: st.DataObject) -> None:
     with one_world_for_a_test(built_world) as world:
         world.commit()
-        world.fund(world.members[0].address, 2**63)
+        world.fund(world.members[0].address, MOST_NANO)
         drawn = data.draw(orders(st.just(world.members[0].address)))
         soon = max(drawn.expires_at, world.time.now + 60)
-        order = replace(drawn, market=world.market, slot=SLOT, epoch=0, expires_at=soon)
+        quantity_wh = min(drawn.quantity_wh, MOST_WH)
+        order = replace(drawn, market=world.market, slot=SLOT, epoch=0, expires_at=soon, quantity_wh=quantity_wh)
         signed = sign_order(world.domain, order, world.members[0])
         make = world.offer if order.side == 0 else world.bid
         if order.side == 1:
-            world.fund(world.members[1].address, 2**63)
+            world.fund(world.members[1].address, MOST_NANO)
         counterpart = make(1, order.quantity_wh, order.price)
         fills = [FilledOrder(each, order.quantity_wh) for each in (signed, counterpart)]
         world.settle(fills, price=order.price)
         position = world.exchange.read("position_of", order.account, order.slot)
         assert position == (-1 if order.side else 1) * order.quantity_wh
-        change = world.balance(order.account) - 1_000 * ONE_CREDIT - 2**63
+        change = world.balance(order.account) - 1_000 * ONE_CREDIT - MOST_NANO
         assert change == -position * order.price

@@ -48,7 +48,7 @@ def test_contracts_land_where_they_were_expected(world: World) -> None:
     nonce = world.chain.nonce(deployer.address)
     contracts = deploy(world.chain, deployer, roles(world), withdrawal_notice_s=7, certificate_lifetime_s=11)
     found = [getattr(contracts, name) for name in NAMES]
-    expected = [contract_address(deployer.address, nonce + offset) for offset in range(4)]
+    expected = [contract_address(deployer.address, nonce + offset) for offset in range(len(NAMES))]
     assert [contract.address for contract in found] == expected
     assert contracts.energy.read("exchange") == contracts.exchange.address
     assert contracts.escrow.read("withdrawal_notice_s") == 7

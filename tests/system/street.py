@@ -85,22 +85,22 @@ class Street:
         self.advance(self.node.market.ends_at(SLOT))
 
     def act(self, member: int, function: str, *arguments: object) -> None:
-        """A member's own transaction to the exchange."""
-        exchange = self.node.contracts.exchange
-        transact(exchange, self.keys[member], exchange.interface.call(function, *arguments))
+        """A member's own transaction to the escrow."""
+        escrow = self.node.contracts.escrow
+        transact(escrow, self.keys[member], escrow.interface.call(function, *arguments))
 
     def fill(self, order: bytes) -> int:
         return self.clients[0].order(order).fill_wh
 
     def position(self, member: int) -> int:
-        return read_position(self.node.contracts.exchange, self.keys[member].address, SLOT)
+        return read_position(self.node.contracts, self.keys[member].address, SLOT)
 
     def paid(self, member: int) -> int:
         """What the settlement itself took from an account, from the chain's state around it."""
         settled = next(r for r in self.node.store.intents(SLOT) if r.intent.step == "settle")
         assert settled.block_number is not None
         before, after = (
-            read_account(self.node.contracts.exchange, self.keys[member].address, block_number=block).balance_nano
+            read_account(self.node.contracts, self.keys[member].address, block_number=block).balance_nano
             for block in (settled.block_number - 1, settled.block_number)
         )
         return before - after

@@ -40,7 +40,7 @@ def test_a_node_that_was_away_too_long_voids_and_everything_is_imbalance(tmp_pat
         found.meter(400, 400)
         found.advance(found.node.market.void_after(SLOT) + 1)
         found.check_audit()
-        buyer = read_account(found.node.contracts.exchange, found.keys[BUYER].address)
+        buyer = read_account(found.node.contracts, found.keys[BUYER].address)
         assert buyer.balance_nano == DEPOSIT - 400 * 220_000  # from the utility, at the retail price
 
 

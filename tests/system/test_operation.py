@@ -52,10 +52,10 @@ def test_a_market_with_keys_of_its_own_starts_and_its_members_get_money(tmp_path
         again = httpx.post(f"{node.url}/v1/deposits", json=payment, headers=headers)
         assert (again.status_code, again.json()["code"]) == (409, "deposit.known")
         assert httpx.post(f"{node.url}/v1/deposits", json=payment).status_code == 401
-        assert read_account(node.contracts.exchange, member.address).balance_nano == 5 * 10**9
+        assert read_account(node.contracts, member.address).balance_nano == 5 * 10**9
         # Enough of the chain's own money to leave without anybody's help.
-        exchange = node.contracts.exchange
-        transact(exchange, member, exchange.interface.call("request_withdrawal", 5 * 10**9))
+        escrow = node.contracts.escrow
+        transact(escrow, member, escrow.interface.call("request_withdrawal", 5 * 10**9))
 
 
 def test_parties_share_no_key(tmp_path: Path) -> None:
@@ -131,13 +131,13 @@ def test_members_can_be_registered_all_at_once(tmp_path: Path) -> None:
         with ThreadPoolExecutor(8) as pool:
             assert set(pool.map(register, range(16))) == {200}
         assert len(found.node.store.members()) == 16
-        assert found.node.contracts.exchange.read("member_count", found.node.market.id) == 16
+        assert found.node.contracts.escrow.read("member_count", found.node.market.id) == 16
 
 
 def test_a_deposit_is_as_large_as_the_member_s_escrow_grows(tmp_path: Path) -> None:
     with street(tmp_path) as found:
         found.node.registration.deposit(found.keys[BUYER].address, 7, "bank 2")
-        assert read_account(found.node.contracts.exchange, found.keys[BUYER].address).balance_nano == DEPOSIT + 7
+        assert read_account(found.node.contracts, found.keys[BUYER].address).balance_nano == DEPOSIT + 7
         with pytest.raises(WattbookError, match="was used for 7 nano-credits"):
             found.node.registration.deposit(found.keys[BUYER].address, 8, "bank 2")
 

@@ -161,15 +161,14 @@ def test_a_store_that_is_no_database_is_reported_without_a_traceback(tmp_path: P
 def test_withdrawals_and_cancellations_of_everything_are_replayed(tmp_path: Path) -> None:
     with street(tmp_path) as found:
         place_a_pair(found)
-        exchange = found.node.contracts.exchange
         found.act(BUYER, "request_withdrawal", 1_000)
         found.act(SELLER_OF_SUN, "cancel_all")
         found.trade_and_deliver(400, 400)
-        now = SLOT + exchange.read("withdrawal_notice_s") + 2_000
+        now = SLOT + found.node.contracts.escrow.read("withdrawal_notice_s") + 2_000
         found.node.clock.advance_to(now)  # type: ignore[attr-defined]
         found.act(BUYER, "withdraw")
         account = found.keys[BUYER].address
         model = audited(found).chain.model.accounts[account]
         assert audited(found).findings == ()
         assert model.withdrawal_nano == 0
-        assert read_account(exchange, account).balance_nano == model.balance_nano
+        assert read_account(found.node.contracts, account).balance_nano == model.balance_nano
