@@ -265,7 +265,7 @@ def cancel_all():
 @external
 def post_order(market: bytes32, slot: uint256, order: orders.Fill):
     """
-    @notice Put a signed order on chain before gate closure. The operator cannot settle the slot without it if it is
+    @notice Put one's signed order on chain before gate closure. The operator cannot settle the slot without it if it is
             strictly better than the price. A bid's cost at its limit is set aside until the slot is closed.
     @param order As in a settlement, with no fill and no amount. It must last until the settlement's deadline.
     """
@@ -284,8 +284,12 @@ def post_order(market: bytes32, slot: uint256, order: orders.Fill):
     digest: bytes32 = orders.digest_of(order, market, slot, staticcall EXCHANGE.domain_separator())
     assert orders.signed_by_account(order, digest), "escrow: signature"
     account: address = orders.account_of(order)
+    # Otherwise whoever has an older order of a member posts that one and keeps the member from posting another.
+    assert msg.sender == account, "escrow: not the account"
     word: uint256 = self._word_of_member(account)
     assert accounts.market_number_of(word) == self._market_number(control), "escrow: not a member"
+    # The utility's account can move to another address, and then its orders can no longer be filled.
+    assert accounts.member_number_of(word) != 0, "escrow: not a member"
     epoch: uint256 = orders.epoch_of(terms)
     assert staticcall EXCHANGE.is_current(account, slot, epoch), "escrow: cancelled"
     count: uint256 = len(self.posted[market][slot])

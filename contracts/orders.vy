@@ -35,6 +35,7 @@ ORDER_TYPE_HASH: constant(bytes32) = keccak256(
 MAX_PREFERENCE: constant(uint256) = 2
 
 MASK_8: constant(uint256) = 2**8 - 1
+MASK_9: constant(uint256) = 2**9 - 1
 MASK_32: constant(uint256) = 2**32 - 1
 MASK_40: constant(uint256) = 2**40 - 1
 MASK_63: constant(uint256) = 2**63 - 1
@@ -100,10 +101,10 @@ def is_posted(terms: uint256) -> bool:
 @pure
 def is_well_formed(fill: Fill) -> bool:
     """
-    @notice Whether the words hold an order that a member can have meant: no stray bits, a quantity that fits a
-            position, a certificate preference that exists.
+    @notice Whether the words hold an order that a member can have meant: no stray bits, a quantity below
+            2**23 Wh, as fits a position, a certificate preference that exists.
     """
-    if (fill.who >> 224) | (fill.terms >> 242) | ((fill.terms >> 31) & 1) != 0:
+    if (fill.who >> 224) | (fill.terms >> 242) | ((fill.terms >> 23) & MASK_9) != 0:
         return False
     return (fill.terms >> 136) & MASK_8 <= MAX_PREFERENCE
 

@@ -56,6 +56,7 @@ class Ledger:
     def deliver(self, slot: int, metered: list[tuple[int, int]]) -> None:
         for account, (consumption_wh, generation_wh) in zip(self.accounts, metered, strict=False):
             contracted = account.positions.get(slot, 0)
+            account.positions[slot] = 0
             imbalance = consumption_wh - generation_wh - contracted
             earned = max(-imbalance, 0) * self.feed_in
             account.balance += earned

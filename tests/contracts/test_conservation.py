@@ -141,7 +141,7 @@ def machine(shared: World) -> type[RuleBasedStateMachine]:
 
         @invariant()
         def the_exchange_holds_what_its_accounts_add_up_to(self) -> None:
-            escrow = self.world.contracts.credit.read("balanceOf", self.world.exchange.address)
+            escrow = self.world.contracts.credit.read("balanceOf", self.world.contracts.escrow.address)
             assert escrow == self.model.escrow == self.held
 
         def teardown(self) -> None:

@@ -135,11 +135,11 @@ def permission(
 
 
 def test_a_member_deposits_by_permit_without_sending_an_approval(world: World) -> None:
-    member, exchange = world.members[0], world.exchange
+    member, escrow = world.members[0], world.contracts.escrow
     credit(world, "treasurer", "mint", member.address, 100)
-    permit = permission(world, member, exchange.address, 100, nonce=0, deadline=world.time.now + 900)
+    permit = permission(world, member, escrow.address, 100, nonce=0, deadline=world.time.now + 900)
     credit(world, world.strangers[0], "permit", *permit)
-    assert world.contracts.credit.read("allowance", member.address, exchange.address) == 100
+    assert world.contracts.credit.read("allowance", member.address, escrow.address) == 100
     before = world.balance(member.address)
     world.act(member, "deposit", member.address, 100)
     assert world.balance(member.address) == before + 100

@@ -78,7 +78,7 @@ def test_delivery_says_how_many_members_and_whether_all(settled: World) -> None:
     receipt = settled.deliver(readings(settled))
     event = settled.exchange.interface.decode_event(receipt.logs[0])
     assert event is not None
-    assert event.arguments == {"market": MARKET, "slot": SLOT, "members": 4, "complete": True}
+    assert event.arguments == {"market": MARKET, "slot": SLOT, "start": 0, "members": 4, "complete": True}
     assert settled.exchange.read("slot_of", MARKET, SLOT)["state"] == 2
 
 
@@ -102,7 +102,7 @@ def test_only_the_meter_authority_delivers(settled: World, who: str) -> None:
 
 def test_nobody_delivers_for_an_unknown_market(settled: World) -> None:
     settled.at(SLOT + TERMS.slot_length_s)
-    with refused("exchange: not the meter authority"):
+    with refused("markets: no tariff"):
         settled.act("meter_authority", "deliver", b"lugano".ljust(32, b"\0"), SLOT, [])
 
 
@@ -186,6 +186,7 @@ def test_a_delivery_may_come_in_parts(settled: World) -> None:
     receipts.append(settled.deliver(everyone[3:]))
     events = [settled.exchange.interface.decode_event(receipt.logs[0]) for receipt in receipts]
     assert [event.arguments["complete"] for event in events if event] == [False, False, True]
+    assert [event.arguments["start"] for event in events if event] == [0, 1, 3]
     assert [event.arguments["members"] for event in events if event] == [1, 2, 1]
     assert settled.exchange.read("slot_of", MARKET, SLOT)["state"] == 2
     assert changes(settled) == [-100 * (PRICE + FEE), 100 * PRICE, -10 * RETAIL, 10 * FEED_IN]
@@ -242,9 +243,9 @@ def test_parts_of_two_slots_do_not_mix(settled: World) -> None:
     settled.deliver(everyone[:1], slot=SLOT + 900)
     settled.deliver(everyone[3:])
     assert settled.exchange.read("slot_of", MARKET, SLOT)["state"] == 2
-    assert settled.exchange.read("slot_state", MARKET, SLOT + 900) == 1
+    assert settled.exchange.read("slot_of", MARKET, SLOT + 900)["state"] == 1
     settled.deliver(everyone[1:], slot=SLOT + 900)
-    assert settled.exchange.read("slot_state", MARKET, SLOT + 900) == 2
+    assert settled.exchange.read("slot_of", MARKET, SLOT + 900)["state"] == 2
 
 
 # --------------------------------------------------------------------------------------- the utility
@@ -311,6 +312,6 @@ def test_a_voided_slot_is_delivered_in_parts_too(world: World) -> None:
 
 def test_no_credit_appears_or_disappears(settled: World) -> None:
     settled.deliver(readings(settled, (150, 20), (30, 60), (5, 0), (0, 9)))
-    held = settled.contracts.credit.read("balanceOf", settled.exchange.address)
+    held = settled.contracts.credit.read("balanceOf", settled.contracts.escrow.address)
     assert sum(changes(settled)) + utility_change(settled) == 0
     assert held == 5 * ESCROW

@@ -28,10 +28,13 @@ def test_buyers_hold_tokens_and_sellers_owe_energy(traded: World) -> None:
     assert column(traded, "obligation_of") == [0, 60, 40, 0]
 
 
-def test_tokens_and_obligations_end_with_delivery(traded: World) -> None:
+def test_each_members_tokens_and_obligations_end_with_its_delivery(traded: World) -> None:
     readings = sorted((MemberReading(key.address, 0, 0) for key in traded.members), key=lambda r: r.account)
     traded.deliver(readings[:2])
-    assert column(traded, "balanceOf") == [100, 0, 0, 0]  # until the delivery is complete
+    done = {reading.account for reading in readings[:2]}
+    pending = [key.address not in done for key in traded.members]
+    assert column(traded, "balanceOf") == [100 * pending[0], 0, 0, 0]
+    assert column(traded, "obligation_of") == [0, 60 * pending[1], 40 * pending[2], 0]
     traded.deliver(readings[2:])
     assert column(traded, "balanceOf") == column(traded, "obligation_of") == [0] * 4
 

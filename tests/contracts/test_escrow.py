@@ -6,12 +6,15 @@ import pytest
 
 from ledger.abi import Contract, interface
 from ledger.batches import FilledOrder, MemberReading
-from ledger.deployment import confirmed
+from ledger.chain import Receipt
+from ledger.deployment import Roles, confirmed, contract_address, open_market
+from ledger.keys import Key
 from ledger.transactions import build
 from tests.contracts.sources import deployed
-from tests.world import MARKET, ONE_CREDIT, SLOT, TARIFF, TERMS, World, refused
+from tests.world import MARKET, ONE_CREDIT, ROLE_NAMES, SLOT, TARIFF, TERMS, World, refused
 
 NOTICE_S = 3_600
+UTILITY = 3  # the role's number
 ESCROW = 1_000 * ONE_CREDIT
 LEAST_DEBT = -ESCROW % TARIFF.retail_price  # what the last Wh costs beyond the escrow
 
@@ -43,23 +46,23 @@ def deliver_consumption(world: World, slot: int, consumption_wh: dict[int, int])
 
 def test_a_deposit_moves_credits_into_the_members_escrow(world: World) -> None:
     account = world.members[0].address
-    held = tokens(world, world.exchange.address)
+    held = tokens(world, world.contracts.escrow.address)
     world.fund(account, 7)
     assert world.balance(account) == ESCROW + 7
-    assert tokens(world, world.exchange.address) == held + 7
+    assert tokens(world, world.contracts.escrow.address) == held + 7
 
 
 def test_anyone_may_pay_in_for_a_member_from_its_own_credits(world: World) -> None:
     payer = world.strangers[0]
     world.send("treasurer", world.contracts.credit, "mint", payer.address, 10)
-    world.send(payer, world.contracts.credit, "approve", world.exchange.address, 10)
+    world.send(payer, world.contracts.credit, "approve", world.contracts.escrow.address, 10)
     world.act(payer, "deposit", world.members[0].address, 4)
     assert tokens(world, payer.address) == 6
     assert world.balance(world.members[0].address) == ESCROW + 4
 
 
 def test_a_stranger_has_no_escrow(world: World) -> None:
-    with refused("exchange: not a member"):
+    with refused("escrow: not a member"):
         world.fund(world.strangers[0].address, 1)
 
 
@@ -72,7 +75,7 @@ def test_a_deposit_needs_the_payers_allowance_and_credits(world: World) -> None:
     payer, account = world.strangers[0], world.members[0].address
     with refused("erc20: insufficient allowance"):
         world.act(payer, "deposit", account, 1)
-    world.send(payer, world.contracts.credit, "approve", world.exchange.address, 1)
+    world.send(payer, world.contracts.credit, "approve", world.contracts.escrow.address, 1)
     with refused("erc20: transfer amount exceeds balance"):
         world.act(payer, "deposit", account, 1)
     assert world.balance(account) == ESCROW
@@ -81,8 +84,8 @@ def test_a_deposit_needs_the_payers_allowance_and_credits(world: World) -> None:
 def test_a_balance_that_does_not_fit_the_account_word_is_refused(world: World) -> None:
     account = world.members[0].address
     before = world.read("account_of", account)
-    world.fund(account, 2**88 - 1 - ESCROW)
-    assert world.read("account_of", account) == before | {"balance": 2**88 - 1}
+    world.fund(account, 2**60 - 1 - ESCROW)
+    assert world.read("account_of", account) == before | {"balance": 2**60 - 1}
     with refused("account: balance"):
         world.fund(account, 1)
 
@@ -204,7 +207,7 @@ def test_a_withdrawal_says_what_was_paid(world: World) -> None:
     asked = world.act(member, "request_withdrawal", 100)
     world.time.now += NOTICE_S
     paid = world.act(member, "withdraw")
-    decode = world.exchange.interface.decode_event
+    decode = world.contracts.escrow.interface.decode_event
     first, second = (decode(receipt.logs[0]) for receipt in (asked, paid))
     assert first is not None
     assert second is not None
@@ -249,7 +252,7 @@ def test_a_debt_is_paid_before_anything_is_withdrawn(world: World) -> None:
     assert (world.balance(member.address), world.debt(member.address)) == (0, 0)
     assert tokens(world, member.address) == 10
     assert world.balance(utility) == 2 * ESCROW + debt
-    event = world.exchange.interface.decode_event(receipt.logs[0])
+    event = world.contracts.escrow.interface.decode_event(receipt.logs[0])
     assert event is not None
     assert event.arguments == {"account": member.address, "amount": 10, "debt_paid": debt}
 
@@ -305,8 +308,8 @@ def test_a_debt_that_does_not_fit_the_account_word_is_refused(world: World) -> N
     slot = SLOT + 9 * 86_400  # as far ahead as a tariff must be announced
     costly = {"retail_price": 2**30, "feed_in_price": 0, "grid_fee": 0, "from_slot": slot}
     world.act("utility", "set_tariff", MARKET, costly)
-    deliver_consumption(world, slot, {0: 2**26})
-    assert world.debt(world.members[0].address) == 2**56 - ESCROW
+    deliver_consumption(world, slot, {0: 2**22})
+    assert world.debt(world.members[0].address) == 2**52 - ESCROW
     with refused("account: debt"):
         deliver_consumption(world, slot + 900, {0: ESCROW // 2**30 + 1})
     nothing_metered = [MemberReading(key.address, 0, 0) for key in world.members]
@@ -324,7 +327,7 @@ def test_raising_the_epoch_changes_nothing_else_of_an_account(world: World) -> N
     # The gate of SLOT closes in this very second.
     raised = {"epoch": 1, "epoch_from_slot": SLOT + 900}
     assert world.read("account_of", member.address) == before | raised
-    event = world.exchange.interface.decode_event(receipt.logs[0])
+    event = world.contracts.escrow.interface.decode_event(receipt.logs[0])
     assert event is not None
     assert event.arguments == {"account": member.address, "epoch": 1, "from_slot": SLOT + 900}
 
@@ -348,14 +351,135 @@ def test_orders_are_cancelled_once_a_slot(world: World) -> None:
     assert (state["epoch"], state["epoch_from_slot"]) == (2, SLOT + 1_800)
 
 
+def test_each_cancellation_holds_from_its_own_slot_on(world: World) -> None:
+    account = world.members[0]
+    for number in (0, 1, 4):
+        world.at(SLOT + 900 * number - TERMS.gate_lead_s)
+        world.act(account, "cancel_all")  # for the slots after SLOT + 900 * number
+    held = [
+        [epoch for epoch in range(5) if world.read("is_current", account.address, SLOT + 900 * number, epoch)]
+        for number in range(8)
+    ]
+    assert held == [[0], [1], [2], [2], [2], [3], [3], [3]]
+    assert world.read("is_current", world.members[1].address, SLOT, 0)
+
+
 def test_a_stranger_has_no_orders_to_cancel(world: World) -> None:
-    with refused("exchange: not a member"):
+    with refused("escrow: not a member"):
         world.act(world.strangers[0], "cancel_all")
 
 
 @pytest.mark.parametrize("function", ["account_of", "withdrawals"])
 def test_a_stranger_has_an_empty_account(world: World, function: str) -> None:
     assert set(world.read(function, world.strangers[0].address).values()) == {0}
+
+
+# ----------------------------------------------------------------------------------- the utility's account
+
+
+def hand_over(world: World, to: Key) -> Receipt:
+    world.act("utility", "offer_role", MARKET, UTILITY, to.address)
+    return world.act(to, "accept_role", MARKET, UTILITY)
+
+
+@pytest.fixture
+def moved(world: World) -> World:
+    """The utility's role went to the first stranger."""
+    hand_over(world, world.strangers[0])
+    return world
+
+
+def test_a_utilitys_account_moves_with_its_role(world: World) -> None:
+    former, utility = world.keys["utility"].address, world.strangers[0]
+    before = world.read("account_of", former)
+    receipt = hand_over(world, utility)
+    assert world.read("account_of", utility.address) == before
+    assert set(world.read("account_of", former).values()) == {0}
+    events = [world.contracts.escrow.interface.decode_event(log) for log in receipt.logs]
+    assert [(event.name, event.arguments) for event in events if event] == [
+        ("UtilityMoved", {"market": MARKET, "former": former, "utility": utility.address})
+    ]
+
+
+def test_a_former_utility_withdraws_nothing_and_its_successor_everything(world: World) -> None:
+    former, utility = world.keys["utility"], world.strangers[0]
+    world.act(former, "request_withdrawal", ESCROW)
+    world.time.now += NOTICE_S + 60
+    hand_over(world, utility)
+    with refused("escrow: nothing requested"):
+        world.act(former, "withdraw")
+    with refused("escrow: more than the balance"):
+        world.act(former, "request_withdrawal", 1)
+    with refused("escrow: nothing requested"):
+        world.act(utility, "withdraw")
+    world.act(utility, "request_withdrawal", ESCROW)
+    world.time.now += NOTICE_S + 60
+    world.act(utility, "withdraw")
+    assert (tokens(world, former.address), tokens(world, utility.address)) == (0, ESCROW)
+
+
+def test_a_successor_is_paid_and_pays_what_the_utility_would(moved: World) -> None:
+    moved.commit()
+    moved.settle([])
+    metered = [(10, 0), (0, 4), (0, 0), (0, 0)]
+    moved.deliver([MemberReading(key.address, *wh) for key, wh in zip(moved.members, metered, strict=True)])
+    earned = 10 * TARIFF.retail_price - 4 * TARIFF.feed_in_price
+    assert moved.balance(moved.strangers[0].address) == ESCROW + earned
+
+
+def test_debts_are_paid_to_the_successor(world: World) -> None:
+    member, successor = world.members[0], world.strangers[0]
+    run_into_debt(world, 0, LEAST_DEBT)
+    hand_over(world, successor)
+    debt = world.debt(member.address)
+    world.fund(member.address, debt)
+    world.act(member, "request_withdrawal", 1)
+    world.time.now += 2 * NOTICE_S
+    world.act(member, "withdraw")
+    assert world.balance(successor.address) == 2 * ESCROW + debt
+
+
+def test_a_former_utility_has_no_account_and_may_become_a_member(moved: World) -> None:
+    former = moved.keys["utility"].address
+    with refused("escrow: not a member"):
+        moved.fund(former, 1)
+    moved.act("registrar", "register", MARKET, [former])
+    assert moved.read("account_of", former)["member_number"] == len(moved.members) + 1
+
+
+def test_a_member_does_not_become_the_utility(world: World) -> None:
+    with refused("escrow: already a member"):
+        hand_over(world, world.members[0])
+    assert world.read("holder_of", MARKET, UTILITY) == world.keys["utility"].address
+
+
+def test_a_utility_does_not_take_over_from_itself(world: World) -> None:
+    with refused("escrow: already a member"):
+        hand_over(world, world.keys["utility"])
+    assert world.balance(world.keys["utility"].address) == ESCROW
+
+
+def test_an_account_does_not_move_while_a_slot_is_unfinished(world: World) -> None:
+    world.commit()
+    bid, offer = sorted(
+        (FilledOrder(world.bid(0, 5, 150_000), 5), FilledOrder(world.offer(1, 5, 150_000), 5)),
+        key=lambda fill: fill.signed.hash,
+    )
+    world.settle([bid], more=True)
+    with refused("escrow: a slot is unfinished"):
+        hand_over(world, world.strangers[0])
+    world.settle([offer])
+    world.act(world.strangers[0], "accept_role", MARKET, UTILITY)
+    assert world.balance(world.strangers[0].address) == ESCROW
+
+
+@pytest.mark.parametrize("who", ["owner", "operator", "registrar", "utility", "deployer"])
+def test_only_the_markets_open_and_move_utilities_accounts(world: World, who: str) -> None:
+    own, other = world.keys["utility"].address, world.strangers[0].address
+    with refused("escrow: not the markets"):
+        world.act(who, "open_utility_account", MARKET, other)
+    with refused("escrow: not the markets"):
+        world.act(who, "move_utility_account", MARKET, own, other)
 
 
 # --------------------------------------------------------------------------------------- a lying token
@@ -382,17 +506,26 @@ def transferFrom(owner: address, to: address, amount: uint256) -> bool:
 
 @pytest.fixture
 def lying(world: World) -> World:
-    """A world whose exchange was deployed on a token that only says whether it transferred."""
+    """A world whose contracts were deployed on a token that only says whether it transferred."""
     key = world.strangers[0]
     token = deployed(world.chain, key, LYING_TOKEN)
-    owner = world.keys["owner"].address
-    data = interface("exchange").creation(owner, token.address, bytes(20), bytes(20), NOTICE_S)
-    address = confirmed(world.chain, build(world.chain, key, to=None, data=data).raw).contract_address
-    assert address is not None
-    exchange = Contract(world.chain, address, interface("exchange"))
-    lying = replace(world, contracts=replace(world.contracts, exchange=exchange, credit=token))
-    terms = world.read("terms_of", MARKET)
-    lying.act("owner", "open_market", MARKET, terms, world.read("tariff_at", MARKET, 0))
+    nonce = world.chain.nonce(key.address)
+    exchange, escrow, markets = (contract_address(key.address, nonce + place) for place in range(3))
+    owner, elsewhere = world.keys["owner"].address, world.contracts.challenges.address
+    arguments = {
+        "exchange": (escrow, markets),
+        "escrow": (token.address, exchange, markets, NOTICE_S),
+        "markets": (owner, exchange, escrow, bytes(20), bytes(20), elsewhere),
+    }
+    found = {"credit": token}
+    for name, values in arguments.items():
+        data = interface(name).creation(*values)
+        address = confirmed(world.chain, build(world.chain, key, to=None, data=data).raw).contract_address
+        assert address is not None
+        found[name] = Contract(world.chain, address, interface(name))
+    lying = replace(world, contracts=replace(world.contracts, **found))
+    roles = Roles(**{name: world.keys[name].address for name in ROLE_NAMES})
+    open_market(lying.contracts, world.keys["owner"], MARKET, roles=roles, terms=TERMS, tariff=TARIFF)
     lying.act("registrar", "register", MARKET, [world.members[0].address])
     return lying
 

@@ -61,12 +61,12 @@ def test_every_certificate_preference_is_covered_by_the_signature(
 @pytest.mark.parametrize("who", ["owner", "meter_authority", "registrar", "utility", "deployer"])
 def test_only_the_operator_settles(closed: World, who: str) -> None:
     with refused("exchange: not the operator"):
-        closed.act(who, "settle", MARKET, SLOT, 0, [])
+        closed.act(who, "settle", MARKET, SLOT, 0, [], False, [])
 
 
 def test_nobody_settles_an_unknown_market(closed: World) -> None:
     with refused("exchange: not the operator"):
-        closed.act("operator", "settle", b"lugano".ljust(32, b"\0"), SLOT, 0, [])
+        closed.act("operator", "settle", b"lugano".ljust(32, b"\0"), SLOT, 0, [], False, [])
 
 
 def test_a_slot_without_a_book_is_not_settled(world: World) -> None:

@@ -70,7 +70,7 @@ def test_an_amount_is_at_most_what_the_buyer_has(per_fill_closed: World) -> None
 
 def test_the_largest_amount_an_order_can_name_arrives(per_fill_closed: World) -> None:
     world = per_fill_closed
-    amount, quantity_wh = (2**32 - 1) * (2**31 - 1), 2**31 - 1
+    amount, quantity_wh = (2**32 - 1) * (2**23 - 1), 2**23 - 1
     world.fund(world.members[0].address, amount)
     fills = [
         FilledOrder(world.bid(0, quantity_wh, 2**32 - 1), quantity_wh, amount),
@@ -91,23 +91,31 @@ def test_where_fills_have_amounts_orders_within_the_price_may_be_filled_in_part(
 # -------------------------------------------------------------------------------------------- overflow
 
 
-def test_a_price_that_overflows_is_refused(closed: World) -> None:
+@pytest.mark.parametrize("price", [2**32, 2**256 - 1])
+def test_a_price_is_at_most_what_an_order_can_name(closed: World, price: int) -> None:
     selector = closed.exchange.interface.selector("settle")
-    data = settle_calldata(selector, MARKET, SLOT, 2**256 - 1, [filled(closed.bid(0, 2, PRICE))])
-    with refused(""):  # checked arithmetic's own refusal
-        transact(closed.exchange, closed.keys["operator"], data)
+    for fills in ([], [filled(closed.bid(0, 2, PRICE))]):
+        with refused("exchange: price"):
+            transact(closed.exchange, closed.keys["operator"], settle_calldata(selector, MARKET, SLOT, price, fills))
+    closed.settle([], price=2**32 - 1)
 
 
 def test_a_seller_cannot_be_paid_more_than_its_account_word_holds(closed: World) -> None:
     seller = closed.members[1].address
-    closed.fund(seller, 2**88 - 1 - ESCROW)
+    closed.fund(seller, 2**60 - ESCROW - PRICE)
+    fills = pair(closed, 1)
     with refused("account: balance"):
-        closed.settle(pair(closed, 1))
+        closed.settle(fills)
+    closed.act(closed.members[1], "request_withdrawal", 1)
+    closed.at(SLOT + 3_600)
+    closed.act(closed.members[1], "withdraw")
+    closed.settle(fills)
+    assert closed.balance(seller) == 2**60 - 1
 
 
 @pytest.mark.parametrize("side", ["bought", "sold"])
 def test_a_position_that_does_not_fit_its_lane_is_refused(closed: World, side: str) -> None:
-    most = 2**31 - 1
+    most = 2**23 - 1
     one, many = (0, 1) if side == "bought" else (1, 0)
     make = {0: closed.bid, 1: closed.offer}
     whole = [filled(make[one](0, most, 0)), filled(make[many](1, most, 0))]

@@ -30,8 +30,9 @@ def other(world: World) -> World:
         "gate_lead_s": 300,
         "settle_within_s": 86_400,
         "uniform_price": True,
+        "grid_limits": False,
     }
-    world.act("owner", "open_market", OTHER_MARKET, terms, OTHER_TARIFF)
+    world.act("owner", "open_market", OTHER_MARKET, terms, OTHER_TARIFF, [], 0)
     other = replace(world, keys=world.keys | parties, members=[anna, bert], strangers=[], market=OTHER_MARKET)
     other.act("registrar", "register", OTHER_MARKET, [anna.address, bert.address])
     for key in (anna, bert, utility):
@@ -89,7 +90,7 @@ def test_a_withdrawing_debtor_pays_its_own_markets_utility(world: World, other: 
 def test_an_operator_settles_its_own_market_only(world: World, other: World) -> None:
     other.commit()
     with refused("exchange: not the operator"):
-        world.act("operator", "settle", OTHER_MARKET, SLOT, 0, [])
+        world.act("operator", "settle", OTHER_MARKET, SLOT, 0, [], False, [])
 
 
 def test_a_book_of_one_market_is_none_of_the_other(world: World, other: World) -> None:
