@@ -6,7 +6,7 @@ JSON-RPC endpoint). Addresses are 20 raw bytes, hashes 32 raw bytes; hexadecimal
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from matching.errors import WattbookError
 
@@ -148,8 +148,8 @@ class Chain(Protocol):
     def balance(self, address: Address) -> int:
         """Native balance in wei at the head."""
 
-    def code(self, address: Address) -> bytes:
-        """Contract code at the head; empty for an ordinary account."""
+    def code(self, address: Address, *, block_number: int | None = None) -> bytes:
+        """Contract code after block `block_number` (default: the head); empty for an ordinary account."""
 
     def send(self, raw: bytes) -> Hash:
         """Broadcast a signed transaction and return its hash.
@@ -177,3 +177,45 @@ class Chain(Protocol):
         `topics[i]` restricts the i-th topic: a hash, any of several hashes, or None for anything, but it must be
         there.
         """
+
+
+@runtime_checkable
+class BulkReads(Protocol):
+    """What a chain may offer besides, because many questions at once cost it little more than one.
+
+    Whoever has many questions asks through `blocks`, `transactions` and `calls`, which do without.
+    """
+
+    def blocks(self, numbers: Sequence[int]) -> list[Block | None]:
+        """As `Chain.block`, for each of these."""
+
+    def transactions(self, hashes: Sequence[Hash]) -> list[Transaction | None]:
+        """As `Chain.transaction`, for each of these."""
+
+    def calls(self, calls: Sequence[tuple[Address, bytes]], *, block_number: int) -> list[bytes]:
+        """As `Chain.call`, for each of these addresses and calldata, on the state after one block."""
+
+
+def blocks(chain: Chain, numbers: Sequence[int]) -> list[Block | None]:
+    """The blocks with these numbers, None for each that is not there."""
+    if isinstance(chain, BulkReads):
+        return chain.blocks(numbers)
+    return [chain.block(number) for number in numbers]
+
+
+def transactions(chain: Chain, hashes: Sequence[Hash]) -> list[Transaction | None]:
+    """The transactions with these hashes, None for each that the chain does not know."""
+    if isinstance(chain, BulkReads):
+        return chain.transactions(hashes)
+    return [chain.transaction(each) for each in hashes]
+
+
+def calls(chain: Chain, requests: Sequence[tuple[Address, bytes]], *, block_number: int) -> list[bytes]:
+    """What these calls (address, calldata) return on the state after a block.
+
+    Raises:
+        CallRevertedError: one of the contracts refused.
+    """
+    if isinstance(chain, BulkReads):
+        return chain.calls(requests, block_number=block_number)
+    return [chain.call(to, data, block_number=block_number) for to, data in requests]

@@ -30,6 +30,10 @@ _SEND = "eth_sendRawTransaction"
 # For what passes quickly, as a broken connection; whoever can wait longer comes back by himself.
 _RETRIES = 2
 _RETRY_PAUSE_S = 0.1
+# Beyond any chain's length.
+_MOST_BLOCKS = 2**62
+# What endpoints take in one request; a settlement's transaction alone may be 256 KiB of JSON.
+_BATCH_SIZE = 64
 
 REVERTED = 3
 """Error code of a reverted call, with what it reverted with as data; geth set the custom."""
@@ -84,6 +88,8 @@ class JsonRpcChain:
         self._url = url
         self._client = httpx.Client(timeout=timeout_s)
         self._request_ids = count(1)
+        self._log_span = _MOST_BLOCKS
+        self._batch_size = _BATCH_SIZE
         self._chain_id = from_quantity(self._request("eth_chainId"))
 
     def close(self) -> None:
@@ -137,9 +143,14 @@ class JsonRpcChain:
         """Native balance in wei at the head."""
         return from_quantity(self._request("eth_getBalance", to_data(address), "latest"))
 
-    def code(self, address: Address) -> bytes:
-        """Contract code at the head; empty for an ordinary account."""
-        return from_data(self._request("eth_getCode", to_data(address), "latest"))
+    def code(self, address: Address, *, block_number: int | None = None) -> bytes:
+        """Contract code after block `block_number` (default: the head); empty for an ordinary account.
+
+        Raises:
+            RpcError: the endpoint refused; it may, for instance, no longer have an old block's state.
+        """
+        at = "latest" if block_number is None else to_quantity(block_number)
+        return from_data(self._request("eth_getCode", to_data(address), at))
 
     def send(self, raw: bytes) -> Hash:
         """Broadcast a signed transaction and return its hash.
@@ -186,7 +197,7 @@ class JsonRpcChain:
         # Beyond the head, some answer with what there is and others with an error.
         last_block = min(last_block, from_quantity(self._request("eth_blockNumber")))
         found: list[Log] = []
-        span = last_block - first_block + 1
+        span = min(last_block - first_block + 1, self._log_span)
         while first_block <= last_block:
             until = min(first_block + span - 1, last_block)
             criteria |= {"fromBlock": to_quantity(first_block), "toBlock": to_quantity(until)}
@@ -195,12 +206,76 @@ class JsonRpcChain:
             except RpcError:
                 if span == 1:
                     raise
-                span //= 2
+                # The next question is not to run into the same limit.
+                span = self._log_span = span // 2
             else:
                 # Endpoints differ on whether a topic that may be anything must be there. geth: it must.
                 found += [log for log in logs if len(log.topics) >= len(topics)]
                 first_block = until + 1
         return found
+
+    def blocks(self, numbers: Sequence[int]) -> list[Block | None]:
+        """As `block`, for each of these, many in one request."""
+        found = self._batch("eth_getBlockByNumber", [(to_quantity(number), False) for number in numbers])
+        return [None if each is None else _block(each) for each in found]
+
+    def transactions(self, hashes: Sequence[Hash]) -> list[Transaction | None]:
+        """As `transaction`, for each of these, many in one request."""
+        found = self._batch("eth_getTransactionByHash", [(to_data(each),) for each in hashes])
+        return [None if each is None else _transaction(each) for each in found]
+
+    def calls(self, calls: Sequence[tuple[Address, bytes]], *, block_number: int) -> list[bytes]:
+        """As `call`, for each of these addresses and calldata, many in one request.
+
+        Raises:
+            CallRevertedError: a contract refused, or failed.
+            RpcError: the endpoint refused.
+        """
+        messages = [
+            {"from": to_data(ZERO_ADDRESS), "to": to_data(to), "data": to_data(data)} for to, data in calls
+        ]
+        found = self._batch("eth_call", [(message, to_quantity(block_number)) for message in messages])
+        return [from_data(each) for each in found]
+
+    def _batch(self, method: str, params: Sequence[tuple[object, ...]]) -> list[Any]:
+        """The results of many questions, in their order.
+
+        An endpoint that takes no batches, or refuses or fails one, is asked less at once, down to one by one; so
+        every error is that of a single question.
+        """
+        found: list[Any] = []
+        while len(found) < len(params):
+            part = params[len(found) : len(found) + self._batch_size]
+            if len(part) == 1:
+                found.append(self._execute(method, *part[0]))
+                continue
+            results = self._ask_all(method, part)
+            if results is None:
+                self._batch_size = max(self._batch_size // 2, 1)
+            else:
+                found += results
+        return found
+
+    def _ask_all(self, method: str, params: Sequence[tuple[object, ...]]) -> list[Any] | None:
+        """The results of one batch, or None unless there is one for each question."""
+        requests = [
+            {"jsonrpc": "2.0", "id": next(self._request_ids), "method": method, "params": each} for each in params
+        ]
+        try:
+            answers = self._client.post(self._url, json=requests).json()
+        except (httpx.TransportError, ValueError):
+            return None
+        if not isinstance(answers, list):
+            return None
+        # They may come in any order.
+        by_id = {
+            answer.get("id"): answer["result"]
+            for answer in answers
+            if isinstance(answer, dict) and "result" in answer and isinstance(answer.get("id"), int)
+        }
+        if any(request["id"] not in by_id for request in requests):
+            return None
+        return [by_id[request["id"]] for request in requests]
 
     def _execute(self, method: str, *params: object) -> Any:
         try:

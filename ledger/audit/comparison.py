@@ -1,70 +1,198 @@
-"""Compares the replayed model with what the contracts' getters say at the same block."""
+"""Compares the replayed model with what the contracts' getters say, and reads there what cannot be replayed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
+from typing import Any
 
+from ledger import chain as ports
 from ledger import merkle
+from ledger.abi import Contract
+from ledger.audit.certificate_rules import ISSUER, REGISTRAR
 from ledger.audit.findings import Findings
-from ledger.audit.model import Model
+from ledger.audit.market_rules import ROLE_FIELDS, VALIDATOR, holder
+from ledger.audit.model import CertificateModel, Model, SlotModel
+from ledger.audit.rulebook import hexed, where_of
+from ledger.chain import Chain
 from ledger.deployment import Contracts
-from ledger.market import read_account, read_position
 
-_SLOT_STATES = {"open": 0, "settled": 1, "delivered": 2, "voided": 3}
-_BATCH = 128
-
-
-def compare(contracts: Contracts, model: Model, findings: Findings, block_number: int) -> None:
-    """Every account, position, slot, book and certificate of the model against the chain's storage."""
-    exchange = contracts.exchange
-    for account, expected in sorted(model.accounts.items()):
-        where = f"account 0x{account.hex()}"
-        found = read_account(contracts, account, block_number=block_number)
-        findings.check("storage.balance", where, expected=expected.balance_nano, found=found.balance_nano)
-        findings.check("storage.debt", where, expected=expected.debt_nano, found=found.debt_nano)
-        epochs = (expected.epoch, expected.epoch_from_slot)
-        findings.check("storage.epoch", where, expected=epochs, found=(found.epoch, found.epoch_from_slot))
-        findings.check("storage.market", where, expected=expected.market, found=found.market)
-    for (account, slot), position in sorted(model.positions.items()):
-        where = f"position of 0x{account.hex()} in slot {slot}"
-        stored = read_position(contracts, account, slot, block_number=block_number)
-        findings.check("storage.position", where, expected=position, found=stored)
-    for state in model.slots.values():
-        where = f"slot {state.slot}"
-        stored = exchange.read("slot_of", state.market, state.slot, block_number=block_number)["state"]
-        findings.check("storage.slot", where, expected=_SLOT_STATES[state.state], found=stored)
-        if state.book_root is not None:
-            book = exchange.read("books", state.market, state.slot, block_number=block_number)
-            committed = merkle.commitment(state.book_root, state.book_size)
-            findings.check("storage.book", where, expected=committed, found=book)
-    escrow = contracts.credit.read("balanceOf", contracts.escrow.address, block_number=block_number)
-    # Credits that were sent to the contract without a deposit belong to nobody: more is harmless, less is not.
-    findings.require(
-        "storage.escrow", "all accounts", escrow >= model.credits_nano, expected=f"{model.credits_nano} or more",
-        found=escrow,
-    )  # fmt: skip
-    _compare_certificates(contracts, model, findings, block_number)
+_SLOT_STATES = {"open": 0, "settled": 1, "delivered": 2, "voided": 3, "partial": 4, "unwinding": 5}
+_QUESTIONS_AT_ONCE = 256
 
 
-def _compare_certificates(contracts: Contracts, model: Model, findings: Findings, block_number: int) -> None:
-    certificates = contracts.certificates
-    holdings = (
-        (account, certificate, amount)
-        for certificate, state in sorted(model.certificates.items())
-        for account, amount in sorted(state.held_wh.items())
-    )
-    for batch in _batches(holdings):
-        owners, ids, expected = zip(*batch, strict=True)
-        found = certificates.read("balanceOfBatch", owners, ids, block_number=block_number)
-        for owner, certificate, amount, stored in zip(owners, ids, expected, found, strict=True):
-            where = f"certificate {certificate:#x} of 0x{owner.hex()}"
-            findings.check("storage.certificate", where, expected=amount, found=stored)
-    for certificate, state in sorted(model.certificates.items()):
-        where = f"certificate {certificate:#x}"
-        for name, amount in (("issued_of", state.issued_wh), ("retired_of", sum(state.retired_wh.values()))):
-            stored = certificates.read(name, certificate, block_number=block_number)
-            findings.check(f"storage.{name}", where, expected=amount, found=stored)
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A view to be asked, and what is done with its answer."""
+
+    contract: Contract
+    function: str
+    arguments: tuple[object, ...]
+    take: Callable[[Any], None]
 
 
-def _batches(holdings: Iterator[tuple[bytes, int, int]]) -> Iterator[list[tuple[bytes, int, int]]]:
-    while batch := list(islice(holdings, _BATCH)):
-        yield batch
+def ask(chain: Chain, questions: Iterable[Question], block_number: int) -> None:
+    """Ask many views on the state after a block."""
+    waiting = iter(questions)
+    while batch := list(islice(waiting, _QUESTIONS_AT_ONCE)):
+        requests = [
+            (each.contract.address, each.contract.interface.call(each.function, *each.arguments)) for each in batch
+        ]
+        answers = ports.calls(chain, requests, block_number=block_number)
+        for question, answer in zip(batch, answers, strict=True):
+            question.take(question.contract.interface.decode_result(question.function, answer))
+
+
+class Comparison:
+    """Compares parts of a model with the contracts' storage after one block."""
+
+    def __init__(self, contracts: Contracts, model: Model, findings: Findings, block_number: int) -> None:
+        self._contracts = contracts
+        self._model = model
+        self._findings = findings
+        self._block_number = block_number
+
+    def everything(self) -> None:
+        """All that the model still holds."""
+        self._ask(self._accounts())
+        self._ask(self._markets())
+        self._ask(self._sums())
+        self.slots(self._model.slots.values())
+        self.certificates(self._model.certificates.items())
+
+    def slots(self, slots: Iterable[SlotModel]) -> None:
+        """State, book, fills and positions of slots."""
+        self._ask(question for slot in slots for question in self._slot(slot))
+
+    def certificates(self, certificates: Iterable[tuple[int, CertificateModel]]) -> None:
+        """Holdings and sums of certificates, and that what was issued is held or retired."""
+        self._ask(question for id_, state in certificates for question in self._certificate(id_, state))
+
+    def _ask(self, questions: Iterable[Question]) -> None:
+        ask(self._contracts.exchange.chain, questions, self._block_number)
+
+    def _question(
+        self, rule: str, where: str, expected: object, contract: Contract, function: str, *arguments: object
+    ) -> Question:
+        def take(found: Any) -> None:
+            self._findings.check(rule, where, expected=expected, found=found)
+
+        return Question(contract, function, arguments, take)
+
+    def _accounts(self) -> Iterator[Question]:
+        numbers = {market: number for number, market in enumerate(self._model.markets, start=1)}
+        for account, state in sorted(self._model.accounts.items()):
+            expected = {
+                "balance": state.balance_nano,
+                "debt": state.debt_nano,
+                "epoch": state.epoch,
+                "epoch_from_slot": state.epoch_from_slot,
+                "market_number": 0 if state.market is None else numbers[state.market],
+            }
+            take = partial(self._take_account, f"account {hexed(account)}", expected)
+            yield Question(self._contracts.exchange, "account_of", (account,), take)
+
+    def _take_account(self, where: str, expected: dict[str, int], found: dict[str, int]) -> None:
+        for name in ("balance", "debt"):
+            self._findings.check(f"storage.{name}", where, expected=expected[name], found=found[name])
+        for rule, names in (
+            ("storage.epoch", ("epoch", "epoch_from_slot")),
+            ("storage.market", ("market_number",)),
+        ):
+            values = [[fields[name] for name in names] for fields in (expected, found)]
+            self._findings.check(rule, where, expected=values[0], found=values[1])
+
+    def _markets(self) -> Iterator[Question]:
+        contracts, model = self._contracts, self._model
+        yield self._question("storage.owner", "the owner", model.owner, contracts.markets, "owner")
+        for role, view in ((ISSUER, "issuer"), (REGISTRAR, "registrar")):
+            if model.roles.get(role) is not None:
+                yield self._question("storage.role", view, model.roles[role], contracts.certificates, view)
+        for market, state in model.states.items():
+            where = f"market {hexed(market)}"
+            roles = [*ROLE_FIELDS, *range(VALIDATOR, VALIDATOR + len(state.validators))]
+            for role in roles:
+                held = holder(model.markets[market], state, role)
+                at = f"{where}, role {role}"
+                yield self._question("storage.role", at, held, contracts.markets, "holder_of", market, role)
+            for rule, expected, contract, view in (
+                ("storage.frozen", state.is_frozen, contracts.markets, "is_frozen"),
+                ("storage.unfinished", state.unfinished_slot or 0, contracts.exchange, "unfinished_slot"),
+                ("storage.members", len(state.members), contracts.escrow, "member_count"),
+                ("storage.bond", state.bond_nano, contracts.challenges, "bonds"),
+                ("storage.challenges", state.open_challenges, contracts.challenges, "open_challenges"),
+            ):
+                yield self._question(rule, where, expected, contract, view, market)
+
+    def _sums(self) -> Iterator[Question]:
+        """Credits sent to a contract without a deposit belong to nobody: more is harmless, less is not."""
+        stakes = len(self._model.challenges) * self._contracts.challenges.read("terms")[0]
+        bonds = sum(state.bond_nano for state in self._model.states.values())
+        for rule, contract, owed in (
+            ("storage.escrow", self._contracts.escrow, self._model.credits_nano),
+            ("storage.stakes", self._contracts.challenges, bonds + stakes),
+        ):
+            take = partial(self._take_sum, rule, owed)
+            yield Question(self._contracts.credit, "balanceOf", (contract.address,), take)
+
+    def _take_sum(self, rule: str, owed: int, found: int) -> None:
+        self._findings.require(rule, "all accounts", found >= owed, expected=f"{owed} or more", found=found)
+
+    def _slot(self, slot: SlotModel) -> Iterator[Question]:
+        exchange, where, key = self._contracts.exchange, where_of(slot), (slot.market, slot.slot)
+
+        def take(found: dict[str, Any]) -> None:
+            self._findings.check("storage.slot", where, expected=_SLOT_STATES[slot.state], found=found["state"])
+            self._findings.check("storage.price", where, expected=slot.price, found=found["price"])
+
+        yield Question(exchange, "slot_of", key, take)
+        if slot.book_root is not None:
+            book = merkle.commitment(slot.book_root, slot.book_size)
+            yield self._question("storage.book", where, book, exchange, "books", *key)
+        if not slot.is_unread:
+            for chunk, fills_hash in enumerate(slot.fills_hashes):
+                at = f"{where}, chunk {chunk}"
+                yield self._question("storage.fills", at, fills_hash, exchange, "fills_hashes", *key, chunk)
+        for account, position in sorted(slot.positions.items()):
+            # A position counts from the slot's settlement.
+            expected = position if slot.state == "settled" else 0
+            at = f"position of {hexed(account)} in {where}"
+            yield self._question("storage.position", at, expected, exchange, "position_of", account, slot.slot)
+
+    def _certificate(self, certificate: int, state: CertificateModel) -> Iterator[Question]:
+        contract, where = self._contracts.certificates, f"certificate {certificate:#x}"
+        held, retired = sum(state.held_wh.values()), sum(state.retired_wh.values())
+        self._findings.check("certificate.balance", where, expected=state.issued_wh, found=held + retired)
+        for account, amount_wh in sorted(state.held_wh.items()):
+            at = f"{where} of {hexed(account)}"
+            yield self._question("storage.certificate", at, amount_wh, contract, "balanceOf", account, certificate)
+        yield self._question("storage.issued", where, state.issued_wh, contract, "issued_of", certificate)
+        yield self._question("storage.retired", where, retired, contract, "retired_of", certificate)
+
+
+def take_over(contracts: Contracts, model: Model, market: bytes, block_number: int) -> None:
+    """Read a market's accounts and positions after a block from storage, where calldata did not show them.
+
+    Raises:
+        ChainError: the endpoint no longer has the state of that block.
+    """
+
+    def take_account(account: bytes, found: dict[str, int]) -> None:
+        state = model.accounts[account]
+        state.balance_nano, state.debt_nano = found["balance"], found["debt"]
+
+    def take_position(slot: SlotModel, account: bytes, found: int) -> None:
+        slot.positions[account] = found
+
+    def questions() -> Iterator[Question]:
+        accounts = [account for account, state in model.accounts.items() if state.market == market]
+        for account in accounts:
+            yield Question(contracts.exchange, "account_of", (account,), partial(take_account, account))
+        for slot in model.slots.values():
+            if slot.market == market and slot.state == "settled" and slot.is_unread:
+                for account in accounts:
+                    take = partial(take_position, slot, account)
+                    yield Question(contracts.exchange, "position_of", (account, slot.slot), take)
+
+    ask(contracts.exchange.chain, questions(), block_number)
+    model.states[market].stale_since = None

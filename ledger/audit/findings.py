@@ -9,7 +9,7 @@ class Finding:
     """One rule that the history breaks.
 
     Attributes:
-        rule: stable name of the rule, e.g. `"settle.signature"`.
+        rule: stable name of the rule, e.g. `"settle.signature"`; see `ledger.audit.rules`.
         where: block, slot, order, account or certificate concerned, in words.
         expected: what the rule asks for.
         found: what is there.
@@ -44,6 +44,10 @@ class Findings:
         if not holds:
             self.found.append(Finding(rule, where, expected, _text(found)))
         return holds
+
+    def copy(self) -> "Findings":
+        """The findings so far, to go on from without changing these."""
+        return Findings(list(self.found), self.checks)
 
 
 def _text(value: Any) -> str:

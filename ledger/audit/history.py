@@ -1,33 +1,48 @@
-"""The history as an auditor reads it: the contracts' events in chain order, with the calls that caused them."""
+"""The history as an auditor reads it: the contracts' events in chain order, and the transactions behind them.
 
-from collections.abc import Iterator
+Read window by window, so that its length does not matter, and many blocks and transactions at a time, so that the
+way to the endpoint does not matter much either.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from ledger import chain as ports
 from ledger.abi import Event
-from ledger.batches import FilledOrder, MemberReading, unpack_fill, unpack_reading
-from ledger.chain import Chain, ChainError
+from ledger.chain import Chain, ChainError, Log, Transaction
 from ledger.deployment import Contracts
-from ledger.eip712 import Domain
-from matching.errors import WattbookError
 
-_WINDOW_BLOCKS = 2_000
-_AUDITED = ("exchange", "escrow", "markets", "certificates")
+AUDITED = ("exchange", "escrow", "markets", "certificates", "challenges")
+"""The contracts whose events are replayed."""
+
+FIRST_WINDOW_BLOCKS = 2_000
+_MOST_WINDOW_BLOCKS = 1_000_000
+# Windows grow and shrink to hold about as many events.
+_FEW_LOGS, _MANY_LOGS = 2_000, 8_000
+# Their calldata may be 128 KiB each, and are in memory together.
+_TRANSACTIONS_AT_ONCE = 64
+# Events of which it does not matter who caused them.
+_UNASKED = frozenset({"Deposited", "TransferSingle", "TransferBatch", "ClaimSingle", "ApprovalForAll"})
 
 
-class UnreadableHistoryError(ChainError):
-    """A transaction that the events speak of cannot be found or decoded."""
+class ChangedHistoryError(ChainError):
+    """A re-organisation changed the chain while it was read: audit again."""
 
-    code = "audit.unreadable"
+    code = "audit.changed"
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """An event and the time of its block; `contract` is its field in `Contracts`."""
+    """An event, the time of its block, and the transaction it happened in, where that matters.
+
+    Attributes:
+        contract: its field in `Contracts`.
+    """
 
     contract: str
     event: Event
     timestamp: int
+    call: Transaction | None
 
     @property
     def block(self) -> int:
@@ -40,75 +55,83 @@ class Occurrence:
         return self.event.log.transaction_hash
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Some blocks in a row and what happened in them; `occurrences` is read once."""
+
+    last_block: int
+    occurrences: Iterator[Occurrence]
+
+
 class History:
-    """Reads one exchange's history block range by block range, so that its length does not matter."""
+    """Reads one exchange's history.
 
-    def __init__(self, chain: Chain, contracts: Contracts) -> None:
+    Args:
+        window_blocks: how many blocks to begin with; the windows adapt.
+    """
+
+    def __init__(self, chain: Chain, contracts: Contracts, *, window_blocks: int = FIRST_WINDOW_BLOCKS) -> None:
         self._chain = chain
-        self._by_name = {name: getattr(contracts, name) for name in _AUDITED}
+        self._by_name = {name: getattr(contracts, name) for name in AUDITED}
         self._by_address = {contract.address: name for name, contract in self._by_name.items()}
-        self._domain = Domain(chain.chain_id, contracts.exchange.address)
-        self.withdrawal_notice_s: int = contracts.escrow.read("withdrawal_notice_s")
+        self._window_blocks = window_blocks
 
-    def occurrences(self, first_block: int, last_block: int) -> Iterator[Occurrence]:
+    def windows(self, first_block: int, last_block: int) -> Iterator[Window]:
         """Every event of the audited contracts in these blocks, in chain order."""
-        for start in range(first_block, last_block + 1, _WINDOW_BLOCKS):
-            end = min(start + _WINDOW_BLOCKS - 1, last_block)
+        start, span = first_block, self._window_blocks
+        while start <= last_block:
+            end = min(start + span - 1, last_block)
             logs = self._chain.logs(first_block=start, last_block=end, address=list(self._by_address))
-            timestamps: dict[int, int] = {}
-            for log in logs:
-                if log.block_number not in timestamps:
-                    block = self._chain.block(log.block_number)
-                    if block is None:
-                        raise UnreadableHistoryError(f"block {log.block_number} is missing")
-                    timestamps[log.block_number] = block.timestamp
-                name = self._by_address[log.address]
-                event = self._by_name[name].interface.decode_event(log)
+            yield Window(end, self._occurrences(logs))
+            start = end + 1
+            if len(logs) > _MANY_LOGS:
+                span = max(span // 2, 1)
+            elif len(logs) < _FEW_LOGS:
+                span = min(span * 2, _MOST_WINDOW_BLOCKS)
+
+    def _occurrences(self, logs: Sequence[Log]) -> Iterator[Occurrence]:
+        for group in _groups(logs):
+            timestamps = self._timestamps(group)
+            decoded = [(name := self._by_address[log.address], self._decoded(name, log)) for log in group]
+            calls = self._transactions([event for _, event in decoded if event is not None])
+            for name, event in decoded:
                 if event is not None:
-                    yield Occurrence(name, event, timestamps[log.block_number])
+                    call = calls.get(event.log.transaction_hash) if event.name not in _UNASKED else None
+                    yield Occurrence(name, event, timestamps[event.log.block_number], call)
 
-    def fills(self, occurrence: Occurrence) -> tuple[int, list[FilledOrder]]:
-        """Price and filled orders of a settlement, from its calldata.
+    def _decoded(self, name: str, log: Log) -> Event | None:
+        event: Event | None = self._by_name[name].interface.decode_event(log)
+        return event
 
-        Raises:
-            UnreadableHistoryError: the transaction is not a settlement of the exchange, or holds no valid orders.
-        """
-        arguments = self._call(occurrence, "settle")
-        market, slot = arguments["market"], arguments["slot"]
-        try:
-            fills = [unpack_fill(self._domain, market, slot, words) for words in arguments["fills"]]
-        except (WattbookError, ValueError) as error:
-            raise UnreadableHistoryError(f"settlement of slot {slot}: {error}") from error
-        return arguments["price"], fills
+    def _timestamps(self, logs: Sequence[Log]) -> dict[int, int]:
+        hashes = {log.block_number: log.block_hash for log in logs}
+        numbers = list(hashes)
+        found = ports.blocks(self._chain, numbers)
+        for number, block in zip(numbers, found, strict=True):
+            if block is None or block.hash != hashes[number]:
+                raise ChangedHistoryError(f"block {number} was re-organised while it was audited: audit again")
+        return {block.number: block.timestamp for block in found if block is not None}
 
-    def readings(self, occurrence: Occurrence) -> list[MemberReading]:
-        """Readings of a delivery, from its calldata.
+    def _transactions(self, events: Sequence[Event]) -> dict[bytes, Transaction]:
+        wanted = list(dict.fromkeys(each.log.transaction_hash for each in events if each.name not in _UNASKED))
+        found = ports.transactions(self._chain, wanted)
+        for wanted_hash, transaction in zip(wanted, found, strict=True):
+            if transaction is None:
+                raise ChangedHistoryError(
+                    f"transaction 0x{wanted_hash.hex()} is gone, or the endpoint is: audit again"
+                )
+        return {each.hash: each for each in found if each is not None}
 
-        Raises:
-            UnreadableHistoryError: the transaction is not a delivery of the exchange.
-        """
-        return [unpack_reading(word) for word in self._call(occurrence, "deliver")["readings"]]
 
-    def certified(self, occurrence: Occurrence) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Issuances and moves of a certification, from its calldata.
-
-        Raises:
-            UnreadableHistoryError: the transaction is not a certification of the certificates contract.
-        """
-        arguments = self._call(occurrence, "certify")
-        return arguments["issuances"], arguments["moves"]
-
-    def _call(self, occurrence: Occurrence, function: str) -> dict[str, Any]:
-        contract = self._by_name[occurrence.contract]
-        transaction = self._chain.transaction(occurrence.transaction)
-        if transaction is None or transaction.to != contract.address:
-            raise UnreadableHistoryError(
-                f"0x{occurrence.transaction.hex()} is not a call of the {occurrence.contract}"
-            )
-        try:
-            name, arguments = contract.interface.decode_call(transaction.input)
-        except KeyError as error:
-            raise UnreadableHistoryError(f"0x{occurrence.transaction.hex()}: unknown function") from error
-        if name != function:
-            raise UnreadableHistoryError(f"0x{occurrence.transaction.hex()} calls {name}, not {function}")
-        return arguments
+def _groups(logs: Sequence[Log]) -> Iterator[list[Log]]:
+    """The logs, so many transactions' at a time."""
+    group: list[Log] = []
+    transactions: set[bytes] = set()
+    for log in logs:
+        if log.transaction_hash not in transactions and len(transactions) == _TRANSACTIONS_AT_ONCE:
+            yield group
+            group, transactions = [], set()
+        group.append(log)
+        transactions.add(log.transaction_hash)
+    if group:
+        yield group

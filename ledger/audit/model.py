@@ -1,28 +1,32 @@
-"""The exchange in plain Python: what replaying a history leads to. Money in nano-credits, energy in Wh."""
+"""The exchange in plain Python: what replaying a history leads to. Money in nano-credits, energy in Wh.
 
-from bisect import bisect_right
-from collections import defaultdict
+Everything here is of a few plain types, so that `ledger.audit.codec` can write it down and read it back.
+"""
+
+from bisect import bisect_right, insort
 from dataclasses import dataclass, field
 
 from ledger.allocation import Issuance, Move
 from ledger.batches import FilledOrder, MemberReading
+from ledger.eip712 import SignedOrder
 from ledger.market import Market
 from ledger.onboarding import Device
-from ledger.trades import Trade
+from ledger.trades import Trade, trades_of
 from matching.orders import Side
 from matching.tariff import Tariff
 
 
 @dataclass
 class AccountModel:
-    """One account."""
+    """One account; `market` is None for what is left of a utility's that moved away."""
 
-    market: bytes
+    market: bytes | None
     balance_nano: int = 0
     debt_nano: int = 0
     epoch_starts: list[int] = field(default_factory=lambda: [0])
     withdrawal_nano: int = 0
     withdrawal_ready_at: int = 0
+    latest_slot: int = 0
 
     @property
     def epoch(self) -> int:
@@ -40,31 +44,71 @@ class AccountModel:
 
 
 @dataclass
+class PostedOrder:
+    """An order that its owner put on chain, and what is set aside for it."""
+
+    signed: SignedOrder
+    set_aside_nano: int
+    is_filled: bool = False
+
+
+@dataclass
 class SlotModel:
     """Everything that happened to one slot of a market.
 
-    `blocks` and `transactions` are by step name. `trades` follow from the fills where the market has one price;
-    elsewhere they are not on chain, and empty.
+    Attributes:
+        state: "open", "partial" while chunks of its settlement are missing, "settled", "unwinding", "voided" or
+            "delivered".
+        book_root: None before the book is committed.
+        fills: of all chunks that are in, in the order in which they settled.
+        chunk_sizes: how many of them each chunk brought.
+        clearing_nano: what sellers received less what buyers paid, so far.
+        positions: Wh bought (positive) or sold (negative) by each account, until its delivery.
+        delivery_members: how many members there were when the delivery began.
+        is_unread: whether a call that belongs to the slot could not be read; then nothing follows from the rest.
+        blocks: and `transactions`, by step name; the last one of each.
     """
 
     market: bytes
     slot: int
+    uniform_price: bool = True
     state: str = "open"
     book_root: bytes | None = None
     book_size: int = 0
     price: int = 0
     fills: list[FilledOrder] = field(default_factory=list)
-    trades: list[Trade] = field(default_factory=list)
+    chunk_sizes: list[int] = field(default_factory=list)
+    fills_hashes: list[bytes] = field(default_factory=list)
+    clearing_nano: int = 0
+    posted: dict[bytes, PostedOrder] = field(default_factory=dict)
+    positions: dict[bytes, int] = field(default_factory=dict)
     readings: list[MemberReading] = field(default_factory=list)
+    delivery_members: int = 0
     issuances: list[Issuance] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
+    is_unread: bool = False
     blocks: dict[str, int] = field(default_factory=dict)
     transactions: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def trades(self) -> list[Trade]:
+        """Who traded with whom; where fills differ in price that is not on chain, and this is empty."""
+        return trades_of(self.fills) if self.uniform_price else []
 
     @property
     def bought_wh(self) -> int:
         """Energy traded in the community."""
         return sum(fill.fill_wh for fill in self.fills if fill.signed.order.side is Side.BID)
+
+    @property
+    def generates(self) -> bool:
+        """Whether its readings show generation, which is then certified."""
+        return any(reading.generation_wh for reading in self.readings)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more is to happen to it."""
+        return self.state == "delivered" and ("certify" in self.blocks or not (self.generates or self.is_unread))
 
 
 @dataclass
@@ -72,26 +116,112 @@ class CertificateModel:
     """One certificate id: who holds and who retired how much."""
 
     issued_wh: int = 0
-    held_wh: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
-    retired_wh: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
+    held_wh: dict[bytes, int] = field(default_factory=dict)
+    retired_wh: dict[bytes, int] = field(default_factory=dict)
+
+
+@dataclass
+class ChallengeModel:
+    """A challenge that is not decided."""
+
+    market: bytes
+    slot: int
+    kind: int
+    order: bytes
+    opened_at: int
+
+
+@dataclass
+class MarketModel:
+    """What changes of a market while it goes on; its terms and the holders of its roles are in `Model.markets`.
+
+    Attributes:
+        validators: by their seats.
+        operators: everyone who ever was.
+        offers: to whom each role is offered.
+        members: in the order of registration, the utility left out.
+        unfinished_slot: the slot of which some chunks are in, and not all.
+        freeze_due: the transaction that upheld a challenge, in which the market then has to freeze.
+        stale_since: the block whose effects on the market's accounts are still to be read from storage.
+        finished: slots that are over, as ranges: first and last, ascending.
+    """
+
+    validators: list[bytes] = field(default_factory=list)
+    approvals_needed: int = 0
+    operators: list[bytes] = field(default_factory=list)
+    offers: dict[int, bytes] = field(default_factory=dict)
+    members: list[bytes] = field(default_factory=list)
+    is_frozen: bool = False
+    unfinished_slot: int | None = None
+    bond_nano: int = 0
+    bond_ready_at: int = 0
+    open_challenges: int = 0
+    freeze_due: bytes | None = None
+    stale_since: int | None = None
+    finished: list[list[int]] = field(default_factory=list)
+
+    def finish(self, slot: int, length_s: int) -> None:
+        """Remember that a slot is over."""
+        insort(self.finished, [slot, slot])
+        merged = [self.finished[0]]
+        for first, last in self.finished[1:]:
+            if first <= merged[-1][1] + length_s:
+                merged[-1][1] = max(merged[-1][1], last)
+            else:
+                merged.append([first, last])
+        self.finished = merged
+
+    def has_finished(self, slot: int) -> bool:
+        """Whether a slot is over."""
+        return any(first <= slot <= last for first, last in self.finished)
+
+
+@dataclass
+class Totals:
+    """What the history came to; energy in Wh."""
+
+    slots: int = 0
+    filled_orders: int = 0
+    trades: int = 0
+    traded_wh: int = 0
+    issued_wh: int = 0
+    retired_wh: int = 0
 
 
 @dataclass
 class Model:
-    """An exchange and its certificates."""
+    """An exchange and its certificates.
 
+    Attributes:
+        slots: those that are not over; with `keep_slots` all of them.
+        claimable_wh: by market and slot, what of each member's metered consumption is not covered by retired
+            certificates; only where certificates may still be retired.
+        roles: holders of the certificates' roles, by number; None where that is not known.
+    """
+
+    owner: bytes | None = None
     markets: dict[bytes, Market] = field(default_factory=dict)
-    market_numbers: dict[int, bytes] = field(default_factory=dict)
-    tariffs: dict[bytes, list[tuple[int, Tariff]]] = field(default_factory=lambda: defaultdict(list))
+    states: dict[bytes, MarketModel] = field(default_factory=dict)
+    tariffs: dict[bytes, list[tuple[int, Tariff]]] = field(default_factory=dict)
     accounts: dict[bytes, AccountModel] = field(default_factory=dict)
-    positions: dict[tuple[bytes, int], int] = field(default_factory=lambda: defaultdict(int))
     slots: dict[tuple[bytes, int], SlotModel] = field(default_factory=dict)
     devices: dict[int, Device] = field(default_factory=dict)
-    certificates: dict[int, CertificateModel] = field(default_factory=lambda: defaultdict(CertificateModel))
+    device_markets: dict[int, bytes] = field(default_factory=dict)
+    certificates: dict[int, CertificateModel] = field(default_factory=dict)
+    claimable_wh: dict[tuple[bytes, int], dict[bytes, int]] = field(default_factory=dict)
+    roles: dict[int, bytes | None] = field(default_factory=dict)
+    role_offers: dict[int, bytes] = field(default_factory=dict)
+    challenges: dict[int, ChallengeModel] = field(default_factory=dict)
+    challenge_count: int = 0
+    challenged: list[tuple[int, bytes]] = field(default_factory=list)
+    totals: Totals = field(default_factory=Totals)
 
     def slot(self, market: bytes, slot: int) -> SlotModel:
         """The slot's history, begun if there is none."""
-        return self.slots.setdefault((market, slot), SlotModel(market, slot))
+        if (market, slot) not in self.slots:
+            uniform_price = self.markets[market].uniform_price
+            self.slots[market, slot] = SlotModel(market, slot, uniform_price)
+        return self.slots[market, slot]
 
     def tariff_at(self, market: bytes, slot: int) -> Tariff:
         """The tariff in force in a slot."""
@@ -99,12 +229,15 @@ class Model:
 
     def members(self, market: bytes) -> list[bytes]:
         """Accounts of a market, the utility's left out, ascending."""
-        utility = self.markets[market].utility
-        return sorted(
-            account for account, state in self.accounts.items() if state.market == market and account != utility
-        )
+        return sorted(self.states[market].members)
 
     @property
     def credits_nano(self) -> int:
-        """All credits in escrow."""
-        return sum(state.balance_nano for state in self.accounts.values())
+        """All credits in escrow, those set aside for posted orders among them."""
+        balances = sum(state.balance_nano for state in self.accounts.values())
+        return balances + sum(
+            order.set_aside_nano
+            for slot in self.slots.values()
+            for order in slot.posted.values()
+            if not order.is_filled
+        )

@@ -1,15 +1,29 @@
-"""The audit: replay everything, check every rule, compare with storage."""
+"""The audit: replay everything, check every rule, compare with storage; from the beginning or a checkpoint on."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from ledger.audit.certificate_rules import CertificateRules
-from ledger.audit.comparison import compare
-from ledger.audit.exchange_rules import ExchangeRules
+from ledger.audit.beginning import check_code, first_block, fixed_terms, note_first_roles
+from ledger.audit.calls import Calls
+from ledger.audit.certificate_rules import CertificateRules, device_of, slot_of
+from ledger.audit.challenge_rules import ChallengeRules
+from ledger.audit.checkpoint import Checkpoint, CheckpointFile
+from ledger.audit.comparison import Comparison, take_over
+from ledger.audit.delivery_rules import DeliveryRules
+from ledger.audit.escrow_rules import EscrowRules
 from ledger.audit.findings import Finding, Findings
-from ledger.audit.history import History
-from ledger.audit.model import Model
+from ledger.audit.history import FIRST_WINDOW_BLOCKS, ChangedHistoryError, History, Occurrence
+from ledger.audit.market_rules import MarketRules
+from ledger.audit.model import Model, SlotModel, Totals
+from ledger.audit.rulebook import Rulebook, Terms
+from ledger.audit.settlement_rules import SettlementRules
 from ledger.chain import Chain
-from ledger.deployment import attach
+from ledger.deployment import Contracts, attach
+from ledger.market import Market
+
+SlotConsumer = Callable[[SlotModel, Market, Findings], None]
+"""Gets each slot when it is settled, with its market; what it finds counts as the audit's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +33,22 @@ class AuditReport:
     Attributes:
         findings: broken rules; none means that the history holds.
         checks: how many comparisons were made.
-        model: the state that the history leads to.
+        first_block: where the exchange's history begins.
+        resumed_from: the block of the checkpoint that the audit went on from; None if it began at the beginning.
+        notes: what the reader should know besides, such as that a re-organisation was found.
+        totals: what the history came to.
+        model: the state that the history leads to; slots that are over are in it only if they were to be kept.
     """
 
     chain_id: int
     exchange: bytes
+    first_block: int
     last_block: int
     findings: tuple[Finding, ...]
     checks: int
+    resumed_from: int | None
+    notes: tuple[str, ...]
+    totals: Totals
     model: Model
 
     @property
@@ -35,32 +57,208 @@ class AuditReport:
         return not self.findings
 
 
-def audit(chain: Chain, exchange: bytes) -> AuditReport:
+def audit(
+    chain: Chain,
+    exchange: bytes,
+    *,
+    keep_slots: bool = False,
+    on_settled: SlotConsumer | None = None,
+    checkpoint: Path | None = None,
+    last_block: int | None = None,
+    window_blocks: int = FIRST_WINDOW_BLOCKS,
+) -> AuditReport:
     """Re-verify an exchange from its first block to the head, using nothing but the chain.
+
+    Args:
+        chain: where it is.
+        exchange: the Exchange's address.
+        keep_slots: whether the report's model keeps slots that are over; otherwise memory holds only what is not.
+        on_settled: gets every slot that is settled.
+        checkpoint: a file to go on from, if it is there, and to write how far the audit came.
+        last_block: the last one to look at; default: the head.
+        window_blocks: how many blocks to read at first; windows adapt.
 
     Raises:
         DeploymentError: there is no exchange at this address.
-        UnreadableHistoryError: a settlement, delivery or certification cannot be decoded.
+        CheckpointError: the checkpoint is damaged, or another exchange's.
+        ChangedHistoryError: a re-organisation came between: audit again.
         ChainUnavailableError: the chain is out of reach.
     """
     contracts = attach(chain, exchange)
-    last_block = chain.head().number
-    history = History(chain, contracts)
-    model, findings = Model(), Findings()
-    on_exchange = ExchangeRules(history, model, findings)
-    on_certificates = CertificateRules(history, model, findings)
-    for occurrence in history.occurrences(0, last_block):
-        if occurrence.contract == "certificates":
-            on_certificates.apply(occurrence)
-        else:
-            on_exchange.apply(occurrence)
-    on_certificates.finish()
-    compare(contracts, model, findings, last_block)
-    return AuditReport(
-        chain_id=chain.chain_id,
-        exchange=exchange,
-        last_block=last_block,
-        findings=tuple(findings.found),
-        checks=findings.checks,
-        model=model,
+    until = chain.head().number if last_block is None else last_block
+    notes: list[str] = []
+    file = None if checkpoint is None else CheckpointFile(checkpoint)
+    resumed = None if file is None else file.read(chain, exchange, notes)
+    begins = _beginning(chain, contracts, until) if resumed is None else resumed
+    auditor = Auditor(chain, contracts, begins, keep_slots=keep_slots, on_settled=on_settled)
+    auditor.run(until, file, window_blocks)
+    return replace(
+        auditor.report(until), resumed_from=None if resumed is None else resumed.block, notes=tuple(notes)
     )
+
+
+def _beginning(chain: Chain, contracts: Contracts, last_block: int) -> Checkpoint:
+    start = first_block(chain, contracts, last_block)
+    model, findings = Model(), Findings()
+    check_code(chain, contracts, findings)
+    note_first_roles(contracts, model, start, last_block)
+    return Checkpoint(
+        chain_id=chain.chain_id,
+        exchange=contracts.exchange.address,
+        first_block=start,
+        block=start - 1,
+        block_hash=bytes(32),
+        model=model,
+        found=findings.found,
+        checks=findings.checks,
+    )
+
+
+class Auditor:
+    """One audit under way, from a checkpoint on."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        contracts: Contracts,
+        begins: Checkpoint,
+        *,
+        keep_slots: bool,
+        on_settled: SlotConsumer | None,
+    ) -> None:
+        self._chain = chain
+        self._contracts = contracts
+        self._begins = begins
+        self._model, self._findings = begins.model, begins.findings
+        self._keep_slots = keep_slots
+        self._kept: dict[tuple[bytes, int], SlotModel] = {}
+        self._on_settled = on_settled
+        terms = fixed_terms(contracts)
+        self._lifetime_s = terms.certificate_lifetime_s
+        self._books = _rulebooks(Calls(chain, contracts), terms, self._model, self._findings)
+        self._now = 0
+
+    def run(self, until: int, file: CheckpointFile | None, window_blocks: int) -> None:
+        """Replay everything up to a block."""
+        history = History(self._chain, self._contracts, window_blocks=window_blocks)
+        for window in history.windows(self._begins.block + 1, until):
+            for occurrence in window.occurrences:
+                self._take_over_before(occurrence.block)
+                self._now = occurrence.timestamp
+                for book in self._books[occurrence.contract]:
+                    book.apply(occurrence)
+                self._hand_out(occurrence)
+            self._take_over_before(window.last_block + 1)
+            self._check_freezes()
+            self._fold(until)
+            if file is not None:
+                file.write(self._checkpoint(window.last_block))
+
+    def report(self, until: int) -> AuditReport:
+        """Compare what is left with storage, and sum up."""
+        findings, model = self._findings.copy(), self._model
+        Comparison(self._contracts, model, findings, until).everything()
+        totals = replace(model.totals)
+        for slot in model.slots.values():
+            _add_slot(totals, slot)
+        for certificate in model.certificates.values():
+            totals.issued_wh += certificate.issued_wh
+            totals.retired_wh += sum(certificate.retired_wh.values())
+        model.slots |= self._kept
+        return AuditReport(
+            chain_id=self._chain.chain_id,
+            exchange=self._contracts.exchange.address,
+            first_block=self._begins.first_block,
+            last_block=until,
+            findings=tuple(findings.found),
+            checks=findings.checks,
+            resumed_from=None,
+            notes=(),
+            totals=totals,
+            model=model,
+        )
+
+    def _take_over_before(self, block: int) -> None:
+        """Once a block is over of which calldata did not show everything, read what came of it from storage."""
+        for market, state in self._model.states.items():
+            if state.stale_since is not None and state.stale_since < block:
+                take_over(self._contracts, self._model, market, state.stale_since)
+
+    def _check_freezes(self) -> None:
+        for market, state in self._model.states.items():
+            self._findings.check(
+                "upheld.frozen", f"market 0x{market.hex()}", expected=None, found=state.freeze_due
+            )
+            state.freeze_due = None
+
+    def _hand_out(self, occurrence: Occurrence) -> None:
+        if self._on_settled is None or occurrence.event.name != "Settled":
+            return
+        key = (occurrence.event.arguments["market"], occurrence.event.arguments["slot"])
+        slot = self._model.slots.get(key)
+        if slot is not None:
+            self._on_settled(slot, self._model.markets[slot.market], self._findings)
+
+    def _fold(self, until: int) -> None:
+        """Let go of whatever nothing more can happen to, once it is compared with storage and counted."""
+        comparison = Comparison(self._contracts, self._model, self._findings, until)
+        over = {key: slot for key, slot in self._model.slots.items() if slot.is_finished}
+        comparison.slots(over.values())
+        for (market, number), slot in over.items():
+            _add_slot(self._model.totals, slot)
+            length_s = self._model.markets[market].slot_length_s
+            self._model.states[market].finish(number, length_s)
+            del self._model.slots[market, number]
+        if self._keep_slots:
+            self._kept |= over
+        self._fold_certificates(comparison)
+
+    def _fold_certificates(self, comparison: Comparison) -> None:
+        model = self._model
+        gone = {
+            number: state
+            for number, state in model.certificates.items()
+            if not any(state.held_wh.values()) or slot_of(number) + self._lifetime_s <= self._now
+        }
+        comparison.certificates(gone.items())
+        for number, state in gone.items():
+            model.totals.issued_wh += state.issued_wh
+            model.totals.retired_wh += sum(state.retired_wh.values())
+            del model.certificates[number]
+        claimable = {
+            (model.device_markets.get(device_of(each), b""), slot_of(each)) for each in model.certificates
+        }
+        for key in list(model.claimable_wh):
+            if key not in claimable and key not in model.slots:
+                del model.claimable_wh[key]
+
+    def _checkpoint(self, number: int) -> Checkpoint:
+        block = self._chain.block(number)
+        if block is None:
+            raise ChangedHistoryError(f"block {number} was re-organised while it was audited: audit again")
+        return replace(
+            self._begins,
+            block=number,
+            block_hash=block.hash,
+            model=self._model,
+            found=self._findings.found,
+            checks=self._findings.checks,
+        )
+
+
+def _rulebooks(calls: Calls, terms: Terms, model: Model, findings: Findings) -> dict[str, list[Rulebook]]:
+    kinds: dict[str, list[type[Rulebook]]] = {
+        "exchange": [SettlementRules, DeliveryRules],
+        "escrow": [EscrowRules],
+        "markets": [MarketRules],
+        "challenges": [ChallengeRules],
+        "certificates": [CertificateRules],
+    }
+    return {name: [kind(calls, terms, model, findings) for kind in books] for name, books in kinds.items()}
+
+
+def _add_slot(totals: Totals, slot: SlotModel) -> None:
+    totals.slots += 1
+    totals.filled_orders += len(slot.fills)
+    totals.trades += len(slot.trades)
+    totals.traded_wh += slot.bought_wh

@@ -14,7 +14,7 @@ from tests.world import SLOT, World
 
 
 def audited(world: World) -> AuditReport:
-    return audit(world.chain, world.exchange.address)
+    return audit(world.chain, world.exchange.address, keep_slots=True)
 
 
 def rules(report: AuditReport) -> set[str]:
