@@ -146,6 +146,8 @@ MASK_24: constant(uint256) = 2**24 - 1
 MASK_160: constant(uint256) = 2**160 - 1
 # An order that expires within this time of the settlement may have expired when the operator cleared the slot.
 CLEARING_TIME_S: constant(uint256) = 300
+# A notice that is not used in this time lapses, so that no operator keeps one ready and leaves with its bond at once.
+RELEASE_WINDOW_S: constant(uint256) = 86_400
 
 CREDIT: immutable(IERC20)
 EXCHANGE: immutable(Exchange)
@@ -233,6 +235,7 @@ def release_bond(market: bytes32):
     ready_at: uint256 = self.bond_ready_at[market]
     assert ready_at != 0, "challenges: release not requested"
     assert block.timestamp >= ready_at, "challenges: notice period"
+    assert block.timestamp <= ready_at + RELEASE_WINDOW_S, "challenges: notice lapsed"
     assert self.open_challenges[market] == 0, "challenges: open challenge"
     amount: uint256 = self.bonds[market]
     self.bonds[market] = 0

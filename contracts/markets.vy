@@ -235,10 +235,13 @@ def _add_tariff(market: bytes32, tariff: Tariff):
 @external
 def offer_role(market: bytes32, role: uint256, account: address):
     """
-    @notice Offer one's role to another account, which then accepts it. Zero takes the offer back. The owner offers
-            the operator's role while the market is frozen: whoever was caught cannot stay against its will.
+    @notice Offer one's role to another account, which then accepts it. Zero takes the offer back. The owner, and
+            nobody else, offers the operator's role while the market is frozen: whoever was caught cannot stay
+            against the owner's will, as it could if it replaced each offer by its own.
     """
-    if not (role == OPERATOR and self.is_frozen[market] and msg.sender == ownable.owner):
+    if role == OPERATOR and self.is_frozen[market]:
+        ownable._check_owner()
+    else:
         assert msg.sender == self.holders[market][role], "markets: not the holder"
     self.offers[market][role] = account
     log RoleOffered(market=market, role=role, account=account)
