@@ -12,6 +12,7 @@ BENCHMARKS = (
     "matching.continuous_book",
     "matching.network_designs",
     "calldata",
+    "gas_profile",
     "devchain_speed",
     "settlement",
 )

@@ -36,7 +36,7 @@ def main() -> None:
     encoders: dict[str, Callable[[], object]] = {
         "ledger.batches": lambda: settle_calldata(selector, MARKET, SLOT, PRICE, fills),
         "eth_abi": lambda: exchange.call("settle", *arguments),
-        "web3": lambda: contract.encode_abi("settle", [MARKET, SLOT, PRICE, words]),
+        "web3": lambda: contract.encode_abi("settle", [MARKET, SLOT, PRICE, words, False, []]),
     }
     assert bytes.fromhex(str(encoders["web3"]())[2:]) == data == encoders["eth_abi"]()
     least = dict.fromkeys(encoders, float("inf"))
