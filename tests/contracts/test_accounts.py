@@ -1,4 +1,4 @@
-"""The packed words by themselves: no field runs into another, no slot into its neighbours, no epoch into the next."""
+"""The packed words by themselves: no field, no slot and no epoch runs into its neighbours."""
 
 from collections import defaultdict
 
@@ -162,7 +162,9 @@ def test_an_account_is_opened_with_its_market_and_its_number(accounts: Contract)
 
 # ------------------------------------------------------------------------------------------------ money
 
-ALL_ELSE = packed(**{name: value for name, value in FULL.items() if name not in {"balance", "debt"}}) | BOTH_POSITIONS
+ALL_ELSE = (
+    packed(**{name: value for name, value in FULL.items() if name not in {"balance", "debt"}}) | BOTH_POSITIONS
+)
 
 
 def test_a_balance_grows_up_to_its_field_and_touches_nothing_else(accounts: Contract) -> None:
@@ -222,7 +224,9 @@ def test_an_epoch_begins_after_the_one_before_it(world: World, accounts: Contrac
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.integers(1, 12), max_size=8))
-def test_in_each_slot_the_one_epoch_holds_that_had_begun(world: World, accounts: Contract, begins: set[int]) -> None:
+def test_in_each_slot_the_one_epoch_holds_that_had_begun(
+    world: World, accounts: Contract, begins: set[int]
+) -> None:
     starts = [SLOT_UNIT_S * (NOW + number) for number in sorted(begins)]
     snapshot = world.chain.snapshot()
     change(world, accounts, "raise_epochs", ANNA, starts)

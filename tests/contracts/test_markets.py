@@ -1,13 +1,13 @@
 """Who opens markets, registers members and announces tariffs, and within which limits."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from eth_hash.auto import keccak
 
-from ledger.abi import interface
-from ledger.deployment import DeploymentError, confirmed
-from ledger.transactions import build
-from tests.world import MARKET, SLOT, TARIFF, World, refused
+from ledger.batches import FilledOrder
+from tests.world import MARKET, ONE_CREDIT, SLOT, TARIFF, World, refused
 
 OTHER_MARKET = b"lugano".ljust(32, b"\0")
 MAX_PRICE = 2**32 - 1
@@ -25,12 +25,13 @@ def terms(world: World, **changes: object) -> dict[str, Any]:
         "gate_lead_s": 300,
         "settle_within_s": 3_600,
         "uniform_price": True,
+        "grid_limits": False,
         **changes,
     }
 
 
 def open_other(world: World, tariff: dict[str, Any] = FIRST_TARIFF, **changes: object) -> None:
-    world.act("owner", "open_market", OTHER_MARKET, terms(world, **changes), tariff)
+    world.act("owner", "open_market", OTHER_MARKET, terms(world, **changes), tariff, [], 0)
 
 
 def tariff_from(slot: int, **changes: object) -> dict[str, Any]:
@@ -45,25 +46,13 @@ def aligned_after(time: int) -> int:
     return time - time % 900 + 900
 
 
-# ------------------------------------------------------------------------------------------- deployment
+# -------------------------------------------------------------------------------------------- the owner
 
 
-def test_an_exchange_needs_a_payment_token(world: World) -> None:
-    creation = interface("exchange").creation(world.strangers[0].address, bytes(20), bytes(20), bytes(20), 0)
-    with refused("exchange: credit"):
-        build(world.chain, world.strangers[0], to=None, data=creation)
-
-
-def test_the_exchange_names_its_parts(world: World) -> None:
-    for name in ("credit", "energy", "certificates"):
-        assert world.read(name) == getattr(world.contracts, name).address
-    assert world.read("withdrawal_notice_s") == 3_600
-
-
-def test_the_deployer_keeps_no_power_over_the_exchange(world: World) -> None:
+def test_the_deployer_keeps_no_power_over_the_markets(world: World) -> None:
     assert world.read("owner") == world.keys["owner"].address
     with refused("ownable: caller is not the owner"):
-        world.act("deployer", "open_market", OTHER_MARKET, terms(world), FIRST_TARIFF)
+        world.act("deployer", "open_market", OTHER_MARKET, terms(world), FIRST_TARIFF, [], 0)
     with refused("ownable: caller is not the owner"):
         world.act("deployer", "transfer_ownership", world.keys["deployer"].address)
 
@@ -77,55 +66,53 @@ def test_ownership_passes_only_when_the_new_owner_accepts(world: World) -> None:
     world.act(heir, "accept_ownership")
     assert world.read("owner") == heir.address
     with refused("ownable: caller is not the owner"):
-        world.act("owner", "open_market", OTHER_MARKET, terms(world), FIRST_TARIFF)
-
-
-def test_the_exchange_takes_no_ether(world: World) -> None:
-    from eth_account import Account
-
-    key = world.strangers[0]
-    data = world.exchange.interface.call("cancel_all")
-    fields = {
-        "chainId": world.chain.chain_id,
-        "nonce": world.chain.nonce(key.address),
-        "gas": 200_000,
-        "gasPrice": 10**12,
-        "value": 1,
-        "to": world.exchange.address,
-        "data": data,
-    }
-    with pytest.raises(DeploymentError):
-        confirmed(world.chain, bytes(Account.sign_transaction(fields, key.secret).raw_transaction))
-    assert world.chain.balance(world.exchange.address) == 0
+        world.act("owner", "open_market", OTHER_MARKET, terms(world), FIRST_TARIFF, [], 0)
 
 
 # ------------------------------------------------------------------------------------------ open_market
 
 
-def test_a_market_opens_with_its_terms_tariff_and_number(world: World) -> None:
-    open_other(world, uniform_price=False)
-    exchange = world.exchange
-    assert exchange.read("market_count") == 2
-    assert exchange.read("market_of_number", 2) == OTHER_MARKET
-    assert exchange.read("terms_of", OTHER_MARKET) == terms(world, uniform_price=False)
-    assert exchange.read("tariff_at", OTHER_MARKET, 0) == FIRST_TARIFF
-    assert exchange.read("member_count", OTHER_MARKET) == 0
-    assert exchange.read("account_of", world.strangers[3].address)["market_number"] == 2  # the utility
+@pytest.mark.parametrize(("uniform_price", "grid_limits"), [(True, False), (True, True), (False, False)])
+def test_a_market_opens_with_its_terms_tariff_and_number(
+    world: World, uniform_price: bool, grid_limits: bool
+) -> None:
+    pricing = {"uniform_price": uniform_price, "grid_limits": grid_limits}
+    open_other(world, **pricing)
+    assert world.read("market_count") == 2
+    assert world.contracts.markets.read("market_of_number", 2) == OTHER_MARKET
+    assert world.read("terms_of", OTHER_MARKET) == terms(world, **pricing)
+    assert world.read("tariff_at", OTHER_MARKET, 0) == FIRST_TARIFF
+    assert world.read("member_count", OTHER_MARKET) == 0
+    assert world.read("account_of", world.strangers[3].address)["market_number"] == 2  # the utility
+
+
+def test_where_grid_limits_hold_an_order_better_than_the_price_may_be_filled_in_part(world: World) -> None:
+    open_other(world, grid_limits=True)
+    parties = dict(zip(("operator", "registrar"), (world.strangers[0], world.strangers[2]), strict=True))
+    people = list(world.strangers[4:6])
+    other = replace(world, keys=world.keys | parties, members=people, market=OTHER_MARKET)
+    other.act("registrar", "register", OTHER_MARKET, [key.address for key in people])
+    other.fund_all([key.address for key in people], ONE_CREDIT)
+    other.commit()
+    bid = other.bid(0, 100, 150_001, market=OTHER_MARKET)
+    offer = other.offer(1, 100, 149_999, market=OTHER_MARKET)
+    other.settle([FilledOrder(bid, 60), FilledOrder(offer, 60)])
+    assert other.read("position_of", people[0].address, SLOT) == 60
 
 
 def test_only_the_owner_opens_markets(world: World) -> None:
     with refused("ownable: caller is not the owner"):
-        world.act("operator", "open_market", OTHER_MARKET, terms(world), FIRST_TARIFF)
+        world.act("operator", "open_market", OTHER_MARKET, terms(world), FIRST_TARIFF, [], 0)
 
 
 def test_a_market_has_an_id(world: World) -> None:
     with refused("markets: no market id"):
-        world.act("owner", "open_market", bytes(32), terms(world), FIRST_TARIFF)
+        world.act("owner", "open_market", bytes(32), terms(world), FIRST_TARIFF, [], 0)
 
 
 def test_a_market_opens_once(world: World) -> None:
     with refused("markets: market exists"):
-        world.act("owner", "open_market", MARKET, terms(world), FIRST_TARIFF)
+        world.act("owner", "open_market", MARKET, terms(world), FIRST_TARIFF, [], 0)
 
 
 @pytest.mark.parametrize(
@@ -157,8 +144,44 @@ def test_terms_at_their_limits_are_taken_and_do_not_run_into_one_another(world: 
     operator = world.strangers[0]
     slot = aligned_after(world.time.now + 2**23) // slot_length_s * slot_length_s
     world.act(operator, "commit_book", OTHER_MARKET, slot, bytes(32), 0)  # the longest gate lead is in force
-    world.act(operator, "settle", OTHER_MARKET, slot, 0, [])
+    world.act(operator, "settle", OTHER_MARKET, slot, 0, [], False, [])
     assert world.read("slot_of", OTHER_MARKET, slot)["state"] == 1
+
+
+VALIDATORS = [number.to_bytes(20) for number in range(1, 17)]
+
+
+@pytest.mark.parametrize(
+    ("validators", "needed", "reason"),
+    [
+        ([], 1, "markets: approvals"),
+        (VALIDATORS[:2], 3, "markets: approvals"),
+        (VALIDATORS[:2], 0, "markets: approvals"),
+        (VALIDATORS[1::-1], 1, "markets: order of validators"),
+        (VALIDATORS[:1] * 2, 1, "markets: order of validators"),
+        ([bytes(20)], 1, "markets: order of validators"),
+    ],
+)
+def test_validators_outside_their_limits_are_refused(
+    world: World, validators: list[bytes], needed: int, reason: str
+) -> None:
+    with refused(reason):
+        world.act("owner", "open_market", OTHER_MARKET, terms(world), FIRST_TARIFF, validators, needed)
+
+
+@pytest.mark.parametrize("needed", [1, 16])
+def test_up_to_sixteen_validators_are_named(world: World, needed: int) -> None:
+    with refused(""):  # the ABI decoder's own refusal
+        too_many = [*VALIDATORS, b"\xff" * 20]
+        world.act("owner", "open_market", OTHER_MARKET, terms(world), FIRST_TARIFF, too_many, needed)
+    world.act("owner", "open_market", OTHER_MARKET, terms(world), FIRST_TARIFF, VALIDATORS, needed)
+    assert (world.read("validator_count", OTHER_MARKET), world.read("approvals_needed", OTHER_MARKET)) == (
+        16,
+        needed,
+    )
+    assert [world.read("holder_of", OTHER_MARKET, 16 + seat) for seat in range(17)] == [*VALIDATORS, bytes(20)]
+    assert world.read("terms_of", OTHER_MARKET) == terms(world)
+    assert world.exchange.read("controls", OTHER_MARKET) >> 243 == needed
 
 
 def test_one_account_is_the_utility_of_one_market(world: World) -> None:
@@ -169,25 +192,25 @@ def test_one_account_is_the_utility_of_one_market(world: World) -> None:
 def test_the_number_of_markets_is_limited_to_what_the_account_word_holds(world: World) -> None:
     word = next(word for word in range(64) if _grows_with_markets(world, word))
     # Out of reach of any honest number of calls.
-    world.chain.set_storage(world.exchange.address, word, 2**24 - 2)
+    world.chain.set_storage(world.contracts.markets.address, word, 2**16 - 2)
     open_other(world)
-    assert world.read("market_count") == 2**24 - 1
+    assert world.read("market_count") == 2**16 - 1
     with refused("markets: too many markets"):
-        world.act("owner", "open_market", b"last".ljust(32, b"\0"), terms(world), FIRST_TARIFF)
+        world.act("owner", "open_market", b"last".ljust(32, b"\0"), terms(world), FIRST_TARIFF, [], 0)
 
 
 def _grows_with_markets(world: World, word: int) -> bool:
-    """Whether this word of the exchange's storage counts the markets."""
-    before = world.chain.storage(world.exchange.address, word)
+    """Whether this word of the contract's storage counts the markets."""
+    before = world.chain.storage(world.contracts.markets.address, word)
     snapshot = world.chain.snapshot()
     open_other(world)
-    after = world.chain.storage(world.exchange.address, word)
+    after = world.chain.storage(world.contracts.markets.address, word)
     world.chain.revert(snapshot)
     return (before, after) == (1, 2)
 
 
 def test_terms_of_an_unknown_market_are_refused(world: World) -> None:
-    with refused("exchange: no such market"):
+    with refused("markets: no such market"):
         world.read("terms_of", OTHER_MARKET)
 
 
@@ -197,7 +220,7 @@ def test_terms_of_an_unknown_market_are_refused(world: World) -> None:
 def test_members_are_registered_and_counted(world: World) -> None:
     new = [key.address for key in world.strangers[:3]]
     receipt = world.act("registrar", "register", MARKET, new)
-    events = [world.exchange.interface.decode_event(log) for log in receipt.logs]
+    events = [world.contracts.escrow.interface.decode_event(log) for log in receipt.logs]
     assert [event.arguments["account"] for event in events if event] == new
     assert world.read("member_count", MARKET) == len(world.members) + 3
     states = [world.read("account_of", account) for account in new]
@@ -207,7 +230,8 @@ def test_members_are_registered_and_counted(world: World) -> None:
 def test_registration_changes_nothing_else_of_an_account(world: World) -> None:
     state = world.read("account_of", world.members[0].address)
     standing = {"market_number": 1, "member_number": 1}
-    assert state == {"balance": 1_000 * 10**9, "debt": 0, "epoch": 0, "epoch_from_slot": 0} | standing
+    nothing = {"debt": 0, "epoch": 0, "epoch_from_slot": 0, "latest_slot_index": 0}
+    assert state == {"balance": 1_000 * ONE_CREDIT} | nothing | standing
 
 
 @pytest.mark.parametrize("who", ["owner", "operator", "utility", "meter_authority"])
@@ -251,6 +275,24 @@ def test_at_most_256_accounts_are_registered_at_once(world: World) -> None:
     assert world.read("member_count", MARKET) == len(world.members) + 256
 
 
+def test_the_number_of_members_is_limited_to_what_the_account_word_holds(world: World) -> None:
+    places = (keccak(word.to_bytes(32) + MARKET) for word in range(64))
+    keys = [int.from_bytes(place) for place in places]
+    counted = [
+        key for key in keys if world.chain.storage(world.contracts.escrow.address, key) == len(world.members)
+    ]
+    (key,) = counted
+    # Out of reach of any honest number of calls.
+    world.chain.set_storage(world.contracts.escrow.address, key, 2**16 - 2)
+    last, beyond = (stranger.address for stranger in world.strangers[:2])
+    with refused("escrow: too many members"):
+        world.act("registrar", "register", MARKET, [last, beyond])
+    world.act("registrar", "register", MARKET, [last])
+    assert world.read("account_of", last)["member_number"] == world.read("member_count", MARKET) == 2**16 - 1
+    with refused("escrow: too many members"):
+        world.act("registrar", "register", MARKET, [beyond])
+
+
 # ---------------------------------------------------------------------------------------------- tariffs
 
 
@@ -289,7 +331,7 @@ def test_nobody_sets_the_tariff_of_an_unknown_market(world: World) -> None:
 
 
 def test_a_tariff_begins_with_a_slot(world: World) -> None:
-    with refused("exchange: slot"):
+    with refused("markets: slot"):
         world.act("utility", "set_tariff", MARKET, tariff_from(LATER + 1))
 
 
@@ -314,7 +356,7 @@ def test_a_later_tariff_has_the_same_limits(world: World) -> None:
         ({"retail_price": MAX_PRICE + 1}, "markets: retail price"),
         ({"feed_in_price": 300_001}, "markets: feed-in price"),
         ({"grid_fee": MAX_PRICE + 1}, "markets: grid fee"),
-        ({"from_slot": 2**40 // 900 * 900 + 900}, "exchange: slot"),
+        ({"from_slot": 2**40 // 900 * 900 + 900}, "markets: slot"),
     ):
         with refused(reason):
             world.act("utility", "set_tariff", MARKET, {**tariff_from(LATER), **changes})

@@ -20,7 +20,7 @@ def position(world: World, member: int, slot: int) -> int:
 
 
 def test_the_slots_of_a_day_do_not_touch_one_another(world: World) -> None:
-    slots = [SLOT + 900 * k for k in range(18)]  # the last two beside the balance, the others in more than two words of eight
+    slots = [SLOT + 900 * k for k in range(18)]  # two beside the balance, the others in three words of eight
     for number, slot in enumerate(slots, start=1):
         trade(world, slot, [number], buyer=number % 2, seller=(number + 1) % 2)
     for number, slot in enumerate(slots, start=1):

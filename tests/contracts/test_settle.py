@@ -182,6 +182,27 @@ def test_orders_stand_once_their_gate_has_closed(world: World) -> None:
     world.settle([filled(world.bid(0, 100, PRICE, slot=SLOT + 900, epoch=1)), later[1]], slot=SLOT + 900)
 
 
+def test_a_member_that_cancels_again_and_again_does_not_stop_the_settlement_of_closed_slots(world: World) -> None:
+    """However late they are settled, and whichever epoch was in force when their gate closed."""
+    slots = [SLOT + 900 * number for number in range(4)]
+    batches = {}
+    for epoch, slot in enumerate(slots):
+        bid = world.bid(0, 100, PRICE, slot=slot, epoch=epoch)
+        batches[slot] = [filled(bid), filled(world.offer(1, 100, PRICE, slot=slot))]
+        world.at(slot - TERMS.gate_lead_s + 60)
+        world.act(world.members[0], "cancel_all")
+    late = [slots[2], slots[0], slots[3], slots[1]]
+    for slot in late:
+        world.commit(slot, 2)
+        for epoch in range(6):
+            if epoch != slots.index(slot):
+                other = filled(world.bid(0, 100, PRICE, slot=slot, epoch=epoch))
+                with refused("exchange: cancelled"):
+                    world.settle([other, batches[slot][1]], slot=slot)
+        world.settle(batches[slot], slot=slot)
+        assert position(world, 0, slot) == 100
+
+
 def test_an_order_of_an_epoch_to_come_does_not_settle(closed: World) -> None:
     with refused("exchange: cancelled"):
         closed.settle([filled(closed.bid(0, 100, PRICE, epoch=1)), filled(closed.offer(1, 100, PRICE))])

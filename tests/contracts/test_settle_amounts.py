@@ -96,7 +96,9 @@ def test_a_price_is_at_most_what_an_order_can_name(closed: World, price: int) ->
     selector = closed.exchange.interface.selector("settle")
     for fills in ([], [filled(closed.bid(0, 2, PRICE))]):
         with refused("exchange: price"):
-            transact(closed.exchange, closed.keys["operator"], settle_calldata(selector, MARKET, SLOT, price, fills))
+            transact(
+                closed.exchange, closed.keys["operator"], settle_calldata(selector, MARKET, SLOT, price, fills)
+            )
     closed.settle([], price=2**32 - 1)
 
 
