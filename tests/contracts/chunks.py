@@ -1,15 +1,18 @@
 """Slots settled in chunks, for the tests of settlements: chunk by chunk, void, and unwound."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import ParamSpec
 
 from ledger.batches import FilledOrder, settle_calldata, unwind_calldata
-from ledger.chain import Receipt
+from ledger.chain import CallRevertedError, Receipt
 from ledger.deployment import transact
 from ledger.eip712 import SignedOrder
 from ledger.keys import Key
 from tests.contracts.fills import PRICE, filled
 from tests.world import SLOT, TERMS, World
 
+P = ParamSpec("P")
 Fills = list[FilledOrder]
 LAST_SECOND = SLOT + TERMS.settle_within_s
 PARTIAL, UNWINDING = 4, 5
@@ -48,17 +51,29 @@ def settle_chunks(
         settle_chunk(world, fills, more=more or place + 1 < len(chunks), price=price, slot=slot)
 
 
+def run_by(world: World, operator: Key) -> World:
+    """The same world as somebody else would run it."""
+    return replace(world, keys=world.keys | {"operator": operator})
+
+
 def void_late(world: World, slot: int = SLOT) -> Receipt:
     """Void a slot as soon as that can be done."""
     world.time.now = max(world.time.now, slot + TERMS.settle_within_s + 1)
     return world.act(world.strangers[0], "void", world.market, slot)
 
 
-def unwind(
-    world: World, fills: Sequence[FilledOrder], *, slot: int = SLOT, who: Key | None = None
-) -> Receipt:
+def unwind(world: World, fills: Sequence[FilledOrder], *, slot: int = SLOT, who: Key | None = None) -> Receipt:
     data = unwind_calldata(world.exchange.interface.selector("unwind"), world.market, slot, fills)
     return transact(world.exchange, who or world.strangers[0], data)
+
+
+def reason_of(attempt: Callable[P, object], *arguments: P.args, **named: P.kwargs) -> str | None:
+    """Why the contract refuses an attempt, None if it does not; for where one cannot say beforehand."""
+    try:
+        attempt(*arguments, **named)
+    except CallRevertedError as refusal:
+        return refusal.reason
+    return None
 
 
 def ascending(*make: Callable[[], SignedOrder]) -> Fills:

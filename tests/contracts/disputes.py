@@ -30,7 +30,9 @@ def settled_but_for(world: World, left_out: SignedOrder, *others: SignedOrder, s
     return [fill for chunk in chunks for fill in chunk]
 
 
-def receipt(world: World, order_hash: bytes, *, signer: Key | None = None, slot: int = SLOT) -> tuple[Receipt, bytes]:
+def receipt(
+    world: World, order_hash: bytes, *, signer: Key | None = None, slot: int = SLOT
+) -> tuple[Receipt, bytes]:
     """A receipt for an order, and the operator's signature under it."""
     word = Receipt(order_hash=order_hash, market=MARKET, slot=slot, index=7, received_at=slot - 3_000)
     key = signer or world.keys["operator"]

@@ -1,7 +1,7 @@
 """Every outcome of a challenge, of both kinds.
 
-The contract calls out to our own credit token, whose transfers call nobody, and to the exchange, the escrow and the
-markets, which know it; so nobody can come back in while it is at work. What such a call can do is fail.
+The contract calls out to our own credit token, whose transfers call nobody, and to the exchange, the escrow and
+the markets, so nobody can come back in while it is at work. What such a call can do is fail; see "the stake".
 """
 
 from collections.abc import Callable

@@ -1,18 +1,20 @@
 """Where a market names validators, k of its n must have signed exactly the settlement that is sent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import pytest
 
 from ledger import merkle
 from ledger.batches import FilledOrder, fills_hash
+from ledger.chain import CallRevertedError
 from ledger.eip712 import Domain, settlement_hash
 from ledger.keys import Key
 from tests.contracts.chunks import Fills, settle_chunk, split, state
 from tests.contracts.fills import PRICE, filled
 from tests.contracts.second_market import SECOND_MARKET, second_market
-from tests.world import SLOT, World, refused
+from tests.world import MARKET, SLOT, TARIFF, TERMS, World, refused
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 FIRST_SEAT = 16
@@ -26,7 +28,7 @@ class Court:
     validators: list[Key]
     fills: Fills
 
-    def approval(self, key: Key, **changes: object) -> bytes:
+    def approval(self, key: Key, **changes: Any) -> bytes:
         """A validator's signature of this settlement, or of one that differs in something."""
         domain = changes.pop("domain", self.world.domain)
         assert isinstance(domain, Domain)
@@ -120,8 +122,6 @@ class refused_as_one_of:  # noqa: N801 - reads like `refused`
         pass
 
     def __exit__(self, kind: object, error: object, trace: object) -> bool:
-        from ledger.chain import CallRevertedError
-
         assert isinstance(error, CallRevertedError), "the contract did not refuse"
         assert error.reason in self.reasons
         return True
@@ -131,7 +131,9 @@ class refused_as_one_of:  # noqa: N801 - reads like `refused`
 
 
 @pytest.mark.parametrize("places", [(0, 0, 1), (0, 1, 1), (0, 2, 1), (2, 1, 0), (0, 1, 2, 2), (1, 0, 2, 3)])
-def test_approvals_are_in_ascending_order_of_their_signers_each_once(court: Court, places: tuple[int, ...]) -> None:
+def test_approvals_are_in_ascending_order_of_their_signers_each_once(
+    court: Court, places: tuple[int, ...]
+) -> None:
     with refused("exchange: order of approvals"):
         court.settle(court.approvals(*places))
 
@@ -149,13 +151,13 @@ def test_one_that_does_not_count_spoils_enough_that_do(court: Court) -> None:
         court.settle([court.approval(key) for key in signers])
 
 
-OTHERWISE = {
-    "market": {"market": b"fontana".ljust(32, b"\0")},
+OTHERWISE: dict[str, dict[str, Any]] = {
+    "market": {"market": MARKET},
     "slot": {"slot": SLOT + 900},
     "book": {"book": merkle.commitment(bytes(32), 3)},
     "price": {"price": PRICE + 1},
     "fills": {"fills_hash": bytes(32)},
-    "chain": {"domain": Domain(1, b"\1" * 20)},
+    "chain": {},
 }
 
 
@@ -288,7 +290,7 @@ def test_there_is_no_seat_beyond_the_last(court: Court, number: int) -> None:
 def test_a_seat_in_one_market_is_none_in_another(court: Court) -> None:
     addresses = [key.address for key in court.validators]
     assert court.world.read("are_validators", SECOND_MARKET, addresses)
-    assert not court.world.read("are_validators", OTHERWISE["market"]["market"], addresses[:1])
+    assert not court.world.read("are_validators", MARKET, addresses[:1])
     assert not court.world.read("are_validators", SECOND_MARKET, [*addresses, court.world.keys["owner"].address])
 
 
@@ -322,25 +324,9 @@ def test_sixteen_of_sixteen_is_the_most(world: World) -> None:
 
 @pytest.mark.parametrize("validators", [[2, 1], [1, 1], [0, 1]])
 def test_validators_are_named_in_ascending_order_each_once(world: World, validators: list[int]) -> None:
-    from ledger.deployment import MarketTerms
-
-    terms = {role: world.keys[role].address for role in ("operator", "meter_authority", "registrar")}
-    timing = MarketTerms()
+    parties = {role: world.keys[role].address for role in ("operator", "meter_authority", "registrar")}
+    terms = parties | {"utility": world.strangers[0].address} | asdict(TERMS)
+    tariff = asdict(TARIFF) | {"from_slot": 0}
+    seats = [number.to_bytes(20, "big") for number in validators]
     with refused("markets: order of validators"):
-        world.act(
-            "owner",
-            "open_market",
-            SECOND_MARKET,
-            terms
-            | {
-                "utility": world.strangers[0].address,
-                "slot_length_s": timing.slot_length_s,
-                "gate_lead_s": timing.gate_lead_s,
-                "settle_within_s": timing.settle_within_s,
-                "uniform_price": True,
-                "grid_limits": False,
-            },
-            {"retail_price": 1, "feed_in_price": 0, "grid_fee": 0, "from_slot": 0},
-            [number.to_bytes(20, "big") for number in validators],
-            1,
-        )
+        world.act("owner", "open_market", SECOND_MARKET, terms, tariff, seats, 1)
