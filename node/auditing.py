@@ -1,4 +1,4 @@
-"""The audit as people run it: the chain alone, and a node's store against it."""
+"""The audit as people run it: the chain alone, a node's published orders or its store against it."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from ledger.eip712 import Domain
 from matching.errors import WattbookError
 from node.datadir import DataFolder, Deployment
 from node.design import Design
+from node.order_sets import OrderSets
 from node.reconcile import Reconciliation
 from node.store import Store
 
@@ -29,12 +30,13 @@ class NothingToAuditError(WattbookError):
 
 @dataclass(frozen=True, slots=True)
 class NodeAudit:
-    """The chain's audit and, if there was a store to compare, what it adds."""
+    """The chain's audit and, if there was a store or a node to compare, what that adds."""
 
     chain: AuditReport
     findings: tuple[Finding, ...]
     checks: int
-    with_store: bool
+    with_store: bool = False
+    with_node: bool = False
 
 
 def audit_node(chain: Chain, exchange: bytes, store: Store, *, design: str) -> NodeAudit:
@@ -47,16 +49,37 @@ def audit_node(chain: Chain, exchange: bytes, store: Store, *, design: str) -> N
         UnreadableHistoryError: a settlement, delivery or certification cannot be decoded.
         ChainUnavailableError: the chain is out of reach.
     """
-    report, findings = audit(chain, exchange), Findings()
+    report, findings = audit(chain, exchange, keep_slots=True), Findings()
     by_design = Design(design, store.devices)
     Reconciliation(store=store, report=report, chain=chain, design=by_design, findings=findings).run()
     return _with_store(report, findings)
 
 
-def audit_chain(chain: Chain, exchange: bytes) -> NodeAudit:
-    """Re-verify the chain's history alone; raises what `audit_node` does."""
-    report = audit(chain, exchange)
-    return NodeAudit(chain=report, findings=report.findings, checks=report.checks, with_store=False)
+def audit_chain(chain: Chain, exchange: bytes, *, checkpoint: Path | None = None) -> NodeAudit:
+    """Re-verify the chain's history alone; see `ledger.audit.run.audit`."""
+    report = audit(chain, exchange, checkpoint=checkpoint)
+    return NodeAudit(chain=report, findings=report.findings, checks=report.checks)
+
+
+def audit_url(chain: Chain, exchange: bytes | None, url: str, *, checkpoint: Path | None = None) -> NodeAudit:
+    """Re-verify the chain's history, and whether the orders that a node publishes were cleared as they should.
+
+    Args:
+        chain: the chain.
+        exchange: the exchange; None for the one that the node names.
+        url: where the node's API is.
+        checkpoint: as in `ledger.audit.run.audit`; orders of slots settled before it are not looked at again.
+
+    Raises:
+        NodeError: the node cannot be reached, or does not answer like one.
+        NothingToAuditError: the node trades on another exchange.
+        WattbookError: whatever `ledger.audit.run.audit` raises.
+    """
+    with closing(OrderSets(url, chain)) as order_sets:
+        if exchange not in (None, order_sets.exchange):
+            raise NothingToAuditError(f"{url} trades on exchange 0x{order_sets.exchange.hex()}")
+        report = audit(chain, order_sets.exchange, on_settled=order_sets, checkpoint=checkpoint)
+    return NodeAudit(chain=report, findings=report.findings, checks=report.checks, with_node=True)
 
 
 def audit_folder(chain: Chain, data: Path, *, exchange: bytes | None = None) -> NodeAudit:
@@ -93,7 +116,7 @@ def audit_folder(chain: Chain, data: Path, *, exchange: bytes | None = None) -> 
     except (sqlite3.Error, SQLAlchemyError) as error:
         findings = Findings()
         findings.require("store.damaged", str(path), False, expected="a database", found=error)
-        return _with_store(audit(chain, deployment.exchange), findings)
+        return _with_store(audit(chain, deployment.exchange, keep_slots=True), findings)
 
 
 @contextmanager

@@ -140,7 +140,7 @@ class Calls:
 
 def _is_well_formed(words: Mapping[str, int]) -> bool:
     """As `is_well_formed` in `contracts/orders.vy`; the preference is checked in decoding."""
-    return words["who"] >> 224 == 0 and words["terms"] >> 242 == 0 and words["terms"] >> 31 & 1 == 0
+    return words["who"] >> 224 == 0 and words["terms"] >> 242 == 0 and words["terms"] >> 23 & 0x1FF == 0
 
 
 def _signature(approval: Mapping[str, int]) -> bytes:

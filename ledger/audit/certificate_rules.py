@@ -63,10 +63,14 @@ class CertificateRules(Rulebook):
         self.findings.require(
             "device.once", where, number not in self.model.devices, expected="one registration", found="another"
         )
+        known = self.findings.require(
+            "device.technology", where, details["technology"] in list(Technology), expected="a known technology",
+            found=details["technology"],
+        )  # fmt: skip
         self.model.devices[number] = Device(
             device=number,
             owner=details["owner"],
-            technology=Technology(details["technology"]),
+            technology=Technology(details["technology"]) if known else Technology.SOLAR,
             nameplate_w=details["nameplate_w"],
             meter_key=details["meter_key"],
         )

@@ -18,6 +18,12 @@ from ledger.chain import Chain
 from ledger.deployment import Contracts
 
 _SLOT_STATES = {"open": 0, "settled": 1, "delivered": 2, "voided": 3, "partial": 4, "unwinding": 5}
+_ACCOUNT_RULES = {
+    "storage.balance": ("balance",),
+    "storage.debt": ("debt",),
+    "storage.epoch": ("epoch", "epoch_from_slot"),
+    "storage.market": ("market_number",),
+}
 _QUESTIONS_AT_ONCE = 256
 
 
@@ -93,14 +99,9 @@ class Comparison:
             yield Question(self._contracts.exchange, "account_of", (account,), take)
 
     def _take_account(self, where: str, expected: dict[str, int], found: dict[str, int]) -> None:
-        for name in ("balance", "debt"):
-            self._findings.check(f"storage.{name}", where, expected=expected[name], found=found[name])
-        for rule, names in (
-            ("storage.epoch", ("epoch", "epoch_from_slot")),
-            ("storage.market", ("market_number",)),
-        ):
-            values = [[fields[name] for name in names] for fields in (expected, found)]
-            self._findings.check(rule, where, expected=values[0], found=values[1])
+        for rule, names in _ACCOUNT_RULES.items():
+            ours, theirs = ([fields[name] for name in names] for fields in (expected, found))
+            self._findings.check(rule, where, expected=ours, found=theirs)
 
     def _markets(self) -> Iterator[Question]:
         contracts, model = self._contracts, self._model

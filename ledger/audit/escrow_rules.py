@@ -173,7 +173,10 @@ class EscrowRules(Rulebook):
         self._check_time(occurrence, market, slot, where)
         self._check_order(market, posted, where)
         account = self.account(occurrence, order.account)
-        self.findings.check("post.member", where, expected=market.id, found=account.market)
+        self._check_own(occurrence, where)
+        # The utility's account can move to another address, and then its orders can no longer be filled.
+        is_member = order.account in self.model.states[market.id].members
+        self.findings.require("post.member", where, is_member, expected="a member", found=order.account)
         self.findings.require(
             "post.epoch", where, account.epoch_holds(slot.slot, order.epoch),
             expected="an order that is not cancelled", found=order.epoch,

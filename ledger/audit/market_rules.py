@@ -9,7 +9,7 @@ from ledger.audit.model import MarketModel, Model
 from ledger.audit.rulebook import Rulebook, Terms, hexed
 from ledger.chain import ZERO_ADDRESS
 from ledger.market import Market
-from matching.tariff import Tariff
+from matching.tariff import InvalidTariffError, Tariff
 
 # As in the contract.
 OPERATOR, METER_AUTHORITY, REGISTRAR, UTILITY, VALIDATOR = 0, 1, 2, 3, 16
@@ -90,12 +90,10 @@ class MarketRules(Rulebook):
                 "tariff.notice", where, from_slot >= first, expected=f"a tariff from {first} or later",
                 found=from_slot,
             )  # fmt: skip
-        tariff = Tariff(**fields)
-        self.findings.require(
-            "tariff.prices", where, tariff.feed_in_price <= tariff.retail_price,
-            expected="a feed-in price up to the retail price", found=f"{tariff.feed_in_price}",
-        )  # fmt: skip
-        earlier.append((from_slot, tariff))
+        try:
+            earlier.append((from_slot, Tariff(**fields)))
+        except InvalidTariffError as error:
+            self.findings.require("tariff.prices", where, False, expected="prices that fit", found=error)
 
     # Roles
 
@@ -140,6 +138,9 @@ class MarketRules(Rulebook):
             return
         market, state = found
         if state.freeze_due == occurrence.transaction:
+            self.findings.check(
+                "upheld.frozen", _at(market, occurrence), expected=state.freeze_due, found=occurrence.transaction
+            )
             state.freeze_due = None
         else:
             self.check_sender("freeze.owner", _at(market, occurrence), occurrence, self.model.owner)

@@ -18,7 +18,7 @@ from matching.tariff import Tariff
 
 @dataclass
 class AccountModel:
-    """One account; `market` is None for what is left of a utility's that moved away."""
+    """One account; `market` is None if nobody registered it."""
 
     market: bytes | None
     balance_nano: int = 0
@@ -92,8 +92,10 @@ class SlotModel:
 
     @property
     def trades(self) -> list[Trade]:
-        """Who traded with whom; where fills differ in price that is not on chain, and this is empty."""
-        return trades_of(self.fills) if self.uniform_price else []
+        """Who traded with whom; empty where fills differ in price, as that is not on chain, or make no sense."""
+        is_balanced = 2 * self.bought_wh == sum(fill.fill_wh for fill in self.fills)
+        is_unique = len({fill.signed.hash for fill in self.fills}) == len(self.fills)
+        return trades_of(self.fills) if self.uniform_price and is_balanced and is_unique else []
 
     @property
     def bought_wh(self) -> int:

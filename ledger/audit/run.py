@@ -20,10 +20,9 @@ from ledger.audit.rulebook import Rulebook, Terms
 from ledger.audit.settlement_rules import SettlementRules
 from ledger.chain import Chain
 from ledger.deployment import Contracts, attach
-from ledger.market import Market
 
-SlotConsumer = Callable[[SlotModel, Market, Findings], None]
-"""Gets each slot when it is settled, with its market; what it finds counts as the audit's."""
+SlotConsumer = Callable[[SlotModel, Model, Findings], None]
+"""Gets each slot when it is settled, with the model of then; what it finds counts as the audit's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +184,12 @@ class Auditor:
                 take_over(self._contracts, self._model, market, state.stale_since)
 
     def _check_freezes(self) -> None:
+        """A transaction's events lie in one window, so whatever is due by now did not happen."""
         for market, state in self._model.states.items():
-            self._findings.check(
-                "upheld.frozen", f"market 0x{market.hex()}", expected=None, found=state.freeze_due
-            )
-            state.freeze_due = None
+            if state.freeze_due is not None:
+                where = f"market 0x{market.hex()}, transaction 0x{state.freeze_due.hex()}"
+                self._findings.require("upheld.frozen", where, False, expected="a frozen market", found="none")
+                state.freeze_due = None
 
     def _hand_out(self, occurrence: Occurrence) -> None:
         if self._on_settled is None or occurrence.event.name != "Settled":
@@ -197,7 +197,7 @@ class Auditor:
         key = (occurrence.event.arguments["market"], occurrence.event.arguments["slot"])
         slot = self._model.slots.get(key)
         if slot is not None:
-            self._on_settled(slot, self._model.markets[slot.market], self._findings)
+            self._on_settled(slot, self._model, self._findings)
 
     def _fold(self, until: int) -> None:
         """Let go of whatever nothing more can happen to, once it is compared with storage and counted."""

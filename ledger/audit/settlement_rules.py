@@ -36,7 +36,7 @@ class SettlementRules(Rulebook):
         if slot is None:
             return
         market, where = self.model.markets[slot.market], where_of(slot)
-        self._check_operator("commit", slot, occurrence)
+        self._check_operator("commit.operator", "commit.frozen", slot, occurrence)
         closes_at, last = market.gate_closes_at(slot.slot), market.void_after(slot.slot)
         self.findings.require(
             "commit.time", where, closes_at <= occurrence.timestamp <= last,
@@ -92,7 +92,7 @@ class SettlementRules(Rulebook):
     def _take_chunk(self, slot: SlotModel, occurrence: Occurrence, *, more: bool) -> int | None:
         """Check a chunk, the only one or the last one included, and let it take effect; returns its orders."""
         where, state = where_of(slot), self.model.states[slot.market]
-        self._check_operator("settle", slot, occurrence)
+        self._check_operator("settle.operator", "settle.frozen", slot, occurrence)
         last = self.model.markets[slot.market].void_after(slot.slot)
         in_time = occurrence.timestamp <= last
         self.findings.require("settle.time", where, in_time, expected=f"by {last}", found=occurrence.timestamp)
@@ -184,11 +184,11 @@ class SettlementRules(Rulebook):
             "settle.approvals", where, len(signers) >= needed, expected=f"{needed} validators", found=len(signers)
         )
 
-    def _check_operator(self, step: str, slot: SlotModel, occurrence: Occurrence) -> None:
+    def _check_operator(self, sender: str, frozen: str, slot: SlotModel, occurrence: Occurrence) -> None:
         market, state, where = self.model.markets[slot.market], self.model.states[slot.market], where_of(slot)
-        self.check_sender(f"{step}.operator", where, occurrence, market.operator)
+        self.check_sender(sender, where, occurrence, market.operator)
         self.findings.require(
-            f"{step}.frozen", where, not state.is_frozen, expected="a market that is not frozen", found="frozen"
+            frozen, where, not state.is_frozen, expected="a market that is not frozen", found="frozen"
         )
 
     # Posted orders
@@ -199,10 +199,8 @@ class SettlementRules(Rulebook):
             if posted.is_filled or slot.is_unread:
                 continue
             order = posted.signed.order
-            account = self.model.accounts.get(order.account)
-            if account is None:  # a utility's, that moved away since
-                account = self.model.accounts[order.account] = AccountModel(None)
-            elif settled and account.epoch_holds(slot.slot, order.epoch):
+            account = self.model.accounts.setdefault(order.account, AccountModel(slot.market))
+            if settled and account.epoch_holds(slot.slot, order.epoch):
                 is_bid = order.side is Side.BID
                 is_better = order.price > slot.price if is_bid else order.price < slot.price
                 self.findings.require(

@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -11,10 +11,14 @@ from rich.table import Table
 from ledger.hexcodec import from_data, to_data
 from ledger.jsonrpc import JsonRpcChain
 from matching.errors import WattbookError
-from node.cli.common import AsJson, fail, print_json
+from node.cli.common import AsJson, print_json
 
 if TYPE_CHECKING:
+    from ledger.chain import Chain
     from node.auditing import NodeAudit
+
+FINDINGS, NOT_AUDITED = 1, 2
+"""Exit statuses, besides 0 if everything holds."""
 
 
 def audit(
@@ -23,39 +27,62 @@ def audit(
         str, typer.Option(envvar="WATTBOOK_RPC", help="The chain's JSON-RPC endpoint.")
     ] = "http://127.0.0.1:8545",
     exchange: Annotated[
-        str | None, typer.Option(help="The Exchange's address; default: as in the data folder.")
+        str | None,
+        typer.Option(help="The Exchange's address; default: as in the data folder, or as the node says."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="A node's data folder, to hold its store against the chain too.")
+    ] = None,
+    node: Annotated[
+        str | None, typer.Option(help="A node's URL, to fetch its orders and clear every slot again.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A file to go on from, if it exists, and to write how far the audit came.")
     ] = None,
     json: AsJson = False,
 ) -> None:
     """Recompute signers, limits, conservation, balances and certificates from the chain alone.
 
-    Exit status 0 if everything holds, 1 if anything is wrong.
+    Exit status 0 if everything holds, 1 if anything is wrong, 2 if it could not be audited.
     """
-    from node.auditing import audit_chain, audit_folder
-
     if data is not None and not data.is_dir():
         raise typer.BadParameter(f"{data} is no folder", param_hint="--data")
+    if data is not None and (node is not None or checkpoint is not None):
+        raise typer.BadParameter("a store is compared as a whole: neither with --node nor with --checkpoint")
+    if checkpoint is not None and not checkpoint.parent.is_dir():
+        raise typer.BadParameter(f"{checkpoint.parent} is no folder", param_hint="--checkpoint")
     address = None if exchange is None else _address(exchange)
     try:
         with closing(JsonRpcChain(rpc)) as chain:
-            if data is not None:
-                audited = audit_folder(chain, data, exchange=address)
-            elif address is not None:
-                audited = audit_chain(chain, address)
-            else:
-                raise typer.BadParameter("name the exchange or a data folder", param_hint="--exchange")
-    except WattbookError as error:
-        fail(error)
+            audited = _audited(chain, address, data, node, checkpoint)
+    except (WattbookError, OSError) as error:
+        _could_not(error)
     summary = _summary(audited)
     if json:
         print_json(summary)
     else:
         _show(summary)
     if audited.findings:
-        raise typer.Exit(1)
+        raise typer.Exit(FINDINGS)
+
+
+def _audited(
+    chain: "Chain", exchange: bytes | None, data: Path | None, node: str | None, checkpoint: Path | None
+) -> "NodeAudit":
+    from node.auditing import audit_chain, audit_folder, audit_url
+
+    if data is not None:
+        return audit_folder(chain, data, exchange=exchange)
+    if node is not None:
+        return audit_url(chain, exchange, node, checkpoint=checkpoint)
+    if exchange is None:
+        raise typer.BadParameter("name the exchange, a node or a data folder", param_hint="--exchange")
+    return audit_chain(chain, exchange, checkpoint=checkpoint)
+
+
+def _could_not(error: Exception) -> NoReturn:
+    typer.echo(f"error: could not audit: {error}", err=True)
+    raise typer.Exit(NOT_AUDITED)
 
 
 def _address(text: str) -> bytes:
@@ -69,25 +96,29 @@ def _address(text: str) -> bytes:
 
 
 def _summary(audited: "NodeAudit") -> dict[str, Any]:
-    model = audited.chain.model
-    slots = model.slots.values()
+    report, model, totals = audited.chain, audited.chain.model, audited.chain.totals
     is_on_chain = all(market.uniform_price for market in model.markets.values())
-    certificates = model.certificates.values()
     return {
-        "exchange": to_data(audited.chain.exchange),
-        "chain_id": audited.chain.chain_id,
-        "last_block": audited.chain.last_block,
+        "exchange": to_data(report.exchange),
+        "chain_id": report.chain_id,
+        "first_block": report.first_block,
+        "last_block": report.last_block,
+        "resumed_from": report.resumed_from,
         "compared_with_store": audited.with_store,
+        "compared_with_node": audited.with_node,
         "checks": audited.checks,
+        "markets": len(model.markets),
         "accounts": len(model.accounts),
-        "slots": len(slots),
-        "filled_orders": sum(len(slot.fills) for slot in slots),
+        "slots": totals.slots,
+        "filled_orders": totals.filled_orders,
         # Who traded with whom follows from the chain where there is one price; otherwise only the node knows.
-        "trades": sum(len(slot.trades) for slot in slots) if is_on_chain else None,
-        "traded_wh": sum(slot.bought_wh for slot in slots),
+        "trades": totals.trades if is_on_chain else None,
+        "traded_wh": totals.traded_wh,
         "escrow_nano": str(model.credits_nano),
-        "certificates_issued_wh": sum(certificate.issued_wh for certificate in certificates),
-        "certificates_retired_wh": sum(sum(certificate.retired_wh.values()) for certificate in certificates),
+        "bonds_nano": str(sum(state.bond_nano for state in model.states.values())),
+        "certificates_issued_wh": totals.issued_wh,
+        "certificates_retired_wh": totals.retired_wh,
+        "notes": list(report.notes),
         "findings": [
             {"rule": f.rule, "where": f.where, "expected": f.expected, "found": f.found} for f in audited.findings
         ],
@@ -95,16 +126,23 @@ def _summary(audited: "NodeAudit") -> dict[str, Any]:
 
 
 def _show(summary: dict[str, Any]) -> None:
+    from ledger.audit.rules import NODE_RULES, RULES
+
     console = Console()
     table = Table(title=f"Audit of {summary['exchange']}", show_header=False)
     for name, value in summary.items():
-        if name not in ("findings", "exchange") and value is not None:
+        if name not in ("findings", "exchange", "notes") and value is not None:
             shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
             table.add_row(name.replace("_", " "), shown)
     table.columns[1].justify = "right"
     console.print(table)
+    for note in summary["notes"]:
+        console.print(f"[yellow]note:[/] {note}", soft_wrap=True)
     for finding in summary["findings"]:
+        meaning = (RULES | NODE_RULES).get(finding["rule"])
         console.print(f"[red]{finding['rule']}[/]: {finding['where']}", soft_wrap=True)
+        if meaning is not None:
+            console.print(f"    {meaning}", soft_wrap=True, markup=False, highlight=False)
         console.print(f"    expected {finding['expected']}", soft_wrap=True, markup=False)
         console.print(f"    found    {finding['found']}", soft_wrap=True, markup=False)
     console.print(

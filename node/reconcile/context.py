@@ -33,7 +33,16 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Context:
+class OnChain:
+    """What the chain says of a market."""
+
+    model: Model
+    chain: Chain
+    contracts: Contracts
+
+
+@dataclass(frozen=True)
+class Context(OnChain):
     """One store and one audited history of the same market.
 
     Attributes:
@@ -41,10 +50,7 @@ class Context:
     """
 
     store: Store
-    model: Model
     last_block: int
-    chain: Chain
-    contracts: Contracts
     domain: Domain
     market: Market
     design: Design

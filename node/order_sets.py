@@ -1,0 +1,205 @@
+"""Holds a node's published orders against the chain: whether the operator matched honestly.
+
+The chain shows that no filled order was wronged; only the whole order set shows whether others should have been
+filled instead. A node serves every slot's orders, with signatures and receipts, over its API; the operator
+committed to the set before any price was known. So anyone can clear the slot again.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+import httpx
+
+from ledger import merkle
+from ledger.audit.findings import Findings
+from ledger.audit.model import Model, SlotModel
+from ledger.chain import Chain
+from ledger.deployment import attach
+from ledger.eip712 import Domain, Receipt, SignedOrder, order_hash, order_signer, receipt_hash
+from ledger.hexcodec import from_data, to_data
+from ledger.keys import InvalidSignatureError, recover
+from matching.errors import WattbookError
+from matching.orders import CertificatePreference, Order, Side
+from node.design import Design
+from node.reconcile.context import OnChain
+from node.reconcile.orders import is_borne_out
+from node.store.records import DeviceRecord, OrderRecord, OrderStatus, Technology
+from node.wishes import decoded
+
+_PAGE = 1_000
+_TIMEOUT_S = 60.0
+
+T = TypeVar("T")
+
+
+class NodeError(WattbookError):
+    """The node cannot be reached, refuses, or does not answer like one."""
+
+    code = "audit.node"
+
+
+class OrderSets:
+    """Checks the order set of each settled slot; an `on_settled` of `ledger.audit.run.audit`. Close it when done.
+
+    Raises:
+        NodeError: whenever the node does not answer as it should.
+    """
+
+    def __init__(self, url: str, chain: Chain) -> None:
+        self._http = httpx.Client(base_url=url, timeout=_TIMEOUT_S)
+        self._chain = chain
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._http.close()
+
+    @cached_property
+    def _market(self) -> dict[str, Any]:
+        return self._get("/v1/market")
+
+    @property
+    def exchange(self) -> bytes:
+        """The exchange that the node says it trades on."""
+        return _parsed(lambda: from_data(self._market["exchange"]))
+
+    @cached_property
+    def _domain(self) -> Domain:
+        return Domain(self._chain.chain_id, self.exchange)
+
+    @cached_property
+    def _design(self) -> Design:
+        return Design(_parsed(lambda: str(self._market["design"])), self._devices)
+
+    def _devices(self) -> list[DeviceRecord]:
+        items = self._get("/v1/devices")["items"]
+        return _parsed(lambda: [_device(item) for item in items])
+
+    def __call__(self, slot: SlotModel, model: Model, findings: Findings) -> None:
+        """Check one slot's order set; another market's is none of the node's."""
+        if to_data(slot.market) != self._market["id"]:
+            return
+        orders = [order for items in self._pages(slot.slot) for order in items]
+        for record in orders:
+            self._check_order(record, model.states[slot.market].operators, findings)
+        where = f"orders of slot {slot.slot}"
+        arrivals = sorted(record.index for record in orders)
+        findings.require(
+            "node.arrivals", where, arrivals == list(range(len(orders))), expected="every receipt's order",
+            found=f"numbers {sorted(set(range(max(arrivals, default=0) + 1)) - set(arrivals))} are missing",
+        )  # fmt: skip
+        book = sorted(
+            (record for record in orders if record.status is not OrderStatus.CANCELLED),
+            key=lambda record: record.signed.hash,
+        )
+        root = merkle.root([record.signed.hash for record in book])
+        findings.check("node.book", where, expected=(slot.book_root, slot.book_size), found=(root, len(book)))
+        if not slot.is_unread:
+            self._check_clearing(slot, model, book, findings)
+
+    def _check_order(self, record: OrderRecord, operators: Sequence[bytes], findings: Findings) -> None:
+        order, where = record.signed.order, f"order {to_data(record.signed.hash)}"
+        findings.check("node.order", where, expected=order_hash(self._domain, order), found=record.signed.hash)
+        try:
+            signer: object = order_signer(record.signed)
+        except InvalidSignatureError as error:
+            signer = error
+        findings.check("node.signature", where, expected=order.account, found=signer)
+        receipt = Receipt(record.signed.hash, order.market, order.slot, record.index, record.received_at)
+        try:
+            signer = recover(receipt_hash(self._domain, receipt), record.receipt_signature)
+        except InvalidSignatureError as error:
+            signer = error
+        findings.require("node.receipt", where, signer in operators, expected="the operator's", found=signer)
+        if record.wishes is not None:
+            salt = _parsed(lambda: decoded(record.wishes or "").salt)
+            findings.check("node.wishes", where, expected=order.salt, found=salt)
+
+    def _check_clearing(
+        self, slot: SlotModel, model: Model, book: Sequence[OrderRecord], findings: Findings
+    ) -> None:
+        on_chain = OnChain(model=model, chain=self._chain, contracts=attach(self._chain, self.exchange))
+        for record in book:
+            if record.reason is not None:
+                findings.require(
+                    "node.rejection", f"order {to_data(record.signed.hash)}",
+                    is_borne_out(on_chain, slot, book, record),
+                    expected="a reason that the chain bears out", found=record.reason,
+                )  # fmt: skip
+        cleared = self._design.clear([record for record in book if record.reason is None])
+        expected = {fill.signed.hash: (fill.fill_wh, fill.amount_nano) for fill in cleared.fills}
+        found = {fill.signed.hash: (fill.fill_wh, fill.amount_nano) for fill in slot.fills}
+        for digest in sorted(expected.keys() | found.keys()):
+            where = f"clearing of slot {slot.slot}, order {to_data(digest)}"
+            findings.check("node.clearing", where, expected=expected.get(digest), found=found.get(digest))
+        if slot.uniform_price and slot.fills:
+            where = f"clearing of slot {slot.slot}"
+            findings.check("node.price", where, expected=cleared.price, found=slot.price)
+
+    def _pages(self, slot: int) -> Iterator[list[OrderRecord]]:
+        parameters: dict[str, Any] = {"slot": slot, "limit": _PAGE}
+        while True:
+            page = self._get("/v1/orders", parameters)
+            yield _parsed(partial(_orders, page))
+            if page.get("next") is None:
+                return
+            parameters["cursor"] = page["next"]
+
+    def _get(self, path: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            response = self._http.get(path, params=parameters)
+            answer = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise NodeError(f"{self._http.base_url}{path}: {error!r}") from error
+        if response.is_error or not isinstance(answer, dict):
+            raise NodeError(f"{self._http.base_url}{path}: status {response.status_code}, {str(answer)[:200]}")
+        return answer
+
+
+def _parsed(parse: Callable[[], T]) -> T:
+    try:
+        return parse()
+    except (KeyError, TypeError, ValueError, AttributeError, WattbookError) as error:
+        raise NodeError(f"the node does not answer like one: {error!r}") from error
+
+
+def _orders(page: dict[str, Any]) -> list[OrderRecord]:
+    return [_order(fields) for fields in page["items"]]
+
+
+def _order(fields: dict[str, Any]) -> OrderRecord:
+    order = Order(
+        account=from_data(fields["account"]),
+        market=from_data(fields["market"]),
+        slot=fields["slot"],
+        side=Side[fields["side"].upper()],
+        price=fields["price"],
+        quantity_wh=fields["quantity_wh"],
+        certificates=CertificatePreference[fields["certificates"].upper()],
+        epoch=fields["epoch"],
+        expires_at=fields["expires_at"],
+        salt=int(fields["salt"]),
+    )
+    receipt, statement = fields["receipt"], fields["statement"]
+    return OrderRecord(
+        signed=SignedOrder(order, from_data(fields["hash"]), from_data(fields["signature"])),
+        index=receipt["index"],
+        received_at=receipt["received_at"],
+        receipt_signature=from_data(receipt["signature"]),
+        status=OrderStatus(fields["status"]),
+        reason=fields["reason"],
+        wishes=None if statement is None else json.dumps(statement, sort_keys=True, separators=(",", ":")),
+    )
+
+
+def _device(fields: dict[str, Any]) -> DeviceRecord:
+    return DeviceRecord(
+        device=int(fields["device"]),
+        account=from_data(fields["account"]),
+        technology=Technology(fields["technology"]),
+        nameplate_w=fields["nameplate_w"],
+        meter_key=from_data(fields["meter_key"]),
+        first_slot=fields["first_slot"],
+        name=fields["name"],
+    )
