@@ -19,6 +19,9 @@ MAX_FILLS = 16 * FILLS_PER_TRANSACTION
 
 NO_BOOK = bytes(32)
 
+# In what the exchange keeps of a market; see `contracts/markets.vy`.
+_FROZEN = 1 << 242
+
 
 class SlotPhase(IntEnum):
     """How far a slot is, as the exchange numbers it."""
@@ -43,6 +46,12 @@ class SlotClosedError(WattbookError):
     code = "settlement.slot_closed"
 
 
+class HeldUpError(WattbookError):
+    """No slot can be committed or settled now: the market is frozen, or another slot is settled in part."""
+
+    code = "settlement.held_up"
+
+
 class ForeignBookError(WattbookError):
     """Another order set than ours is committed for a slot."""
 
@@ -64,6 +73,7 @@ class Settlement:
         Raises:
             ForeignBookError: another order set is committed, and stays so: e.g. the store is not the one that
                 committed it.
+            HeldUpError: the market is frozen.
         """
         root = merkle.root(hashes)
         size = len(hashes)
@@ -75,6 +85,7 @@ class Settlement:
             return committed != NO_BOOK
 
         def calldata() -> bytes:
+            self._check_frozen()
             return self._exchange.interface.call("commit_book", self._market, slot, root, size)
 
         self._run(slot, "commit", "BookCommitted", is_done, calldata)
@@ -89,21 +100,21 @@ class Settlement:
         Raises:
             TooManyFillsError: more than `MAX_FILLS`.
             SlotClosedError: somebody voided the slot.
+            HeldUpError: the market is frozen, or another slot is settled in part.
             CallRevertedError: the contract finds a fill that breaks its rules.
         """
         if len(fills) > MAX_FILLS:
             raise TooManyFillsError(f"slot {slot} has {len(fills)} filled orders: at most {MAX_FILLS} can settle")
-        chunks = _chunks(fills)
+        chunks = in_chunks(fills)
         for number, chunk in enumerate(chunks[:-1]):
             self._settle_chunk(slot, price, number, chunk)
         selector = self._exchange.interface.selector("settle")
-        self._run(
-            slot,
-            "settle",
-            "Settled",
-            lambda: self._is_settled(slot),
-            lambda: settle_calldata(selector, self._market, slot, price, chunks[-1], approvals=approvals),
-        )
+
+        def calldata() -> bytes:
+            self._check_free(slot)
+            return settle_calldata(selector, self._market, slot, price, chunks[-1], approvals=approvals)
+
+        self._run(slot, "settle", "Settled", lambda: self._is_settled(slot), calldata)
 
     def void(self, slot: int) -> None:
         """Close a slot whose time to settle is over, and take back whatever of it had been settled.
@@ -130,6 +141,21 @@ class Settlement:
         """How far the slot is on chain."""
         return SlotPhase(self._exchange.read("slot_of", self._market, slot)["state"])
 
+    def is_frozen(self) -> bool:
+        """Whether the market is frozen: its slots are neither committed nor settled, but voided in time."""
+        control: int = self._exchange.read("controls", self._market)
+        return bool(control & _FROZEN)
+
+    def _check_frozen(self) -> None:
+        if self.is_frozen():
+            raise HeldUpError("the market is frozen")
+
+    def _check_free(self, slot: int) -> None:
+        self._check_frozen()
+        unfinished: int = self._exchange.read("unfinished_slot", self._market)
+        if unfinished not in (0, slot):
+            raise HeldUpError(f"slot {unfinished} is settled in part, and has to be finished or taken back first")
+
     def _settle_chunk(self, slot: int, price: int, number: int, chunk: Sequence[FilledOrder]) -> None:
         selector = self._exchange.interface.selector("settle")
 
@@ -138,6 +164,7 @@ class Settlement:
             return self._is_settled(slot) or chunks > number
 
         def calldata() -> bytes:
+            self._check_free(slot)
             return settle_calldata(selector, self._market, slot, price, chunk, more=True)
 
         self._run(slot, f"settle-{number}", "ChunkSettled", is_done, calldata, chunk=number)
@@ -225,7 +252,7 @@ def settled_chunk(exchange: Contract, market: bytes, slot: int, number: int) -> 
     return [unpack_fill(domain, market, slot, words) for words in arguments["fills"]]
 
 
-def _chunks(fills: Sequence[FilledOrder]) -> list[list[FilledOrder]]:
+def in_chunks(fills: Sequence[FilledOrder]) -> list[list[FilledOrder]]:
     """The fills in their order, a transaction's worth at a time; one empty chunk for an empty slot."""
     ordered = in_order(fills)
     starts = range(0, max(len(ordered), 1), FILLS_PER_TRANSACTION)

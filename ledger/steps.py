@@ -51,6 +51,7 @@ class Step:
         to: the contract to call.
         event: the first topic of the event by which that contract tells of the step; its indexed fields are the
             market, the slot and, where the step has `topics`, these.
+        names_slot: False if they are the `topics` alone.
         is_done: asks the chain whether the step's effect is there.
         calldata: builds the call; asked only when the step is not done and has no intent that may still succeed.
     """
@@ -64,6 +65,13 @@ class Step:
     is_done: Callable[[], bool]
     calldata: Callable[[], bytes]
     topics: tuple[bytes, ...] = ()
+    names_slot: bool = True
+
+    @property
+    def event_topics(self) -> tuple[bytes, ...]:
+        """All topics of the event."""
+        of_slot = (self.market, self.slot.to_bytes(32, "big")) if self.names_slot else ()
+        return (self.event, *of_slot, *self.topics)
 
     @property
     def title(self) -> str:
@@ -228,8 +236,9 @@ class Stepper:
         raise StepError(f"{step.title}: the contract's state shows it, but no event does")
 
     def _events(self, step: Step, first_block: int, last_block: int) -> list[Log]:
-        topics = (step.event, step.market, step.slot.to_bytes(32, "big"), *step.topics)
-        return self._chain.logs(first_block=first_block, last_block=last_block, address=step.to, topics=topics)
+        return self._chain.logs(
+            first_block=first_block, last_block=last_block, address=step.to, topics=step.event_topics
+        )
 
     def _note_other(self, step: Step, log: Log, attempt: int) -> IntentRecord:
         """Write down a transaction that is not ours and did our work."""

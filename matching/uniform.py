@@ -4,6 +4,7 @@ from fractions import Fraction
 
 from matching.book import Book
 from matching.crossing import cross, fill
+from matching.errors import WattbookError
 from matching.exact import exact_sum
 from matching.rationing import Margin
 from matching.result import Clearing, nothing_trades, verified
@@ -11,6 +12,12 @@ from matching.settings import HALF, choice, price_in_interval, require_pricing
 from matching.trades import pair
 
 DESIGN = "uniform"
+
+
+class OrdersCrossError(WattbookError):
+    """A book was said to hold nothing that trades, and does."""
+
+    code = "clearing.orders_cross"
 
 
 def clear(book: Book, *, k: Fraction = HALF, tick: int = 1, margin: Margin = Margin.TIME) -> Clearing:
@@ -44,3 +51,19 @@ def clear(book: Book, *, k: Fraction = HALF, tick: int = 1, margin: Margin = Mar
             welfare_nano=-exact_sum(book.signs * fills * book.price),
         ),
     )
+
+
+def separating_price(book: Book) -> int:
+    """A price for a book in which nothing trades, nano-credit per Wh: no bid is above it and no offer below.
+
+    It is the highest bid's limit, or 0 if nobody bids. No bid is above the highest one. And if an offer were below
+    the price, the price would not be 0 but some bid's limit, so that this bid and the offer would trade.
+
+    Raises:
+        OrdersCrossError: orders of the book trade with one another.
+    """
+    price = int(book.price[book.bids].max(initial=0))
+    offers = book.price[book.offers]
+    if len(book.bids) and len(offers) and int(offers.min()) <= price:
+        raise OrdersCrossError(f"an offer at {offers.min()} trades with a bid at {price}: no price separates them")
+    return price

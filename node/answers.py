@@ -40,6 +40,7 @@ class MarketAnswer:
     domain: Domain
     operator: bytes
     utility: bytes
+    is_frozen: bool
 
     @classmethod
     def parse(cls, fields: Json) -> Self:
@@ -56,6 +57,7 @@ class MarketAnswer:
             domain=Domain(fields["chain_id"], from_data(fields["exchange"])),
             operator=from_data(fields["operator"]),
             utility=from_data(fields["utility"]),
+            is_frozen=fields["is_frozen"],
         )
 
 
@@ -85,11 +87,12 @@ class SignedReceipt:
 
 @dataclass(frozen=True, slots=True)
 class OrderAnswer:
-    """An order, its receipt and what has become of it."""
+    """An order, its receipt and what has become of it; one that was only posted on chain has no receipt."""
 
     order: Order
     hash: bytes
-    receipt: SignedReceipt
+    source: str
+    receipt: SignedReceipt | None
     status: OrderStatus
     fill_wh: int
     reason: str | None
@@ -112,7 +115,8 @@ class OrderAnswer:
                 salt=int(fields["salt"]),
             ),
             hash=from_data(fields["hash"]),
-            receipt=SignedReceipt.parse(fields["receipt"]),
+            source=fields["source"],
+            receipt=None if fields["receipt"] is None else SignedReceipt.parse(fields["receipt"]),
             status=OrderStatus(fields["status"]),
             fill_wh=fields["fill_wh"],
             reason=fields["reason"],

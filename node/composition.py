@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp
 
 from ledger.certificates import Certification
 from ledger.chain import Chain
+from ledger.defence import Defence
 from ledger.delivery import Delivery
 from ledger.deployment import Contracts, MarketTerms, attach, deploy, open_market
 from ledger.devchain import DevAccount, DevChain, dev_accounts
@@ -19,6 +21,7 @@ from ledger.devchain import rpc as devchain_rpc
 from ledger.eip712 import Domain
 from ledger.jsonrpc import JsonRpcChain
 from ledger.market import Market, read_market
+from ledger.posted import read_posted
 from ledger.settlement import Settlement
 from ledger.steps import MAX_CONFIRMATIONS, Stepper
 from matching import uniform
@@ -131,6 +134,7 @@ def open_node(config: Config) -> Iterator[Node]:
             clock=clock.settled,
             first_slot=deployment.first_slot,
             accounts=view,
+            posted=partial(read_posted, contracts, market.id),
             steps=_steps(config.parties, contracts, market, _stepper(config, chain, store)),
             design=Design(deployment.design, store.devices),
         )
@@ -290,6 +294,7 @@ def _steps(parties: Parties, contracts: Contracts, market: Market, stepper: Step
     return Steps(
         stepper=stepper,
         settlement=Settlement(contracts.exchange, market.id, parties.operator, stepper),
+        defence=Defence(contracts, market.id, parties.operator, stepper),
         delivery=Delivery(contracts, market.id, parties.meter_authority, stepper),
         certification=Certification(contracts.certificates, market.id, parties.issuer, stepper),
     )

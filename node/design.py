@@ -65,13 +65,18 @@ class Design:
 
     def clear(self, orders: Sequence[OrderRecord]) -> Cleared:
         """Clear the orders of a slot."""
-        book = from_orders(
-            [record.signed.order for record in orders],
-            [record.signed.hash for record in orders],
-            received=[record.index for record in orders],
-        )
-        clearing = self._clear(book, orders)
+        clearing = self._clear(_book(orders), orders)
         return _cleared(orders, clearing, uniform_price=self.uniform_price)
+
+    def settlement_price(self, price: int | None, orders: Sequence[OrderRecord]) -> int:
+        """The price at which the exchange settles a slot, nano-credit per Wh.
+
+        `price` is what clearing these orders came to. If it is None, as nothing trades, it is one that no order is
+        better than, because posted orders and challenges are held against it. 0 where each fill has an amount.
+        """
+        if not self.uniform_price:
+            return 0
+        return uniform.separating_price(_book(orders)) if price is None else price
 
     def _clear(self, book: Book, orders: Sequence[OrderRecord]) -> Clearing:
         if self.name == uniform.DESIGN:
@@ -101,6 +106,14 @@ def require_known(name: str) -> None:
         raise UnknownDesignError(f"market design is {name!r}: must be one of {', '.join(DESIGNS)}")
 
 
+def _book(orders: Sequence[OrderRecord]) -> Book:
+    return from_orders(
+        [record.signed.order for record in orders],
+        [record.signed.hash for record in orders],
+        received=[record.index for record in orders],
+    )
+
+
 def _wishes(orders: Sequence[OrderRecord], book: Book) -> list[Wish]:
     number = {
         record.signed.order.account: account for record, account in zip(orders, book.account.tolist(), strict=True)
@@ -120,7 +133,7 @@ def _wishes(orders: Sequence[OrderRecord], book: Book) -> list[Wish]:
 
 def _cleared(orders: Sequence[OrderRecord], clearing: Clearing, *, uniform_price: bool) -> Cleared:
     filled = [
-        FilledOrder(record.signed, fill_wh, 0 if uniform_price else abs(amount_nano))
+        FilledOrder(record.signed, fill_wh, 0 if uniform_price else abs(amount_nano), is_posted=record.posted)
         for record, fill_wh, amount_nano in zip(
             orders, clearing.fills_wh.tolist(), clearing.amounts_nano.tolist(), strict=True
         )

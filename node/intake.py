@@ -46,14 +46,15 @@ class Limits:
     Attributes:
         quantity_wh: largest order, Wh; by default 100 kWh, what a 400 kW connection carries in a quarter hour.
         horizon_s: how far ahead of now a slot may start, seconds.
-        orders_per_slot: orders of all accounts for one slot, cancelled ones included: below what one settlement
-            carries, so that nobody's order can be more than settles.
-        orders_per_account: orders of one account for one slot: a step curve, but no crowd.
+        orders_per_slot: orders of all accounts for one slot, cancelled ones included: below what can settle, so
+            that nobody's order can be more than settles.
+        orders_per_account: orders of one account for one slot: a step curve, but no crowd. At most 64, as many as
+            can be shown to the chain of an account that signed more than its escrow covers.
     """
 
     quantity_wh: int = 100_000
     horizon_s: int = 7 * 86_400
-    orders_per_slot: int = 1_000
+    orders_per_slot: int = 10_000
     orders_per_account: int = 32
 
 

@@ -12,37 +12,32 @@ from dataclasses import dataclass
 import structlog
 
 from ledger.allocation import Issuance, Move, allocate
-from ledger.batches import FilledOrder, MemberReading
 from ledger.certificates import Certification
 from ledger.chain import CallRevertedError
+from ledger.defence import Defence
 from ledger.delivery import Delivery
 from ledger.market import Market
-from ledger.settlement import Settlement
+from ledger.posted import PostedOrder
+from ledger.settlement import Settlement, SlotPhase
 from ledger.steps import Stepper
-from ledger.trades import Trade
 from matching.errors import WattbookError
-from matching.orders import Side
+from node.answering import Answering
 from node.clock import Clock
 from node.design import Design
+from node.fills import fills_of, trades_of
+from node.metered import issuances, member_readings
 from node.ports import Accounts
+from node.rejections import rejected, to_report
 from node.store.records import (
     CertificateMoveRecord,
     IssuanceRecord,
-    OrderRecord,
     SlotRecord,
     SlotState,
-    Technology,
     TradeRecord,
 )
 from node.store.store import Store
 
 UNFINISHED = tuple(state for state in SlotState if state is not SlotState.CERTIFIED)
-CANCELLED_REASON = "its account cancelled all earlier orders"
-EXPIRED_REASON = "it expires before it can settle"
-UNCOVERED_REASON = "its account's escrow no longer covers it"
-
-# Between clearing and the block that settles.
-TIME_TO_SETTLE_S = 300
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +48,7 @@ class Steps:
 
     stepper: Stepper
     settlement: Settlement
+    defence: Defence
     delivery: Delivery
     certification: Certification
 
@@ -68,17 +64,31 @@ class Lifecycle:
         clock: Clock,
         first_slot: int,
         accounts: Accounts,
+        posted: Callable[[int], Sequence[PostedOrder]],
         steps: Steps,
         design: Design,
     ) -> None:
-        """`first_slot` is the first slot this market ever trades."""
+        """Set up.
+
+        Args:
+            store: keeps the slots.
+            market: its terms.
+            clock: tells what is due.
+            first_slot: the first slot this market ever trades.
+            accounts: the accounts on chain.
+            posted: the orders that members put on chain for a slot.
+            steps: what is done on chain.
+            design: how slots are cleared.
+        """
         self._store = store
         self._market = market
         self._clock = clock
         self._first_slot = first_slot
         self._accounts = accounts
+        self._posted = posted
         self._steps = steps
         self._design = design
+        self._answering = Answering(store, steps.defence)
         self._turn = threading.Lock()
         self.trouble: str | None = None
         self._next_slot: int | None = None
@@ -93,11 +103,13 @@ class Lifecycle:
         }
         self._actions: dict[str, Callable[[int], object]] = {
             "commit": self._commit_book,
+            "overdrawn": self._report_overdrawn,
             "settle": self._settle_fills,
             "void": steps.settlement.void,
             "unwind": steps.settlement.void,
             "deliver": self._deliver_readings,
             "certify": self._issue_certificates,
+            "answer": lambda _: self._answering.answer_open(),
         }
 
     def advance(self) -> list[SlotRecord]:
@@ -108,10 +120,25 @@ class Lifecycle:
         with self._turn:
             self.trouble = "the last attempt ended early: see the log"  # unless it ends below
             self._repair()
+            self._answering.answer_open()
             self._add_due_slots()
             moved = [record.slot for record in self._store.slots(states=UNFINISHED) if self._advance_slot(record)]
             self.trouble = None
             return [self._record(slot) for slot in moved]
+
+    @property
+    def concerns(self) -> list[str]:
+        """What an operator should know although slots move on: challenges that the node has no answer to."""
+        unanswered = self._answering.unanswered
+        return [f"challenge {number} is not answered: {unanswered[number]}" for number in sorted(unanswered)]
+
+    def is_frozen(self) -> bool:
+        """Whether the market is frozen: its slots wait, and are voided when their time is over.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+        return self._steps.settlement.is_frozen()
 
     def next_due_at(self) -> int:
         """When the clock alone will make something due: the next gate closure or end of a slot."""
@@ -178,10 +205,10 @@ class Lifecycle:
         return True
 
     def _compute(self, slot: int) -> bool:
-        book = self._store.book(slot)
-        rejected = self._rejected(slot, book)
-        accepted = [order for order in book if order.signed.hash not in rejected]
-        cleared = self._design.clear(accepted)
+        self._store.note_posted(slot, self._posted(slot))
+        orders = self._store.orders_to_clear(slot)
+        left_out = rejected(orders, self._accounts, market=self._market.id, now=self._clock.now())
+        cleared = self._design.clear([order for order in orders if order.signed.hash not in left_out])
         trades = [
             TradeRecord(
                 slot=slot,
@@ -198,7 +225,7 @@ class Lifecycle:
             price=cleared.price,
             fills={fill.signed.hash: fill.fill_wh for fill in cleared.fills},
             amounts={fill.signed.hash: fill.amount_nano for fill in cleared.fills if fill.amount_nano},
-            rejected=rejected,
+            rejected=left_out,
             trades=trades,
             bought_wh=sum(trade.quantity_wh for trade in trades),
         )
@@ -208,30 +235,37 @@ class Lifecycle:
         if self._void_if_too_late(slot):
             return True
         try:
+            self._report_overdrawn(slot)
             self._settle_fills(slot)
         except CallRevertedError:
             # An account has changed since the clearing, e.g. its credits were withdrawn: clear again with what is
-            # left, at the next attempt. Unless something was sent that the chain may still take.
-            if all(record.is_final for record in self._store.attempts(slot, "settle")):
+            # left, at the next attempt.
+            if self._can_clear_again(slot):
                 self._store.discard_clearing(slot)
             raise
         self._store.record_settled(slot)
         return True
 
+    def _can_clear_again(self, slot: int) -> bool:
+        """Whether nothing of the slot is settled, nor was anything sent that the chain may still take."""
+        attempts = [each for each in self._store.intents(slot) if each.intent.step.startswith("settle")]
+        is_open = self._steps.settlement.phase(slot) is SlotPhase.OPEN
+        return is_open and all(attempt.is_final for attempt in attempts)
+
     def _deliver(self, slot: int) -> bool:
         if self._clock.now() < self._market.ends_at(slot):
             return False
-        if self._member_readings(slot) is None:
+        if member_readings(self._store, slot) is None:
             return False
         self._deliver_readings(slot)
         self._store.record_delivered(slot)
         return True
 
     def _certify(self, slot: int) -> bool:
-        issuances, moves = self._issue_certificates(slot)
+        certified, moves = self._issue_certificates(slot)
         self._store.record_certified(
             slot,
-            [IssuanceRecord(slot=slot, device=issued.device, amount_wh=issued.amount_wh) for issued in issuances],
+            [IssuanceRecord(slot=slot, device=issued.device, amount_wh=issued.amount_wh) for issued in certified],
             [
                 CertificateMoveRecord(
                     slot=slot,
@@ -261,82 +295,29 @@ class Lifecycle:
         hashes = [order.signed.hash for order in self._store.book(slot)]
         return self._steps.settlement.commit_book(slot, hashes), len(hashes)
 
+    def _report_overdrawn(self, slot: int) -> None:
+        """Show on chain who has no claim to be filled, before somebody says that an order was left out."""
+        if self._market.has_priority:
+            for bids in to_report(self._store.orders_to_clear(slot), self._settlement_price(slot)):
+                self._steps.defence.report_overdrawn(slot, bids)
+
     def _settle_fills(self, slot: int) -> None:
-        price = (self._record(slot).price or 0) if self._design.uniform_price else 0
-        self._steps.settlement.settle(slot, price, list(self._fills(slot).values()))
+        fills = list(fills_of(self._store, slot).values())
+        self._steps.settlement.settle(slot, self._settlement_price(slot), fills)
+
+    def _settlement_price(self, slot: int) -> int:
+        accepted = [order for order in self._store.orders_to_clear(slot) if order.reason is None]
+        return self._design.settlement_price(self._record(slot).price, accepted)
 
     def _deliver_readings(self, slot: int) -> None:
-        readings = self._member_readings(slot)
+        readings = member_readings(self._store, slot)
         assert readings is not None  # noqa: S101 - a slot is delivered once it has them all
         self._steps.delivery.deliver(slot, readings)
 
     def _issue_certificates(self, slot: int) -> tuple[list[Issuance], list[Move]]:
-        readings = self._member_readings(slot)
+        readings = member_readings(self._store, slot)
         assert readings is not None  # noqa: S101 - the slot was delivered with them
-        issuances = self._issuances(slot)
-        moves = allocate(issuances, readings, self._trades(slot))
-        self._steps.certification.certify(slot, issuances, moves)
-        return issuances, moves
-
-    # What the moves need to know
-
-    def _rejected(self, slot: int, book: Sequence[OrderRecord]) -> dict[bytes, str]:
-        """Orders that the contract would refuse by now, with the reason: first come, first covered."""
-        accounts = {order.signed.order.account for order in book}
-        states = {account: self._accounts.state(account) for account in accounts}
-        cover_nano = {account: state.balance_nano - state.withdrawal_nano for account, state in states.items()}
-        rejected = {}
-        for record in sorted(book, key=lambda record: record.index):
-            order = record.signed.order
-            if not self._accounts.epoch_holds(order.account, slot, order.epoch):
-                rejected[record.signed.hash] = CANCELLED_REASON
-            elif order.expires_at < self._clock.now() + TIME_TO_SETTLE_S:
-                rejected[record.signed.hash] = EXPIRED_REASON
-            elif order.side is Side.BID:
-                cost_nano = order.price * order.quantity_wh
-                if cost_nano > cover_nano[order.account]:
-                    rejected[record.signed.hash] = UNCOVERED_REASON
-                else:
-                    cover_nano[order.account] -= cost_nano
-        return rejected
-
-    def _fills(self, slot: int) -> dict[bytes, FilledOrder]:
-        return {
-            order.signed.hash: FilledOrder(order.signed, order.fill_wh, order.amount_nano)
-            for order in self._store.book(slot)
-            if order.fill_wh > 0
-        }
-
-    def _trades(self, slot: int) -> list[Trade]:
-        fills = self._fills(slot)
-        records = sorted(self._store.trades(slot=slot), key=lambda record: record.number)
-        return [
-            Trade(record.number, fills[record.seller_order], fills[record.buyer_order], record.quantity_wh)
-            for record in records
-        ]
-
-    def _member_readings(self, slot: int) -> list[MemberReading] | None:
-        """Every member's gross consumption and generation; None while a reading is missing."""
-        readings = self._store.readings(slot)
-        consumption = dict.fromkeys((member.account for member in self._store.members()), 0)
-        generation = dict(consumption)
-        for device in self._store.devices():
-            if slot < device.first_slot:
-                continue
-            reading = readings.get(device.device)
-            if reading is None:
-                return None
-            metered = consumption if device.technology is Technology.LOAD else generation
-            metered[device.account] += reading.signed.reading.energy_wh
-        return [MemberReading(account, consumption[account], generation[account]) for account in consumption]
-
-    def _issuances(self, slot: int) -> list[Issuance]:
-        readings = self._store.readings(slot)
-        generators = {
-            device.device: device for device in self._store.devices() if device.technology is not Technology.LOAD
-        }
-        return [
-            Issuance(number, generators[number].account, record.signed.reading.energy_wh)
-            for number, record in sorted(readings.items())
-            if number in generators and record.signed.reading.energy_wh > 0
-        ]
+        certified = issuances(self._store, slot)
+        moves = allocate(certified, readings, trades_of(self._store, slot))
+        self._steps.certification.certify(slot, certified, moves)
+        return certified, moves

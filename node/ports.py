@@ -56,5 +56,16 @@ class Lifecycle(Protocol):
     trouble: str | None
     """What went wrong when slots were last moved on, in words; None if nothing did."""
 
+    @property
+    def concerns(self) -> Sequence[str]:
+        """What an operator should know although slots move on, in words."""
+
+    def is_frozen(self) -> bool:
+        """Whether the market is frozen: its slots wait, and are voided when their time is over.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+
     def advance(self) -> Sequence[SlotRecord]:
         """Do everything that is due now, and return the slots that moved, as they are afterwards."""

@@ -10,15 +10,16 @@ router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    """`status` is `ok`; anything else is a problem."""
+    """`status` is `ok`; anything else is a problem. `concerns` need a person's attention, and stop nothing."""
 
     status: str = "ok"
+    concerns: list[str] = []
 
 
 @router.get("/health")
-def health() -> Health:
+def health(parts: Parts) -> Health:
     """The process answers."""
-    return Health()
+    return Health(concerns=list(parts.lifecycle.concerns))
 
 
 @router.get("/ready")

@@ -28,10 +28,14 @@ class ClockOut(BaseModel):
 
 
 class MarketOut(BaseModel):
-    """The market, its clock and tariff now, and where and for whom signatures count."""
+    """The market, its clock and tariff now, and where and for whom signatures count.
+
+    Slots of a frozen market wait, and are voided when their time to be settled is over.
+    """
 
     id: Hash
     design: str
+    is_frozen: bool
     slot_length_s: int
     gate_lead_s: int
     settle_within_s: int
@@ -57,6 +61,7 @@ def read_market(parts: Parts) -> MarketOut:
     return MarketOut(
         id=market.id,
         design=parts.design,
+        is_frozen=parts.lifecycle.is_frozen(),
         slot_length_s=market.slot_length_s,
         gate_lead_s=market.gate_lead_s,
         settle_within_s=market.settle_within_s,

@@ -35,6 +35,13 @@ class CertificatesName(StrEnum):
     AUTO_RETIRE = "auto_retire"
 
 
+class SourceName(StrEnum):
+    """How an order came: placed with the node, or posted on chain by its account (perhaps after placing it)."""
+
+    PLACED = "placed"
+    POSTED = "posted"
+
+
 class WishFields(BaseModel):
     """A wish about whom to trade with, in a market that clears by preference; see `node.wishes`."""
 
@@ -89,14 +96,19 @@ class OrderOut(OrderFields):
     """An order, its receipt and what has become of it.
 
     `amount_nano` is what it pays or receives where each order has its own amount; null where there is one price.
+    `index` is its place in the slot: of arrival, and orders that were only posted come last. These have no
+    receipt, and `received_at` says when they were posted.
     """
 
     hash: Hash
+    source: SourceName
+    index: int
+    received_at: int
     status: OrderStatus
     fill_wh: int
     amount_nano: str | None
     reason: str | None
-    receipt: ReceiptOut
+    receipt: ReceiptOut | None
     settlement: OnChain | None
 
 
@@ -177,19 +189,28 @@ def _order_out(parts: Parts, record: OrderRecord, settled: IntentRecord | None) 
         salt=order.salt,
         signature=record.signed.signature,
         hash=order_hash,
+        source=SourceName.POSTED if record.posted else SourceName.PLACED,
+        index=record.index,
+        received_at=record.received_at,
         status=record.status,
         fill_wh=record.fill_wh,
         statement=None if record.wishes is None else StatementFields.model_validate_json(record.wishes),
         amount_nano=None if parts.market.uniform_price else str(record.amount_nano),
         reason=record.reason,
-        receipt=ReceiptOut(
-            order=order_hash,
-            market=order.market,
-            slot=order.slot,
-            index=record.index,
-            received_at=record.received_at,
-            operator=parts.market.operator,
-            signature=record.receipt_signature,
-        ),
+        receipt=_receipt_out(parts, record),
         settlement=on_chain(settled) if record.status is OrderStatus.FILLED else None,
+    )
+
+
+def _receipt_out(parts: Parts, record: OrderRecord) -> ReceiptOut | None:
+    if record.receipt_signature is None:
+        return None
+    return ReceiptOut(
+        order=record.signed.hash,
+        market=record.signed.order.market,
+        slot=record.signed.order.slot,
+        index=record.index,
+        received_at=record.received_at,
+        operator=parts.market.operator,
+        signature=record.receipt_signature,
     )

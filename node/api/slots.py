@@ -31,6 +31,14 @@ class SlotOut(BaseModel):
     steps: dict[str, OnChain]
 
 
+class BookOut(BaseModel):
+    """The hashes of the orders that the operator committed to, ascending: the leaves of the committed root."""
+
+    slot: int
+    root: Hash
+    orders: list[Hash]
+
+
 @router.get("")
 def list_slots(
     parts: Parts,
@@ -52,6 +60,15 @@ def read_slot(slot: int, parts: Parts) -> SlotOut:
     if record is None:
         raise RequestError(f"nothing is known of slot {slot}", code="slot.unknown")
     return shown_slots(parts, [record])[0]
+
+
+@router.get("/{slot}/book")
+def read_book(slot: int, parts: Parts) -> BookOut:
+    """A slot's book, once it is committed: what anybody needs to show that an order is, or is not, in it."""
+    record = parts.store.slot(slot)
+    if record is None or record.book_root is None:
+        raise RequestError(f"slot {slot} has no committed book", code="slot.unknown")
+    return BookOut(slot=slot, root=record.book_root, orders=[each.signed.hash for each in parts.store.book(slot)])
 
 
 def shown_slots(parts: Parts, records: list[SlotRecord]) -> list[SlotOut]:

@@ -50,6 +50,8 @@ def order(
             f"{content.side.name.capitalize()} of {units.shown_energy(content.quantity_wh)} at "
             f"{units.shown_price(content.price)} for {_period(market, content.slot)}"
         )
+        if market.is_frozen:
+            typer.echo("The market is frozen: the slot waits, and is voided if that lasts.")
         typer.echo(f"order 0x{receipt.order_hash.hex()}, number {receipt.index} of its slot")
 
 

@@ -46,6 +46,11 @@ def _show(found: list[OrderAnswer]) -> None:
             units.shown_energy(record.order.quantity_wh),
             units.shown_price(record.order.price),
             units.shown_energy(record.fill_wh),
-            record.status if record.reason is None else f"{record.status}: {record.reason}",
+            _status(record),
         )
     Console().print(table)
+
+
+def _status(record: OrderAnswer) -> str:
+    status = record.status if record.reason is None else f"{record.status}: {record.reason}"
+    return f"{status} (posted on chain)" if record.source == "posted" else status

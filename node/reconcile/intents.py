@@ -9,6 +9,8 @@ from ledger.audit.model import SlotModel
 from ledger.intents import IntentRecord, IntentStatus
 from node.reconcile.context import Context
 
+_BESIDE = ("overdrawn-", "answer-")
+
 
 def check_intent(context: Context, record: IntentRecord, *, overtaken: bool) -> None:
     """One intent; `overtaken` if its slot was voided, so that nobody asks any more what became of it."""
@@ -53,14 +55,19 @@ def compare_steps(
 ) -> None:
     """Whether the store knows the transaction of every step, once, and has not skipped an attempt.
 
+    Reports of overdrawn accounts and answers to challenges are no steps of the slot itself.
+
     `not_noted` is the step that the chain has taken and the store has not: its intent may still be pending.
     """
     where = f"table intents, slot {state.slot}"
     done = sorted(
         (entry.intent.step, entry.intent.transaction_hash)
         for entry in intents
-        if entry.status is IntentStatus.CONFIRMED
-        or (entry.intent.step == not_noted and is_of_step(entry, state, not_noted))
+        if not entry.intent.step.startswith(_BESIDE)
+        and (
+            entry.status is IntentStatus.CONFIRMED
+            or (entry.intent.step == not_noted and is_of_step(entry, state, not_noted))
+        )
     )
     # Anybody may void a slot; then the node finds it done and has no intent.
     steps = {step for step, _ in done}

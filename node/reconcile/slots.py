@@ -11,7 +11,8 @@ from ledger.trades import Trade
 from node.design import Cleared
 from node.reconcile.context import Context, hexed
 from node.reconcile.intents import check_intent, compare_steps, is_after, is_of_step
-from node.reconcile.orders import check_order, check_rejections, order_where
+from node.reconcile.orders import check_order, check_rejections, check_reports, order_where
+from node.reconcile.posted import compare_posted
 from node.store.records import OrderRecord, OrderStatus, SlotRecord, SlotState, Technology
 
 _UNCOMMITTED = (SlotState.OPEN, SlotState.CLOSED)
@@ -82,12 +83,16 @@ class SlotComparison:
             if order.status is OrderStatus.CANCELLED:
                 found = (order.fill_wh, order.amount_nano, order.reason)
                 self._findings.check("store.order.fill", order_where(order), expected=(0, 0, None), found=found)
-        book = sorted(
-            (order for order in orders if order.status is not OrderStatus.CANCELLED),
-            key=lambda order: order.signed.hash,
-        )
-        self._compare_book(book)
-        self._compare_clearing(book)
+        compare_posted(self._context, self._record.slot, orders, noted=self._has_noted_posted())
+        by_hash = sorted(orders, key=lambda order: order.signed.hash)
+        self._compare_book([order for order in by_hash if order.is_in_book])
+        self._compare_clearing([order for order in by_hash if order.status is not OrderStatus.CANCELLED])
+
+    def _has_noted_posted(self) -> bool | None:
+        """Whether clearing, for which posted orders are read, has begun; None if that cannot be told."""
+        if self._record.state in _UNCOMMITTED:
+            return False
+        return None if self._is_voided or self._record.state is SlotState.COMMITTED else True
 
     def _compare_book(self, book: Sequence[OrderRecord]) -> None:
         where = f"table slots, {self._where}"
@@ -105,31 +110,37 @@ class SlotComparison:
             where = f"table orders, {self._where}"
             self._findings.check("store.book", where, expected=self._state.book_root, found=root)
 
-    def _compare_clearing(self, book: Sequence[OrderRecord]) -> None:
-        """Whether the operator cleared the book as the market's design says: the same orders, the same result."""
+    def _compare_clearing(self, orders: Sequence[OrderRecord]) -> None:
+        """Whether the operator cleared as the market's design says: the same orders, the same result."""
         is_cleared = self._record.state not in _NOT_CLEARED and not self._is_voided
-        cleared = _NOTHING
+        cleared, accepted = _NOTHING, [order for order in orders if order.reason is None]
         if is_cleared:
-            cleared = self._context.design.clear([order for order in book if order.reason is None])
-        fills = {fill.signed.hash: (fill.fill_wh, fill.amount_nano) for fill in cleared.fills}
+            cleared = self._context.design.clear(accepted)
+        fills = {fill.signed.hash: (fill.fill_wh, fill.amount_nano, fill.is_posted) for fill in cleared.fills}
         if is_cleared and "settle" in self._state.blocks:
-            on_chain = {fill.signed.hash: (fill.fill_wh, fill.amount_nano) for fill in self._state.fills}
+            on_chain = {
+                fill.signed.hash: (fill.fill_wh, fill.amount_nano, fill.is_posted) for fill in self._state.fills
+            }
             where = f"clearing of {self._where}"
             self._findings.check("store.clearing", where, expected=_shown(fills), found=_shown(on_chain))
+            price = self._context.design.settlement_price(cleared.price, accepted)
+            self._findings.check("store.settlement_price", where, expected=price, found=self._state.price)
             fills = on_chain
-            check_rejections(self._context, self._state, book)
+            check_rejections(self._context, self._state, orders)
+            check_reports(self._context, self._state, orders, price)
             self._compare_allocation([trade for trade, _ in cleared.trades])
-        for order in book:
-            self._compare_result(order, fills.get(order.signed.hash, (0, 0)), is_cleared=is_cleared)
+        for order in orders:
+            fill = fills.get(order.signed.hash, (0, 0, order.posted))
+            self._compare_result(order, fill, is_cleared=is_cleared)
         bought_wh = sum(trade.quantity_wh for trade, _ in cleared.trades) if is_cleared else None
         where = f"table slots, {self._where}"
         self._findings.check("store.bought_wh", where, expected=bought_wh, found=self._record.bought_wh)
         self._findings.check("store.price", where, expected=cleared.price, found=self._record.price)
         self._context.read(f"table trades, {self._where}", lambda: self._compare_trades(cleared))
 
-    def _compare_result(self, order: OrderRecord, fill: tuple[int, int], *, is_cleared: bool) -> None:
+    def _compare_result(self, order: OrderRecord, fill: tuple[int, int, bool], *, is_cleared: bool) -> None:
         where = order_where(order)
-        found = (order.fill_wh, order.amount_nano)
+        found = (order.fill_wh, order.amount_nano, order.posted)
         self._findings.check("store.order.fill", where, expected=fill, found=found)
         if not is_cleared:
             self._findings.check("store.order.reason", where, expected=None, found=order.reason)
@@ -242,5 +253,5 @@ def _progress(state: SlotModel) -> tuple[tuple[SlotState, ...], str, tuple[SlotS
     return _UNCOMMITTED, "", ()
 
 
-def _shown(fills: dict[bytes, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+def _shown(fills: dict[bytes, tuple[int, int, bool]]) -> dict[str, tuple[int, int, bool]]:
     return {hexed(order): fill for order, fill in sorted(fills.items())}

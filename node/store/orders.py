@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, case, false, func, insert, select, tuple_, update
 
 from ledger.eip712 import Receipt, SignedOrder
 from matching.orders import CertificatePreference, Order, Side
@@ -38,7 +38,7 @@ class Orders(Database):
         """
         order = signed.order
         with self._write() as connection:
-            existing = _find(connection, signed.hash)
+            existing = find_order(connection, signed.hash)
             if existing is not None:
                 return existing
             state = slot_state(connection, order.slot)
@@ -63,7 +63,7 @@ class Orders(Database):
                 status=OrderStatus.OPEN,
                 wishes=wishes,
             )
-            connection.execute(insert(schema.orders).values(_columns(record)))
+            connection.execute(insert(schema.orders).values(order_columns(record)))
             return record
 
     def count_orders(self, slot: int, account: bytes) -> tuple[int, int]:
@@ -82,7 +82,7 @@ class Orders(Database):
             GateClosedError: its slot is no longer open.
         """
         with self._write() as connection:
-            record = _find(connection, order_hash)
+            record = find_order(connection, order_hash)
             if record is None:
                 raise UnknownOrderError(f"no order 0x{order_hash.hex()}")
             if record.status is OrderStatus.CANCELLED:
@@ -99,7 +99,7 @@ class Orders(Database):
     def order(self, order_hash: bytes) -> OrderRecord | None:
         """The order with this hash, or None."""
         with self._read() as connection:
-            return _find(connection, order_hash)
+            return find_order(connection, order_hash)
 
     def orders(
         self,
@@ -131,20 +131,28 @@ class Orders(Database):
             return {row.hash: order_record(row) for row in rows}
 
     def book(self, slot: int) -> list[OrderRecord]:
-        """The orders that take part in a slot's clearing, in ascending order of their hashes.
+        """The orders that the operator commits to for a slot, in ascending order of their hashes.
 
         They are final once the slot is closed; before, there are none.
         """
         with self._read() as connection:
             return read_book(connection, slot)
 
+    def orders_to_clear(self, slot: int) -> list[OrderRecord]:
+        """The slot's book and its posted orders, in ascending order of their hashes."""
+        with self._read() as connection:
+            return read_orders_to_clear(connection, slot)
+
     def open_cover_orders(self, account: bytes) -> list[OrderRecord]:
         """The account's orders that may still settle: those of open, closed, committed and cleared slots.
 
+        Posted ones are not among them: what covers them is set aside on chain.
         Read these before `undelivered_positions`: an order that settles in between then counts twice, not never.
         """
         query = select(schema.orders).where(
-            _ORDERS.account == account, _ORDERS.status.in_((OrderStatus.OPEN, OrderStatus.CLOSED))
+            _ORDERS.account == account,
+            _ORDERS.status.in_((OrderStatus.OPEN, OrderStatus.CLOSED)),
+            _ORDERS.posted == false(),
         )
         with self._read() as connection:
             return [order_record(row) for row in connection.execute(query)]
@@ -166,6 +174,11 @@ class Orders(Database):
 
 def read_book(connection: Connection, slot: int) -> list[OrderRecord]:
     """See `Orders.book`."""
+    return [record for record in read_orders_to_clear(connection, slot) if record.is_in_book]
+
+
+def read_orders_to_clear(connection: Connection, slot: int) -> list[OrderRecord]:
+    """See `Orders.orders_to_clear`."""
     query = (
         select(schema.orders)
         .where(_ORDERS.slot == slot, _ORDERS.status.not_in((OrderStatus.OPEN, OrderStatus.CANCELLED)))
@@ -199,15 +212,18 @@ def order_record(row: Row[Any]) -> OrderRecord:
         reason=row.reason,
         cancellation_signature=row.cancellation_signature,
         wishes=row.wishes,
+        posted=row.posted,
     )
 
 
-def _find(connection: Connection, order_hash: bytes) -> OrderRecord | None:
+def find_order(connection: Connection, order_hash: bytes) -> OrderRecord | None:
+    """See `Orders.order`."""
     row = connection.execute(select(schema.orders).where(_ORDERS.hash == order_hash)).one_or_none()
     return None if row is None else order_record(row)
 
 
-def _columns(record: OrderRecord) -> dict[str, object]:
+def order_columns(record: OrderRecord) -> dict[str, object]:
+    """A value as a row of the table."""
     order = record.signed.order
     return {
         "hash": record.signed.hash,
@@ -231,4 +247,5 @@ def _columns(record: OrderRecord) -> dict[str, object]:
         "reason": record.reason,
         "cancellation_signature": record.cancellation_signature,
         "wishes": record.wishes,
+        "posted": record.posted,
     }

@@ -41,31 +41,39 @@ class Technology(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
-    """An order as taken.
+    """An order as taken, as posted on chain, or both.
 
     Attributes:
         signed: the order, its hash and its owner's signature.
-        index: position of arrival in its slot, from 0.
-        received_at: when the node took it, Unix seconds UTC.
-        receipt_signature: the operator's 65-byte signature of the receipt.
+        index: position of arrival in its slot, from 0; orders that were only posted come after all others.
+        received_at: when the node took it, or else when it was posted, Unix seconds UTC.
+        receipt_signature: the operator's 65-byte signature of the receipt; None if it was only posted.
         status: where the order is.
         fill_wh: how much of it trades; final once the status is.
         amount_nano: what it pays or receives for that, nano-credits; 0 where one price holds for all fills.
         reason: why clearing rejected it; None unless it did.
-        cancellation_signature: the owner's 65-byte signature of the cancellation; None unless cancelled.
+        cancellation_signature: the owner's 65-byte signature of the cancellation; None unless cancelled. A
+            cancelled order is not in the book, but trades all the same if it was posted.
         wishes: what it says about whom it trades with, as `node.wishes` encodes it; None if nothing.
+        posted: whether its owner put it on chain.
     """
 
     signed: SignedOrder
     index: int
     received_at: int
-    receipt_signature: bytes
+    receipt_signature: bytes | None
     status: OrderStatus
     fill_wh: int = 0
     amount_nano: int = 0
     reason: str | None = None
     cancellation_signature: bytes | None = None
     wishes: str | None = None
+    posted: bool = False
+
+    @property
+    def is_in_book(self) -> bool:
+        """Whether it is one of those that the operator commits to, once its slot is closed."""
+        return self.receipt_signature is not None and self.cancellation_signature is None
 
 
 @dataclass(frozen=True, slots=True)

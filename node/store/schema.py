@@ -28,7 +28,7 @@ from sqlalchemy import (
 from ledger.intents import IntentStatus
 from node.store.records import OrderStatus, SlotState, Technology
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 
 
 class Uint64(TypeDecorator[int]):
@@ -94,7 +94,8 @@ orders = Table(
     _required("signature", LargeBinary(65)),
     _required("index", Integer),
     _required("received_at", BigInteger),
-    _required("receipt_signature", LargeBinary(65)),
+    Column("receipt_signature", LargeBinary(65)),
+    _required("posted", Boolean),
     _required("status", _word(OrderStatus)),
     _required("fill_wh", BigInteger, CheckConstraint("fill_wh >= 0 AND fill_wh <= quantity_wh")),
     _required("amount_nano", BigInteger),

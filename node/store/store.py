@@ -2,9 +2,10 @@
 
 from node.store.intents import Intents
 from node.store.members import Members
+from node.store.posted import Posted
 from node.store.progress import Progress
 from node.store.results import Results
 
 
-class Store(Progress, Results, Members, Intents):
+class Store(Progress, Posted, Results, Members, Intents):
     """The node's durable memory of one market. See `Database` for how it is opened and what a method promises."""

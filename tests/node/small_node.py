@@ -80,6 +80,11 @@ class GateKeeper:
     store: Store
     clock: SteppedClock
     trouble: str | None = None
+    concerns: Sequence[str] = ()
+    frozen: bool = False
+
+    def is_frozen(self) -> bool:
+        return self.frozen
 
     def advance(self) -> Sequence[SlotRecord]:
         due = [

@@ -21,11 +21,12 @@ def test_a_slot_trades_on_chain_under_each_design(design: str, tmp_path: Path) -
         dear = found.place(SELLER_OF_STORED, Side.OFFER, 400, 140_000)
         eager = found.place(BUYER, Side.BID, 500, 200_000)
         modest = found.place(OTHER_BUYER, Side.BID, 500, 120_000)
-        found.trade_and_deliver(generated_wh=400, consumed_wh=500)
+        found.advance(SLOT - found.node.market.gate_lead_s)
+        positions = [found.position(member) for member in range(4)]
+        found.meter_after_the_slot(400, 500)
 
         fills = [found.fill(order) for order in (cheap, dear, eager, modest)]
         paid = [found.paid(member) for member in (SELLER_OF_SUN, SELLER_OF_STORED, BUYER, OTHER_BUYER)]
-        positions = [found.position(member) for member in range(4)]
         # In each design the first 500 Wh go to the eager buyer: 400 from the cheap offer, 100 from the dear one.
         assert fills == [400, 100, 500, 0]
         assert positions == [-400, -100, 500, 0]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ledger.market import read_account
 from matching.orders import Side
+from node.fills import fills_of
 from node.store.records import OrderStatus, SlotState
 from tests.system.street import BUYER, DEPOSIT, OTHER_BUYER, SELLER_OF_SUN, SLOT, Street, street
 
@@ -51,7 +52,7 @@ def test_a_settlement_that_the_node_did_not_live_to_note_is_not_voided_later(tmp
         for step in (lifecycle._close, lifecycle._commit, lifecycle._compute):
             found.node.clock.advance_to(max(found.node.clock.now(), SLOT - 300))  # type: ignore[attr-defined]
             assert step(SLOT)
-        fills = list(lifecycle._fills(SLOT).values())
+        fills = list(fills_of(found.node.store, SLOT).values())
         lifecycle._steps.settlement.settle(SLOT, found.node.store.slot(SLOT).price, fills)  # type: ignore[union-attr, arg-type]
         # Killed here; back a day and more later.
         found.advance(found.node.market.void_after(SLOT) + 1)

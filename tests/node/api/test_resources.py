@@ -247,7 +247,7 @@ def test_the_operator_moves_the_clock_and_sees_what_moved(http: httpx.Client, se
 
 
 def test_whoever_watches_is_told_that_all_is_well(http: httpx.Client) -> None:
-    assert http.get("/health").json() == http.get("/ready").json() == {"status": "ok"}
+    assert http.get("/health").json() == http.get("/ready").json() == {"status": "ok", "concerns": []}
 
 
 class OutOfReach(Ledger):
