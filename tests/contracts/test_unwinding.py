@@ -258,7 +258,7 @@ def test_a_posted_bids_lock_is_back_when_its_slot_came_to_nothing(world: World, 
 orders = st.lists(
     st.tuples(st.integers(0, 3), st.booleans(), st.integers(1, 50), st.integers(-3, 3)), min_size=1, max_size=12
 )
-ONE_AFTER_ANOTHER = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+ONE_AFTER_ANOTHER = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @ONE_AFTER_ANOTHER
@@ -277,7 +277,7 @@ def test_any_chunks_taken_back_leave_everything_as_it_was(
         poor = world.strangers[:2]
         world.act("registrar", "register", MARKET, [key.address for key in poor])
         world.fund_all([key.address for key in poor], 100 * PRICE)
-        world.members = [*world.members[:2], *poor]
+        world.members = [*poor, *world.members]
         before = accounts(world)
         flagged = []
         for member in sorted(posted):
