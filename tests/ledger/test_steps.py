@@ -116,7 +116,7 @@ class Case:
         )
 
     def run(self, *faults: Fault, slot: int = SLOT, patience_s: float = 0.0) -> None:
-        chain: Chain = FaultyChain(self.world.chain, *faults)  # type: ignore[assignment]
+        chain: Chain = FaultyChain(self.world.chain, *faults)
         Stepper(chain, self.journal, patience_s=patience_s).run(self.step(slot))
 
     def effects(self) -> list[int]:
@@ -299,7 +299,7 @@ def test_a_receipt_that_comes_late_is_waited_for(case: Case) -> None:
         def receipt(self, _: bytes) -> None:
             return None
 
-    late: Chain = LateReceipts(case.world.chain)  # type: ignore[assignment]
+    late: Chain = LateReceipts(case.world.chain)
     with pytest.raises(NotMinedError):
         Stepper(late, case.journal, patience_s=0).run(case.step())
     assert (case.journal.failed, case.journal.confirmed) == ([], [])
@@ -322,7 +322,7 @@ def test_a_receipt_without_the_event_in_a_block_confirms_nothing(case: Case) -> 
         def send(self, raw: bytes) -> bytes:
             return keccak(raw)
 
-    chain: Chain = StaleReceipts(case.world.chain)  # type: ignore[assignment]
+    chain: Chain = StaleReceipts(case.world.chain)
     journal = MemoryJournal()
     with pytest.raises(StepError, match="did not do its work"):
         Stepper(chain, journal, patience_s=0).run(case.step())
@@ -371,6 +371,33 @@ def test_a_later_step_may_use_the_nonce_of_one_that_was_never_sent(case: Case) -
     assert case.nonces_used() == 2
 
 
+def test_two_nodes_with_one_key_bring_a_step_about_once_and_both_know_by_whom(case: Case) -> None:
+    with pytest.raises(CrashError):
+        case.run(crash_before_sending)
+    other = MemoryJournal()
+    case.world.time.now += 60  # the other's transaction is another one: fees and state have changed meanwhile
+    case.world.act(case.world.members[0], "request_withdrawal", 1)
+    Stepper(case.world.chain, other, patience_s=0).run(case.step())
+    case.run()
+    assert_done_once(case)
+    (theirs,) = other.confirmed
+    (found,) = case.journal.confirmed
+    assert found.intent.transaction_hash == theirs.intent.transaction_hash
+    assert (found.intent.raw_transaction, found.block_hash) == (None, theirs.block_hash)
+    assert [record.reason for record in case.journal.failed] == [TAKEN]
+
+
+def test_nodes_with_one_key_that_take_each_others_nonces_both_get_done(case: Case) -> None:
+    with pytest.raises(CrashError):
+        case.run(crash_before_sending)
+    other = MemoryJournal()
+    Stepper(case.world.chain, other, patience_s=0).run(case.step(SLOT + 900))
+    case.run()
+    assert sorted(case.effects()) == [SLOT, SLOT + 900]
+    assert [record.reason for record in case.journal.failed] == [TAKEN]
+    assert case.nonces_used() == 2
+
+
 def test_a_mined_transaction_is_confirmed_although_the_nonce_has_moved_on(case: Case) -> None:
     with pytest.raises(CrashError):
         case.run(crash_after_sending)
@@ -411,7 +438,7 @@ def test_a_transaction_that_failed_as_another_was_faster_is_noted_beside_the_oth
         world.act(world.strangers[0], "void", MARKET, SLOT)
         return chain.send(raw)
 
-    chain: Chain = FaultyChain(world.chain, be_overtaken)  # type: ignore[assignment]
+    chain: Chain = FaultyChain(world.chain, be_overtaken)
     stepper = Stepper(chain, case.journal, patience_s=0)
     stepper.run(void_step(case))
     stepper.run(void_step(case))
@@ -429,7 +456,7 @@ def test_a_transaction_that_failed_and_left_the_work_undone_is_reported_and_atte
         world.time.now -= 1
         return chain.send(raw)
 
-    chain: Chain = FaultyChain(world.chain, be_mined_too_early)  # type: ignore[assignment]
+    chain: Chain = FaultyChain(world.chain, be_mined_too_early)
     stepper = Stepper(chain, case.journal, patience_s=0)
     with pytest.raises(StepError, match=r"void of slot .* reverted"):
         stepper.run(void_step(case))
@@ -447,7 +474,7 @@ def test_a_transaction_that_failed_on_chain_while_we_were_down_is_noted(case: Ca
         world.act(world.strangers[0], "void", MARKET, SLOT)
         return crash_after_sending(chain, raw)
 
-    chain: Chain = FaultyChain(world.chain, be_overtaken_and_crash)  # type: ignore[assignment]
+    chain: Chain = FaultyChain(world.chain, be_overtaken_and_crash)
     stepper = Stepper(chain, case.journal, patience_s=0)
     with pytest.raises(CrashError):
         stepper.run(void_step(case))
