@@ -172,7 +172,7 @@ def origin_chart(variants: Variants) -> BarChart:
     return BarChart(
         key="origin",
         title="Where the consumption came from",
-        caption="By the origin that every Wh carries, through storages too.",
+        caption="By the meters of the whole community, whoever traded what; storages pass on what they took in.",
         x_label="scenario",
         y_label="share of consumption, %",
         categories=tuple(variants),

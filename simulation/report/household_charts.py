@@ -49,8 +49,8 @@ def local_chart(variants: Variants) -> BarChart:
     return BarChart(
         key="local-share",
         title="Local share of each household's consumption",
-        caption="The part of its consumption that the community, the household itself included, generated in the "
-        "same slot or stored before.",
+        caption="By trades: the part of its consumption that it or the members it bought from generated, in the "
+        "same slot or before.",
         x_label="household",
         y_label="share of consumption, %",
         categories=tuple(households),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # it ships no types
+from plotly.offline import get_plotlyjs
 
 from simulation.report.charts import (
     BLUE,

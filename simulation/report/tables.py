@@ -28,7 +28,7 @@ from simulation.report.units import (
 )
 from simulation.results import Results, bills_nano
 from simulation.savings import gain_of_battery, savings
-from simulation.supply import supply
+from simulation.supply import Supply, share, supply
 
 Variants = Mapping[str, Results]
 
@@ -49,12 +49,14 @@ class Comparison:
 
 def indicator_table(variants: Variants) -> Table:
     """Every variant's indicators."""
+    supplies = [supply(run) for run in variants.values()]
+    pairs = list(zip(variants.values(), supplies, strict=True))
     return Table(
         title="Indicators",
         caption="Computed from metered data, with the utility outside the community; formulas in "
         "docs/indicators.md.",
         columns=("", *variants),
-        rows=tuple((label, *(value(results) for results in variants.values())) for label, value in _INDICATORS),
+        rows=tuple((label, *(value(run, energy) for run, energy in pairs)) for label, value in _INDICATORS),
     )
 
 
@@ -149,31 +151,34 @@ def _storage_totals(results: Results) -> tuple[int, int, int]:
     )
 
 
-def _price_between(start: time, end: time) -> Callable[[Results], str]:
-    def shown(results: Results) -> str:
-        positions = between(results.slots["slot"], results.info.time_zone, start, end)
-        return shown_price(mean_price(results, positions))
-
-    return shown
+def _price_between(run: Results, start: time, end: time) -> str:
+    positions = between(run.slots["slot"], run.info.time_zone, start, end)
+    return shown_price(mean_price(run, positions))
 
 
 def _shown_bills(bills: Sequence[Mapping[str, int]], member: str) -> list[str]:
     return [shown_money(each[member]) if member in each else NONE for each in bills]
 
 
-_INDICATORS: tuple[tuple[str, Callable[[Results], str]], ...] = (
-    ("self-sufficiency", lambda run: shown_share(supply(run).self_sufficiency)),
-    ("self-consumption", lambda run: shown_share(supply(run).self_consumption)),
-    ("consumption", lambda run: shown_energy(supply(run).consumption_wh)),
-    ("generation", lambda run: shown_energy(supply(run).generation_wh)),
-    ("imported at the connection", lambda run: shown_energy(supply(run).imported_wh)),
-    ("exported at the connection", lambda run: shown_energy(supply(run).exported_wh)),
-    ("lost in storages", lambda run: shown_energy(supply(run).lost_wh)),
-    ("highest import", lambda run: shown_power(peaks(run).import_w)),
-    ("highest export", lambda run: shown_power(peaks(run).export_w)),
-    ("traded between members", lambda run: shown_energy(int(run.slots["traded_wh"].sum()))),
-    ("mean price inside", lambda run: shown_price(mean_price(run))),
-    ("mean price inside, 08:30 to 17:15", _price_between(*SUNNY)),
-    ("mean price inside, 17:30 to 21:00", _price_between(*EVENING)),
-    ("all bills together", lambda run: shown_money(sum(bills_nano(run)))),
+def _traded_local_share(run: Results) -> Fraction | None:
+    local = run.members["from_generation_wh"].sum() + run.members["from_storage_wh"].sum()
+    return share(int(local), int(run.members["consumption_wh"].sum()))
+
+
+_INDICATORS: tuple[tuple[str, Callable[[Results, Supply], str]], ...] = (
+    ("self-sufficiency", lambda _, energy: shown_share(energy.self_sufficiency)),
+    ("self-consumption", lambda _, energy: shown_share(energy.self_consumption)),
+    ("consumption from members, by trades", lambda run, _: shown_share(_traded_local_share(run))),
+    ("consumption", lambda _, energy: shown_energy(energy.consumption_wh)),
+    ("generation", lambda _, energy: shown_energy(energy.generation_wh)),
+    ("imported at the connection", lambda _, energy: shown_energy(energy.imported_wh)),
+    ("exported at the connection", lambda _, energy: shown_energy(energy.exported_wh)),
+    ("lost in storages", lambda _, energy: shown_energy(energy.lost_wh)),
+    ("highest import", lambda run, _: shown_power(peaks(run).import_w)),
+    ("highest export", lambda run, _: shown_power(peaks(run).export_w)),
+    ("traded between members", lambda run, _: shown_energy(int(run.slots["traded_wh"].sum()))),
+    ("mean price inside", lambda run, _: shown_price(mean_price(run))),
+    ("mean price inside, 08:30 to 17:15", lambda run, _: _price_between(run, *SUNNY)),
+    ("mean price inside, 17:30 to 21:00", lambda run, _: _price_between(run, *EVENING)),
+    ("all bills together", lambda run, _: shown_money(sum(bills_nano(run)))),
 )
