@@ -2,13 +2,13 @@
 
 The community is taken as everything behind one meter. In a slot its generation serves consumption first, then
 storages, then export; what storages give serves what consumption is left, then other storages, then export; the
-rest comes from the utility. All storages are one pool, which gives the mix of origins that it holds. So a Wh sold to
-a neighbour's battery, and sold again the next evening, is consumed once, and no trade changes any of these numbers:
-a market without storages or flexible loads moves money, not energy.
+rest comes from the utility. All storages are one pool, which gives the mix of origins that it holds. So a Wh
+sold to a neighbour's battery, and sold again the next evening, is consumed once, and no trade changes any of
+these numbers: a market without storages or flexible loads moves money, not energy.
 
-Origins *by trades* are something else: `from_generation_wh` and the like of `simulation.results` follow who sold to
-whom, so that a Wh bought from the utility is the utility's even if a neighbour fed in as much. `local_shares` are
-of that kind.
+Origins *by trades* are something else: `from_generation_wh` and the like of `simulation.results` follow who
+sold to whom, so that a Wh bought from the utility is the utility's even if a neighbour fed in as much.
+`local_shares` are of that kind.
 
 Exact: integers, or fractions of integers. Mixes are split into whole Wh by cumulated shares rounded down.
 """

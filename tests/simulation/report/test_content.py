@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ TITLES = [
 ]
 
 
+@cache
 def report(days: int = 1) -> Report:
     return build_report("Example", "Made by hand.", variants(days))
 
