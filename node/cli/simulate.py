@@ -1,0 +1,83 @@
+"""`wattbook simulate`: run a scenario in its variants, and report them side by side."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from node.cli.common import AsJson, print_json
+from node.cli.study import Days, FirstDay, VariantNames, assignment, progress_bar, simulating
+
+if TYPE_CHECKING:
+    from simulation.report.charts import Report
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a setting, path=value, e.g. utility.grid_fee=20000; may be repeated."),
+]
+
+
+def simulate(
+    scenario: Annotated[str, typer.Argument(help="A shipped scenario, or a community file (.yaml, .toml).")],
+    *,
+    variant: VariantNames = None,
+    first_day: FirstDay = None,
+    days: Days = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything drawn at random.")] = 0,
+    settings: Settings = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where results go; var/simulation/SCENARIO if not given.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Run a scenario in its variants: tables as Parquet, plots as PNG, one report as HTML.
+
+    Stopped or killed, the same command goes on where it was; variants that are done are not run again.
+    """
+    with simulating():
+        # The tables, the plots and the engine take seconds to import, which no other subcommand should wait for.
+        from simulation.catalogue import Request, entry
+        from simulation.report.page import write_page
+        from simulation.report.plots import write_plots
+        from simulation.settings import parsed
+        from simulation.study import report_of, run_variants
+        from simulation.summary import summary
+
+        chosen = entry(scenario)
+        request = Request(
+            seed=seed,
+            first_day=None if first_day is None else first_day.date(),
+            days=days,
+            settings={path: parsed(value) for path, value in map(assignment, settings or [])},
+        )
+        folder = out or Path("var/simulation") / Path(scenario).stem
+        with progress_bar() as bar:
+
+            def follow(name: str) -> Callable[[int, int], None]:
+                task = bar.add_task(name, total=None)
+                return lambda done, total: bar.update(task, completed=done, total=total)
+
+            results = run_variants(chosen, variant or list(chosen.variants), request, folder, follow)
+            bar.add_task("report", total=None)
+            report = report_of(chosen, request, results)
+            write_page(report, folder / "report.html")
+            write_plots(report, folder / "plots")
+    if json:
+        print_json({name: summary(run) for name, run in results.items()})
+    else:
+        _show(report, folder)
+
+
+def _show(report: "Report", folder: Path) -> None:
+    console = Console()
+    for table in report.tables:
+        shown = Table(title=table.title, title_justify="left")
+        for number, column in enumerate(table.columns):
+            shown.add_column(column, justify="right" if number and not table.prose else "left")
+        for row in table.rows:
+            shown.add_row(*row)
+        console.print(shown)
+    console.print(f"report  {folder / 'report.html'}\nplots   {folder / 'plots'}\ntables  {folder}/*/*.parquet")
