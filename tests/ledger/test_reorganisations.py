@@ -9,9 +9,11 @@ from ledger.hexcodec import to_data
 from ledger.intents import IntentRecord
 from ledger.steps import MAX_CONFIRMATIONS, Step, Stepper
 from ledger.transactions import build
-from tests.chains import AnvilChain
+from tests.chains import AnvilChain, run_on_each_chain
 from tests.ledger.journal import MemoryJournal
 from tests.world import MARKET, SLOT, World
+
+pytest_generate_tests = run_on_each_chain
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from ledger.devchain.rpc import create_app
 from ledger.intents import IntentStatus
 from ledger.jsonrpc import JsonRpcChain
 from ledger.steps import MAX_CONFIRMATIONS
-from tests.chains import AnvilChain
+from tests.chains import AnvilChain, run_on_each_chain
 from tests.ledger.chain.serving import served
 from tests.ledger.faults.day import Day, credits_in, slots_of_a_day
 from tests.ledger.faults.proxy import FAULTS, FaultProxy
@@ -20,6 +20,8 @@ from tests.world import World
 TIMEOUT_S = 0.25
 FAULT_RATE = 0.15
 MAX_ROUNDS = 200
+
+pytest_generate_tests = run_on_each_chain
 
 
 @pytest.fixture(autouse=True)
