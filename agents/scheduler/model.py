@@ -218,6 +218,15 @@ class Model:
         """Least cost found by the last `solve`, nano-credit."""
         return float(self._solver.getInfo().objective_function_value) * COST_UNIT
 
+    @property
+    def worth(self) -> Floats:
+        """What one Wh more would have been worth in each slot of the last `solve`, nano-credit per Wh.
+
+        The duals of the balance rows; zeros after a solve with binaries, which has none.
+        """
+        duals = np.array(self._solver.getSolution().row_dual)
+        return duals[: self.blocks.slots] * COST_UNIT if duals.size else np.zeros(self.blocks.slots)
+
     def shift_basis(self, slots: int) -> None:
         """Start the next solve from the last basis, moved on: what was slot `slots` is now slot 0."""
         basis = self._solver.getBasis()
@@ -250,7 +259,7 @@ def _matrix(blocks: Blocks, shapes: Sequence[Shape], exclusive: bool) -> tuple[s
         charge = blocks.charge(number)
         balance[charge], balance[charge + 1] = -one, one
         level = [zero] * width
-        level[charge], level[charge + 1] = -one * (shape.efficiency_ppm / PPM), one
+        level[charge], level[charge + 1] = -one * shape.gain, one
         level[charge + 2], level[charge + 3] = one - before * (shape.retention_ppm / PPM), -one
         rows.append(level)
     for number, shape in enumerate(shapes if exclusive else ()):

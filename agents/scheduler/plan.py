@@ -1,11 +1,12 @@
 """A plan: what to do in each slot, and the whole Wh to do in the first."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from agents.scheduler.model import Blocks
+from agents.scheduler.model import Blocks, Model
 from agents.scheduler.outlook import Floats, Outlook
 from agents.scheduler.store import Store
 from matching.book import Mask
@@ -20,6 +21,7 @@ class Plan:
 
     Attributes:
         cost_nano: what it costs over all slots, nano-credit.
+        worth: what one Wh more would be worth in each slot, nano-credit: the balance rows' duals.
         net_wh: import less export at the connection.
         curtailed_wh: generation left unused.
         charge_wh, discharge_wh: of each store.
@@ -27,6 +29,7 @@ class Plan:
     """
 
     cost_nano: float
+    worth: Floats
     net_wh: Floats
     curtailed_wh: Floats
     charge_wh: Floats
@@ -40,15 +43,17 @@ class Plan:
         return np.asarray(both.any(axis=0))
 
 
-def plan_of(blocks: Blocks, values: Floats, cost_nano: float) -> Plan:
-    """The plan in these values of the model's columns."""
+def plan_of(model: Model, values: Floats) -> Plan:
+    """The plan in these values of the model's columns, the last it found."""
+    blocks = model.blocks
 
     def rows(offset: int) -> Floats:
         columns = [values[blocks.columns(blocks.charge(store) + offset)] for store in range(blocks.stores)]
         return np.array(columns).reshape(blocks.stores, blocks.slots)
 
     return Plan(
-        cost_nano=cost_nano,
+        cost_nano=model.objective_nano,
+        worth=model.worth,
         net_wh=values[blocks.columns(Blocks.IMPORT)] - values[blocks.columns(Blocks.EXPORT)],
         curtailed_wh=values[blocks.columns(Blocks.CURTAILED)],
         charge_wh=rows(0),
@@ -78,25 +83,26 @@ class Action:
 def first_action(plan: Plan, outlook: Outlook, stores: Sequence[Store]) -> Action:
     """The plan's first slot in whole Wh, within every limit, at the planned net flow to the Wh where it can be.
 
-    Charging, discharging and curtailment are rounded down. What is missing to the planned net flow, a Wh or so a
-    store, is then made up for by the first store whose limits allow it.
+    Charging is rounded up and discharging down, so that no level is lower than planned. What this changes in the
+    net flow, a Wh or so a store, the first store makes up for whose limits and planned level allow it.
     """
-    # a plan that charges and discharges within the solver's tolerance does one of them
-    charge = [_whole(plan.charge_wh[number, 0] - plan.discharge_wh[number, 0]) for number in range(len(stores))]
-    discharge = [_whole(plan.discharge_wh[number, 0] - plan.charge_wh[number, 0]) for number in range(len(stores))]
-    curtailed = min(_whole(plan.curtailed_wh[0]), int(outlook.generation_wh[0]))
+    charge, discharge = [], []
     for number, store in enumerate(stores):
-        charge[number], discharge[number] = _within(store, charge[number], discharge[number])
+        flow = plan.charge_wh[number, 0] - plan.discharge_wh[number, 0]
+        taken, given = _within(store, math.ceil(max(flow, 0) - TOLERANCE), math.floor(max(-flow, 0) + TOLERANCE))
+        charge.append(taken)
+        discharge.append(given)
+    curtailed = min(math.floor(plan.curtailed_wh[0] + TOLERANCE), int(outlook.generation_wh[0]))
     own = int(outlook.load_wh[0] - outlook.generation_wh[0]) + curtailed
     target = round(float(plan.net_wh[0]))
     for number, store in enumerate(stores):
         gap = target - (own + sum(charge) - sum(discharge))
         wanted = charge[number] - discharge[number] + gap
-        sign_kept = (wanted >= 0) if charge[number] else (wanted <= 0) if discharge[number] else True
-        if gap and sign_kept:
-            candidate = (max(wanted, 0), max(-wanted, 0))
-            if _within(store, *candidate) == candidate:
-                charge[number], discharge[number] = candidate
+        candidate = (max(wanted, 0), max(-wanted, 0))
+        planned = math.floor(plan.level_wh[number, 0] + TOLERANCE)
+        kept = store.level_after(*candidate) >= planned
+        if gap and kept and _within(store, *candidate) == candidate:
+            charge[number], discharge[number] = candidate
     return Action(
         net_wh=own + sum(charge) - sum(discharge),
         curtailed_wh=curtailed,
@@ -106,10 +112,6 @@ def first_action(plan: Plan, outlook: Outlook, stores: Sequence[Store]) -> Actio
             store.level_after(taken, given) for store, taken, given in zip(stores, charge, discharge, strict=True)
         ),
     )
-
-
-def _whole(value: float) -> int:
-    return max(int(np.floor(value + TOLERANCE)), 0)
 
 
 def _within(store: Store, charge_wh: int, discharge_wh: int) -> tuple[int, int]:

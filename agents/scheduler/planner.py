@@ -75,7 +75,7 @@ class Planner:
         model = self._last
         model.net_in_first_slot(net_wh, net_wh)
         model.price_in_first_slot(0.0)
-        return plan_of(model.blocks, model.solved(), model.objective_nano)
+        return plan_of(model, model.solved())
 
     @property
     def _last(self) -> Model:
@@ -96,7 +96,7 @@ class Planner:
 
     def _settled(self, model: Model, values: Floats, outlook: Outlook, stores: Sequence[Store]) -> Plan:
         """The plan, made once more with binaries in those slots in which it would waste energy."""
-        plan = plan_of(model.blocks, values, model.objective_nano)
+        plan = plan_of(model, values)
         self._solved = model
         forbidden: Mask = (outlook.export_price < 0) & plan.wasteful.any()
         while plan.wasteful.any():
@@ -109,8 +109,8 @@ class Planner:
             found = model.solve()
             if found is None:
                 raise self._explained(self._loaded(outlook, stores), outlook, stores)[0]
-            plan = plan_of(model.blocks, found, model.objective_nano)
             model.fix_modes(found, forbidden)
+            plan = plan_of(model, model.solved())
             self._solved = model
         return plan
 

@@ -50,6 +50,16 @@ class Shape:
     max_charge_wh: int
     max_discharge_wh: int
 
+    @property
+    def gain(self) -> float:
+        """What a plan counts on for a Wh charged: what full power really gives, its loss rounded up to a whole Wh.
+
+        Less power, rounded up to whole Wh, gives at least as much, so no plan is short for rounding.
+        """
+        if not self.max_charge_wh:
+            return 0.0
+        return (self.max_charge_wh * self.efficiency_ppm // PPM) / self.max_charge_wh
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Store:
