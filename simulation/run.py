@@ -111,7 +111,6 @@ def months(scenario: Scenario) -> Iterator[tuple[int, int]]:
 def run_info(scenario: Scenario, pricing: Pricing | None, design: str, seed: int) -> RunInfo:
     """What is run, as the results say it."""
     battery = scenario.community_battery
-    strategy = asdict(pricing) if is_dataclass(pricing) and not isinstance(pricing, type) else {}
     return RunInfo(
         scenario=scenario.name,
         strategy=CONVENTIONAL if pricing is None else pricing.name,
@@ -125,7 +124,7 @@ def run_info(scenario: Scenario, pricing: Pricing | None, design: str, seed: int
         grid_fee=scenario.utility.grid_fee,
         parameters={
             **scenario.parameters,
-            "strategy": strategy,
+            "strategy": _settings(pricing),
             "thresholds": asdict(scenario.thresholds),
             "community_battery": None if battery is None else asdict(battery),
         },
@@ -216,6 +215,10 @@ def quotes_of(pricing: Pricing | None, scenario: Scenario, utility: Utility, dra
         )
         first[block][:, open_slots], last[block][:, open_slots] = ramp
     return Quotes(first.reshape(-1, slots), last.reshape(-1, slots), pricing.updates(scenario.slot_s))
+
+
+def _settings(pricing: Any) -> dict[str, Any]:
+    return asdict(pricing) if is_dataclass(pricing) else {}
 
 
 def _pricing(strategy: Pricing | str) -> Pricing | None:
