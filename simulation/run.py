@@ -217,8 +217,8 @@ def quotes_of(pricing: Pricing | None, scenario: Scenario, utility: Utility, dra
     return Quotes(first.reshape(-1, slots), last.reshape(-1, slots), pricing.updates(scenario.slot_s))
 
 
-def _settings(pricing: Any) -> dict[str, Any]:
-    return asdict(pricing) if is_dataclass(pricing) else {}
+def _settings(pricing: object) -> dict[str, Any]:
+    return asdict(pricing) if is_dataclass(pricing) and not isinstance(pricing, type) else {}
 
 
 def _pricing(strategy: Pricing | str) -> Pricing | None:

@@ -14,6 +14,7 @@ BENCHMARKS = (
     "calldata",
     "devchain_speed",
     "settlement",
+    "simulation.year",
 )
 
 for name in BENCHMARKS:
