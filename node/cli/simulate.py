@@ -73,8 +73,9 @@ def simulate(
 
 def _show(report: "Report", folder: Path) -> None:
     console = Console()
-    for table in report.tables:
-        shown = Table(title=table.title, title_justify="left")
+    for table in report.tables[:-1]:  # the last is the households' bills, one by one
+        console.print(f"\n[bold]{table.title}[/bold]")
+        shown = Table()
         for number, column in enumerate(table.columns):
             shown.add_column(column, justify="right" if number and not table.prose else "left")
         for row in table.rows:

@@ -52,13 +52,15 @@ def assignment(text: str) -> tuple[str, str]:
 
 
 def progress_bar() -> Progress:
-    """A bar on standard error, gone when it is done."""
+    """A bar on standard error, if that is a terminal; gone when it is done."""
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )

@@ -30,6 +30,8 @@ _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inl
 _SIGNIFICANT = 6
 _HEIGHT_PX = 430
 _FLOW_PX_PER_PARTY = 42
+_LABEL_CHARACTERS = 120
+"""Category labels stand upright when they would together be longer than this."""
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 68rem; margin: 0 auto; padding: 1rem; }
@@ -194,8 +196,12 @@ def _bars(chart: BarChart) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         }
         for group in chart.groups
     ]
-    axis = {"title": {"text": chart.x_label}, "type": "category", "automargin": True}
-    return data, _axes(axis, chart.y_label) | {"barmode": "stack" if chart.stacked else "group"}
+    axis: dict[str, Any] = {"title": {"text": chart.x_label}, "type": "category", "automargin": True}
+    if sum(map(len, chart.categories)) > _LABEL_CHARACTERS:
+        axis["tickangle"] = -90
+    # Above, where no upright label reaches.
+    above = {"legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}}
+    return data, _axes(axis, chart.y_label) | above | {"barmode": "stack" if chart.stacked else "group"}
 
 
 def _flows(chart: FlowChart) -> tuple[list[dict[str, Any]], dict[str, Any]]:
