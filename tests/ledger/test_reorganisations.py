@@ -1,13 +1,13 @@
 """Steps survive re-organisations: their transactions moved, dropped, or replaced by others of the same nonce."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from ledger.devchain import DevChain
 from ledger.hexcodec import to_data
 from ledger.intents import IntentRecord
-from ledger.steps import MAX_CONFIRMATIONS, Step, Stepper
+from ledger.steps import MAX_CONFIRMATIONS, OVERTAKEN, TAKEN, Step, StepError, Stepper
 from ledger.transactions import build
 from tests.chains import AnvilChain, run_on_each_chain
 from tests.ledger.journal import MemoryJournal
@@ -86,6 +86,27 @@ class Case:
     def other_transaction(self, nonce: int) -> bytes:
         """Something else that the operator's key may send."""
         return build(self.world.chain, self.key, to=self.key.address, data=b"", nonce=nonce).raw
+
+    def attempt_that_loses_its_nonce(self) -> IntentRecord:
+        """Written down, never sent; then another transaction takes its nonce, and somebody notices."""
+
+        class KilledError(Exception):
+            pass
+
+        def kill(*_: object) -> None:
+            raise KilledError
+
+        stepper = self.stepper()
+        stepper._broadcast = kill  # type: ignore[method-assign]
+        with pytest.raises(KilledError):
+            stepper.run(self.step())
+        (pending,) = self.journal.intents
+        self.world.chain.send(self.other_transaction(pending.nonce))
+        with pytest.raises(KilledError):
+            self.stepper().run(replace(self.step(), calldata=kill))  # type: ignore[arg-type]
+        (failed,) = self.journal.failed
+        assert failed.reason == TAKEN
+        return failed
 
     def commits(self) -> list[int]:
         """The slots whose book was committed, once for each time."""
@@ -205,4 +226,53 @@ def test_a_nonce_that_a_reorganisation_left_free_is_used_before_later_ones(case:
     assert case.stepper().follow() == [(SLOT, "commit")]
     again = case.run()
     assert again.intent.nonce == first.intent.nonce - 1
+    assert case.commits() == [SLOT]
+    assert [(record.intent, record.reason) for record in case.journal.failed] == [(first.intent, OVERTAKEN)]
+    case.grow(MAX_CONFIRMATIONS)
+    assert case.stepper().follow() == []
+    assert case.journal.unfinished() == []
+
+
+def test_a_step_whose_nonce_a_reorganisation_gave_to_another_step_of_ours_is_taken_again(case: Case) -> None:
+    done = case.run()
+    case.reorganise(1)
+    other = case.run(SLOT + 900)  # before anybody looked what the re-organisation had done
+    assert other.intent.nonce == done.intent.nonce
+    assert case.stepper().follow() == [(SLOT, "commit")]
+    assert case.run().intent.nonce == done.intent.nonce + 1
+    assert sorted(case.commits()) == [SLOT, SLOT + 900]
+    assert case.stepper().follow() == []
+
+
+def test_bytes_that_were_given_up_and_fit_again_are_the_same_attempt(case: Case) -> None:
+    case.grow(150)  # until the base fee is at its lowest, and stays there
+    case.before = case.world.chain.snapshot()
+    lost = case.attempt_that_loses_its_nonce()
+    done = case.run()
+    assert (lost.intent.attempt, done.intent.attempt, done.intent.nonce) == (0, 1, lost.intent.nonce + 1)
+    case.reorganise(2)
+    assert case.stepper().follow() == [(SLOT, "commit")]
+    assert case.run().intent == lost.intent
+    assert len(case.journal.intents) == 2
+    assert case.commits() == [SLOT]
+
+
+def test_a_failure_becomes_final_once_its_nonce_is_used_deep_enough(case: Case) -> None:
+    failed = case.attempt_that_loses_its_nonce()
+    case.grow(MAX_CONFIRMATIONS - 1)
+    assert case.stepper().follow() == []
+    assert case.journal.unfinished() == [failed]
+    case.grow(1)
+    assert case.stepper().follow() == []
+    assert case.journal.failed == [replace(failed, is_final=True)]
+
+
+def test_what_is_in_a_block_and_succeeded_never_becomes_a_final_failure(case: Case) -> None:
+    with pytest.raises(StepError, match="did not do its work"):
+        Stepper(case.world.chain, case.journal, patience_s=0).run(replace(case.step(), is_done=lambda: False))
+    assert len(case.journal.failed) == 1
+    case.grow(2 * MAX_CONFIRMATIONS)
+    assert case.stepper().follow() == []
+    done = case.run()
+    assert (done.intent.attempt, done.is_final) == (0, True)
     assert case.commits() == [SLOT]

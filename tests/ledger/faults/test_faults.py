@@ -106,7 +106,10 @@ def run_a_day_with_reorganisations(world: World, *, slots: int, seed: int, reorg
 def reorganise(world: World, beginnings: list[tuple[int, int]], random: Random) -> None:
     """Return to the beginning of one of the last rounds, at most 64 blocks ago, and let other blocks follow."""
     head = world.chain.head().number
-    number, snapshot = random.choice([each for each in beginnings if head - each[0] <= MAX_CONFIRMATIONS])
+    near = [each for each in beginnings if head - each[0] <= MAX_CONFIRMATIONS]
+    if not near:  # the last round had to take more steps again than that
+        return
+    number, snapshot = random.choice(near)
     world.chain.revert(snapshot)
     beginnings[:] = [each for each in beginnings if each[0] < number]
     world.time.now += 1
