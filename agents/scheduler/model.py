@@ -39,6 +39,9 @@ BEYOND_LIMIT = 1_000.0
 LATER = 1e-4
 """How much less a Wh weighs that is missing a slot later: what is missing shows at the deadline, not before."""
 
+DETOUR = 1e-5
+"""Weight of a Wh discharged, so that what is missing in one store is not said to be missing in another that gives."""
+
 
 class SolverError(WattbookError):
     """The solver gave up: a defect of the model, or a resource exhausted, never the household's wishes."""
@@ -111,8 +114,8 @@ class Model:
     def load(self, outlook: Outlook, stores: Sequence[Store]) -> None:
         """Set every cost, bound and right-hand side to this outlook's and these stores'."""
         at = self.blocks.columns
-        self.cost[:] = 0
-        self.lower[:] = 0
+        for array in (self.cost, self.lower, self.upper):
+            array[:] = 0
         self.cost[at(Blocks.IMPORT)] = outlook.import_price / COST_UNIT
         self.cost[at(Blocks.EXPORT)] = -outlook.export_price / COST_UNIT
         self.upper[at(Blocks.IMPORT)] = outlook.import_limit_wh
@@ -151,6 +154,7 @@ class Model:
             self.cost[at(block)], self.upper[at(block)] = BEYOND_LIMIT, np.inf
         for store in range(self.blocks.stores):
             missing = at(self.blocks.charge(store) + 3)
+            self.cost[at(self.blocks.charge(store) + 1)] = DETOUR
             self.cost[missing] = 1 + LATER * np.arange(self.blocks.slots, 0, -1)
             self.upper[missing] = np.inf
         self._pass()
