@@ -1,22 +1,22 @@
 """What can be run by name: the shipped scenarios and any community file, each in its variants."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from agents.strategies.pricing import PRICINGS, InvalidStrategyError, Pricing
 from matching.errors import WattbookError
 from simulation.community_scenario import scenario_from_file
 from simulation.economics import REFERENCE, Investment
-from simulation.period import of_days
+from simulation.report.tables import Comparison
 from simulation.results import Results
-from simulation.run import CONVENTIONAL, Progress, run
+from simulation.run import CONVENTIONAL
 from simulation.scenario import Scenario
 from simulation.scenarios.fontana import fontana
 from simulation.scenarios.groene_mient import groene_mient, with_battery
-from simulation.settings import Value, changed
+from simulation.scenarios.groene_mient_reference import compare
+from simulation.street_variants import VARIANTS
+from simulation.variants import FastVariant, StreetVariant, Variant
 
 COMMUNITY_FILES = (".yaml", ".yml", ".toml")
 
@@ -28,28 +28,6 @@ class UnknownNameError(WattbookError):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """How a variant is to be run.
-
-    Attributes:
-        seed: of everything drawn at random.
-        first_day, days: the local calendar days, see `simulation.period.of_days`.
-        settings: changes to the variant by path, applied in their order (`simulation.settings`). `strategy` and
-            `design` are the run's: `strategy` chooses one by name, `strategy.interval_s` changes its field. A
-            variant without a market takes no notice of them.
-    """
-
-    seed: int = 0
-    first_day: date | None = None
-    days: int | None = None
-    settings: Mapping[str, Value] = field(default_factory=dict)
-
-
-Variant = Callable[[Request, Path | None, Progress | None], Results]
-"""Runs a variant; writes its tables into the folder, if one is given, and goes on with what is there."""
-
-
-@dataclass(frozen=True, slots=True)
 class Entry:
     """A scenario that can be run.
 
@@ -58,12 +36,14 @@ class Entry:
         introduction: what it is, for people.
         variants: by name, the first the one that the others are compared with.
         investment: what the community's battery costs, or None.
+        compare: sets the results of all variants, over the whole scenario, beside published numbers; or None.
     """
 
     name: str
     introduction: str
     variants: Mapping[str, Variant]
     investment: Investment | None = None
+    compare: Callable[[Mapping[str, Results]], Sequence[Comparison]] | None = None
 
     def variant(self, name: str) -> Variant:
         """The variant of this name.
@@ -74,37 +54,6 @@ class Entry:
         if name not in self.variants:
             raise UnknownNameError(f"variant is '{name}': must be one of {', '.join(self.variants)}")
         return self.variants[name]
-
-
-@dataclass(frozen=True, slots=True)
-class FastVariant:
-    """A variant that runs on the fast engine.
-
-    Attributes:
-        build: makes the scenario.
-        strategy, design: what `simulation.run.run` takes.
-    """
-
-    build: Callable[[], Scenario]
-    strategy: str = "ramps"
-    design: str = "uniform"
-
-    def __call__(self, request: Request, folder: Path | None, progress: Progress | None) -> Results:
-        """Run it."""
-        scenario = of_days(self.build(), request.first_day, request.days)
-        strategy: Pricing | str = self.strategy
-        design = self.design
-        for path, value in request.settings.items():
-            head, _, rest = path.partition(".")
-            if head not in ("strategy", "design"):
-                scenario = changed(scenario, path, value)
-            elif self.strategy == CONVENTIONAL:
-                continue
-            elif head == "strategy":
-                strategy = _strategy(strategy, rest, value)
-            else:
-                design = str(value)
-        return run(scenario, strategy=strategy, design=design, seed=request.seed, folder=folder, progress=progress)
 
 
 def entry(name: str) -> Entry:
@@ -132,16 +81,6 @@ def _of_file(path: Path) -> Entry:
     )
 
 
-def _strategy(strategy: Pricing | str, field_name: str, value: Value) -> Pricing | str:
-    if not field_name:
-        return str(value)
-    if isinstance(strategy, str):
-        if strategy not in PRICINGS:
-            raise InvalidStrategyError(f"strategy.{field_name}", value, f"'{strategy}' has no such setting")
-        strategy = PRICINGS[strategy]()
-    return changed(strategy, field_name, value)
-
-
 def _groene_mient_with_battery() -> Scenario:
     return with_battery(groene_mient())
 
@@ -163,9 +102,16 @@ SCENARIOS: Mapping[str, Entry] = MappingProxyType(
                 {
                     "conventional": FastVariant(groene_mient, strategy=CONVENTIONAL),
                     "market": FastVariant(groene_mient),
-                    "market-with-battery": FastVariant(_groene_mient_with_battery),
+                    "battery": FastVariant(_groene_mient_with_battery),
                 },
                 investment=REFERENCE,
+                compare=compare,
+            ),
+            Entry(
+                "street-with-evs",
+                "Ten of the Fontana homes on one street, each with a made-up electric vehicle that must be charged "
+                "by morning: at once, by price, traded by ramps, by a schedule, and giving energy back.",
+                {name: StreetVariant(name) for name in VARIANTS},
             ),
         )
     }

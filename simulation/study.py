@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from simulation.catalogue import Entry, Request
+from simulation.catalogue import Entry
 from simulation.report.charts import Report
 from simulation.report.content import build_report
 from simulation.results import Results
 from simulation.results_files import RUN, read_results
 from simulation.run import Progress
+from simulation.variants import Request
 
 REQUEST = "request.json"
 
@@ -53,11 +54,20 @@ def run_variants(
 
 
 def report_of(entry: Entry, request: Request, results: Mapping[str, Results]) -> Report:
-    """The report of the variants' results, which names everything that decided them."""
+    """The report of the variants' results, which names everything that decided them.
+
+    Published numbers stand beside ours only if all variants were run as shipped, for all their days.
+    """
     changes = "".join(f" {path} is {value}." for path, value in request.settings.items())
     how = f"Seed {request.seed}.{changes} Made by wattbook {version('wattbook')}."
+    as_shipped = request.first_day is None and request.days is None and not request.settings
+    whole = as_shipped and set(results) == set(entry.variants)
     return build_report(
-        f"Scenario {Path(entry.name).stem}", f"{entry.introduction} {how}", results, investment=entry.investment
+        f"Scenario {Path(entry.name).stem}",
+        f"{entry.introduction} {how}",
+        results,
+        comparisons=entry.compare(results) if entry.compare is not None and whole else (),
+        investment=entry.investment,
     )
 
 

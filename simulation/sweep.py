@@ -22,10 +22,11 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from matching.errors import WattbookError
-from simulation.catalogue import Request, entry
+from simulation.catalogue import entry
 from simulation.settings import Value
 from simulation.study import request_mark
 from simulation.summary import Row, summary
+from simulation.variants import Request
 
 ROWS = "rows"
 TABLE = "sweep.parquet"

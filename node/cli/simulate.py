@@ -39,12 +39,13 @@ def simulate(
     """
     with simulating():
         # The tables, the plots and the engine take seconds to import, which no other subcommand should wait for.
-        from simulation.catalogue import Request, entry
+        from simulation.catalogue import entry
         from simulation.report.page import write_page
         from simulation.report.plots import write_plots
         from simulation.settings import parsed
         from simulation.study import report_of, run_variants
         from simulation.summary import summary
+        from simulation.variants import Request
 
         chosen = entry(scenario)
         request = Request(

@@ -21,6 +21,7 @@ from simulation.report.tables import (
     bill_table,
     comparison_table,
     indicator_table,
+    optimum_table,
     savings_table,
 )
 from simulation.report.views import View, views
@@ -81,6 +82,9 @@ def _numbers(
             for before, after in pairwise(variants.values())
             if after.info.storages and not before.info.storages
         )
+    beside_optimum = optimum_table(variants)
+    if beside_optimum is not None:
+        tables.append(beside_optimum)
     if comparisons:
         tables.append(comparison_table(comparisons))
     return tuple(tables)

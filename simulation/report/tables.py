@@ -32,6 +32,10 @@ from simulation.supply import Supply, share, supply
 
 Variants = Mapping[str, Results]
 
+COST, OPTIMUM, MISSED = "cost_nano", "optimum_nano", "missed"
+"""Parameters of a run that is held against its optimum: what it cost the community, wear of storages included, the
+least it could have cost, nano-credit, and for how many slots and members not all goals could be planned for."""
+
 SUNNY = (time(8, 30), time(17, 15))
 EVENING = (time(17, 30), time(21, 0))
 """The local times of which the Groene Mient study reports prices."""
@@ -122,6 +126,29 @@ def battery_table(investment: Investment, without: Results, with_battery: Result
                 NONE,
             ),
             ("discharged in the run", shown_energy(discharged_wh), NONE),
+        ),
+    )
+
+
+def optimum_table(variants: Variants) -> Table | None:
+    """How far each variant is from what perfect foresight could do; None if no variant says."""
+    known = {name: run.info.parameters for name, run in variants.items() if OPTIMUM in run.info.parameters}
+    if not known:
+        return None
+    return Table(
+        title="Beside the optimum",
+        caption="Cost: all bills together and the wear of storages. Optimum: the least the same devices could "
+        "have cost, knowing everything in advance, as one linear program; it bounds what any market could do.",
+        columns=("", "cost", "optimum", "above it", "goals missed"),
+        rows=tuple(
+            (
+                name,
+                shown_money(found[COST]),
+                shown_money(found[OPTIMUM]),
+                shown_share(share(found[COST] - found[OPTIMUM], found[OPTIMUM])),
+                str(found[MISSED]),
+            )
+            for name, found in known.items()
         ),
     )
 

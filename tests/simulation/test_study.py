@@ -2,12 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from simulation.catalogue import SCENARIOS, Entry, FastVariant, Request, UnknownNameError, entry
+from simulation.catalogue import SCENARIOS, Entry, UnknownNameError, entry
 from simulation.results import Results
 from simulation.results_files import RUN
 from simulation.run import CONVENTIONAL, Progress
 from simulation.settings import SettingError
 from simulation.study import report_of, run_variants
+from simulation.variants import FastVariant, Request
 from tests.simulation.small_scenario import COMMUNITY, small_scenario
 
 SMALL = Entry(
@@ -85,12 +86,42 @@ def test_names_that_do_not_exist_are_refused_with_those_that_do(tmp_path: Path) 
         run_variants(SMALL, ["barter"], Request(), tmp_path)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+STREET = "street-with-evs"
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == STREET else name for name in SCENARIOS]
+)
 def test_a_day_of_every_shipped_scenario_runs_in_every_variant_and_is_reported(name: str, tmp_path: Path) -> None:
     chosen = entry(name)
     results = run_variants(chosen, list(chosen.variants), Request(days=1), tmp_path)
     report = report_of(chosen, Request(days=1), results)
     assert list(report.tables[0].columns[1:]) == list(chosen.variants)
+
+
+def test_the_street_stands_beside_its_optimum_and_keeps_its_strategy(tmp_path: Path) -> None:
+    chosen, request = entry(STREET), Request(days=1, settings={"utility.grid_fee": 10_000})
+    results = run_variants(chosen, ["uncontrolled"], request, tmp_path)
+    assert results["uncontrolled"].info.grid_fee == 10_000
+    (table,) = [each for each in report_of(chosen, request, results).tables if each.title == "Beside the optimum"]
+    ((name, cost, optimum, above, missed),) = table.rows
+    assert (name, missed) == ("uncontrolled", "0")
+    assert float(cost.removesuffix(" EUR")) > float(optimum.removesuffix(" EUR")) > 0
+    assert float(above.removesuffix(" %")) > 0
+    with pytest.raises(SettingError, match="choose another variant"):
+        run_variants(chosen, ["uncontrolled"], Request(settings={"strategy": "ramps"}), tmp_path)
+
+
+@pytest.mark.slow
+def test_published_numbers_stand_beside_ours_only_for_the_whole_scenario_as_shipped(tmp_path: Path) -> None:
+    chosen = entry("groene-mient")
+    results = run_variants(chosen, list(chosen.variants), Request(), tmp_path)
+    titles = [table.title for table in report_of(chosen, Request(), results).tables]
+    assert "Beside the published numbers" in titles
+    titles = [
+        table.title for table in report_of(chosen, Request(settings={"utility.grid_fee": 1}), results).tables
+    ]
+    assert "Beside the published numbers" not in titles
 
 
 def test_a_community_file_can_be_run(tmp_path: Path) -> None:
