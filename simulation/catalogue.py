@@ -109,8 +109,8 @@ SCENARIOS: Mapping[str, Entry] = MappingProxyType(
             ),
             Entry(
                 "street-with-evs",
-                "Ten of the Fontana homes on one street, each with a made-up electric vehicle that must be charged "
-                "by morning: at once, by price, traded by ramps, by a schedule, and giving energy back.",
+                "Ten of the Fontana homes on one street, each with a made-up electric vehicle that must be "
+                "charged by morning: at once, by price, traded by ramps, by a schedule, and giving energy back.",
                 {name: StreetVariant(name) for name in VARIANTS},
             ),
         )

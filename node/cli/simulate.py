@@ -76,9 +76,14 @@ def _show(report: "Report", folder: Path) -> None:
     console = Console()
     for table in report.tables[:-1]:  # the last is the households' bills, one by one
         console.print(f"\n[bold]{table.title}[/bold]")
+        if table.prose:
+            for name, *cells in table.rows:
+                named = zip(table.columns[1:], cells, strict=True)
+                console.print(f"{name}\n" + "\n".join(f"    {column}: {cell}" for column, cell in named))
+            continue
         shown = Table()
         for number, column in enumerate(table.columns):
-            shown.add_column(column, justify="right" if number and not table.prose else "left")
+            shown.add_column(column, justify="right" if number else "left")
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)
