@@ -6,6 +6,7 @@ are floats, and None where they have no meaning.
 
 from fractions import Fraction
 
+from simulation.certificates import certificates
 from simulation.connection import peaks
 from simulation.economics import nano_floor
 from simulation.prices import mean_price
@@ -33,6 +34,7 @@ def summary(results: Results) -> Row:
         "from_utility_wh": energy.from_utility_wh,
         "self_sufficiency": _float(energy.self_sufficiency),
         "self_consumption": _float(energy.self_consumption),
+        "score_24_7": _float(certificates(results).score_24_7),
         "highest_import_w": peak.import_w,
         "highest_export_w": peak.export_w,
         "traded_wh": int(results.slots["traded_wh"].sum()),

@@ -7,6 +7,8 @@ from matching.errors import WattbookError
 from simulation.economics import Investment
 from simulation.report.charts import Chart, Report, Section, Table
 from simulation.report.community_charts import (
+    all_trades_price_chart,
+    certificate_chart,
     duration_chart,
     energy_chart,
     origin_chart,
@@ -60,7 +62,15 @@ def build_report(
     first = next(iter(variants.values()))
     sections = [
         Section("The scenarios in numbers", _numbers(variants, comparisons, investment)),
-        Section("Energy", (sufficiency_chart(variants), origin_chart(variants), duration_chart(variants))),
+        Section(
+            "Energy",
+            (
+                sufficiency_chart(variants),
+                origin_chart(variants),
+                certificate_chart(variants),
+                duration_chart(variants),
+            ),
+        ),
         *(Section(view.title, _over_time(variants, view)) for view in views(first)),
         Section("Households", (bills_chart(variants), bill_table(variants), local_chart(variants))),
     ]
@@ -93,4 +103,5 @@ def _numbers(
 def _over_time(variants: Mapping[str, Results], view: View) -> tuple[Chart, ...]:
     energy = [energy_chart(name, number, run, view) for number, (name, run) in enumerate(variants.items())]
     storage = storage_chart(variants, view)
-    return (price_chart(variants, view), *energy, *(() if storage is None else (storage,)))
+    prices = (price_chart(variants, view), all_trades_price_chart(variants, view))
+    return (*prices, *energy, *(() if storage is None else (storage,)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import time
 from fractions import Fraction
 
+from simulation.certificates import certificates
 from simulation.connection import peaks
 from simulation.economics import (
     Investment,
@@ -196,6 +197,7 @@ _INDICATORS: tuple[tuple[str, Callable[[Results, Supply], str]], ...] = (
     ("self-sufficiency", lambda _, energy: shown_share(energy.self_sufficiency)),
     ("self-consumption", lambda _, energy: shown_share(energy.self_consumption)),
     ("consumption from members, by trades", lambda run, _: shown_share(_traded_local_share(run))),
+    ("24/7 score of the certificates", lambda run, _: shown_share(certificates(run).score_24_7)),
     ("consumption", lambda _, energy: shown_energy(energy.consumption_wh)),
     ("generation", lambda _, energy: shown_energy(energy.generation_wh)),
     ("imported at the connection", lambda _, energy: shown_energy(energy.imported_wh)),

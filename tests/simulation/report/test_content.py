@@ -70,6 +70,13 @@ def test_prices_are_gaps_where_nothing_was_traded_and_lie_between_the_utilitys()
     assert set(series["utility, sold"]) == {9.0}
 
 
+def test_with_the_utilitys_trades_the_price_moves_with_scarcity() -> None:
+    series = {each.name: each.y for each in chart("all-all-trades-price").series}
+    assert series["conventional"][NOON] == pytest.approx((400 * 22 + 1_000 * 9) / 1_400)
+    assert series["market"][NOON] == pytest.approx((400 * 15 + 600 * 9) / 1_000)
+    assert series["market"][EVENING] == 22
+
+
 def test_the_mean_day_is_a_mean_and_a_month_is_a_total() -> None:
     bars = {each.name: each.y for each in chart("mean-day-energy-1", days=60).series}
     assert bars["consumption"][NOON] == pytest.approx(0.4)
