@@ -41,7 +41,7 @@ class CertificateBalance:
         return _share(self.retired_wh + self.stored_wh, self.consumption_wh)
 
     @property
-    def yearly_balance(self) -> Fraction | None:
+    def matched_over_the_run(self) -> Fraction | None:
         """What ordinary guarantees of origin would claim: min(issued, consumption) / consumption, over the run."""
         return _share(min(self.issued_wh, self.consumption_wh), self.consumption_wh)
 
@@ -56,7 +56,7 @@ def member_certificates(results: Results) -> list[CertificateBalance]:
     ]
 
 
-def community_certificates(results: Results) -> CertificateBalance:
+def certificates(results: Results) -> CertificateBalance:
     """The community's certificates: the sums over its members."""
     members = member_certificates(results)
     return CertificateBalance(
