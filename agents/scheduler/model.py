@@ -40,7 +40,7 @@ LATER = 1e-4
 """How much less a Wh weighs that is missing a slot later: what is missing shows at the deadline, not before."""
 
 DETOUR = 1e-5
-"""Weight of a Wh discharged, so that what is missing in one store is not said to be missing in another that gives."""
+"""Weight of a Wh discharged, so that what one store lacks is not said to be missing in another that gives it."""
 
 
 class SolverError(WattbookError):

@@ -110,11 +110,11 @@ class Store:
         """Number of slots it covers."""
         return len(self.charge_limit_wh)
 
-    def level_after(self, charge_wh: int, discharge_wh: int, slot: int = 0) -> int:
+    def level_after(self, charge_wh: int, discharge_wh: int) -> int:
         """The level, Wh, that its own meter shows at the end of the plan's first slot: every loss rounded up."""
         kept = self.initial_wh * self.shape.retention_ppm // PPM
         gained = charge_wh * self.shape.efficiency_ppm // PPM
-        return kept + gained - discharge_wh - int(self.use_wh[slot])
+        return kept + gained - discharge_wh - int(self.use_wh[0])
 
 
 def constant(value: int, slots: int) -> Ints:
