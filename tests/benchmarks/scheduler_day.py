@@ -109,10 +109,11 @@ def main() -> None:
         homes = community(fontana.slots, first)
         started, busy = time.perf_counter(), time.process_time()
         steps = a_day(homes, fontana.slots, first, prices, every=every, afresh=afresh)
-        seconds, busy, plans = time.perf_counter() - started, time.process_time() - busy, HOUSEHOLDS * DAY // every
+        seconds, busy = time.perf_counter() - started, time.process_time() - busy
+        plans = HOUSEHOLDS * DAY // every
         print(
-            f"{name:42} {plans:5} plans {seconds:6.1f} s (CPU {busy:5.1f} s) {busy / plans * 1_000:5.2f} ms a plan "
-            f"{steps / plans:4.1f} steps a curve",
+            f"{name:42} {plans:5} plans {seconds:6.1f} s (CPU {busy:5.1f} s) "
+            f"{busy / plans * 1_000:5.2f} ms a plan {steps / plans:4.1f} steps a curve",
             flush=True,
         )
 
