@@ -44,13 +44,16 @@ class StreetRun:
         return sum(bills_nano(self.results)) + self.wear_nano
 
 
-def run_street(street: Street, variant: str, *, seed: int = 0) -> StreetRun:
+def run_street(
+    street: Street, variant: str, *, seed: int = 0, progress: Callable[[int, int], None] | None = None
+) -> StreetRun:
     """Run a variant of the street.
 
     Args:
         street: made by `simulation.street.street_with_evs`.
         variant: one of `VARIANTS`.
         seed: that the street was made with, recorded with the results.
+        progress: told after each slot how many of how many are done.
 
     Raises:
         InvalidScenarioError: there is no such variant.
@@ -74,7 +77,7 @@ def run_street(street: Street, variant: str, *, seed: int = 0) -> StreetRun:
         parameters=scenario.parameters,
     )
     updates = Ramps().updates(scenario.slot_s) if chosen.strategy == Ramps().name else 0
-    results = run_stepwise(scenario, behaviours, info, updates=updates)
+    results = run_stepwise(scenario, behaviours, info, updates=updates, progress=progress)
     planners = {
         name: behaviour
         for name, behaviour in zip(info.members, behaviours, strict=True)

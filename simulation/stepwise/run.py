@@ -1,6 +1,6 @@
 """Run a scenario slot by slot: everybody quotes, the market clears, everybody acts, the meters are read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,7 +15,14 @@ from simulation.stepwise.behaviours import Behaviour, Moment
 from simulation.stepwise.market import Traded, trade
 
 
-def run_stepwise(scenario: Scenario, behaviours: Sequence[Behaviour], info: RunInfo, *, updates: int) -> Results:
+def run_stepwise(
+    scenario: Scenario,
+    behaviours: Sequence[Behaviour],
+    info: RunInfo,
+    *,
+    updates: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Results:
     """What these members do in the scenario's slots.
 
     Args:
@@ -23,6 +30,7 @@ def run_stepwise(scenario: Scenario, behaviours: Sequence[Behaviour], info: RunI
         behaviours: how the members decide.
         info: recorded with the results; its `initial_stored_wh` is what the dwellings hold now.
         updates: how often prices change within a slot.
+        progress: told after each slot how many of how many are done.
     """
     members, slots = len(behaviours), len(scenario.slots)
     flows = empty_flows(*np.zeros((2, members, slots), dtype=np.int64))
@@ -48,6 +56,8 @@ def run_stepwise(scenario: Scenario, behaviours: Sequence[Behaviour], info: RunI
         price = worth_of_a_wh(moment, traded, flows, position)
         for behaviour in behaviours:
             behaviour.learn(price)
+        if progress is not None:
+            progress(position + 1, slots)
     columns = member_columns(flows, scenario.utility, holdings)
     by_slot = trade_table(log)
     return Results(
