@@ -28,6 +28,9 @@ def simulate(
     days: Days = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything drawn at random.")] = 0,
     settings: Settings = None,
+    settle: Annotated[
+        bool, typer.Option("--settle", help="Take each variant through real contracts, too, and audit it.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Where results go; var/simulation/SCENARIO if not given.")
     ] = None,
@@ -62,6 +65,11 @@ def simulate(
                 return lambda done, total: bar.update(task, completed=done, total=total)
 
             results = run_variants(chosen, variant or list(chosen.variants), request, folder, follow)
+            settled = {}
+            if settle:
+                from simulation.settled import settle as settle_run
+
+                settled = {name: settle_run(run, follow(f"{name}, settled")) for name, run in results.items()}
             bar.add_task("report", total=None)
             report = report_of(chosen, request, results)
             write_page(report, folder / "report.html")
@@ -70,6 +78,11 @@ def simulate(
         print_json({name: summary(run) for name, run in results.items()})
     else:
         _show(report, folder)
+        for name, found in settled.items():
+            typer.echo(
+                f"settled {name}: {found.slots} slots on chain, {found.certified} certified, the audit made "
+                f"{found.report.checks:,} checks and found nothing wrong, {found.gas_used:,} gas"
+            )
 
 
 def _show(report: "Report", folder: Path) -> None:

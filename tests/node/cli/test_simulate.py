@@ -118,3 +118,12 @@ def test_a_killed_sweep_goes_on_and_ends_in_the_same_bytes(community: Path, tmp_
     result = run("sweep", "--plan", plan, "--out", killed, "--workers", "2")
     assert "24 of 24 tasks are done" in result.output
     assert (killed / TABLE).read_bytes() == (whole / TABLE).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_settled_run_says_what_the_audit_found(tmp_path: Path) -> None:
+    arguments = ("--variant", "market", "--from", "2017-06-16", "--days", "1", "--settle", "--out", tmp_path)
+    result = run("simulate", "fontana", *arguments)
+    assert result.exit_code == 0, result.output
+    assert "settled market: 96 slots on chain, 96 certified" in result.output
+    assert "found nothing wrong" in result.output
