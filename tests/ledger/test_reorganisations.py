@@ -8,7 +8,7 @@ from ledger.devchain import DevChain
 from ledger.hexcodec import to_data
 from ledger.intents import IntentRecord
 from ledger.steps import MAX_CONFIRMATIONS, OVERTAKEN, TAKEN, Step, StepError, Stepper
-from ledger.transactions import build
+from ledger.transactions import NotMinedError, build
 from tests.chains import AnvilChain, run_on_each_chain
 from tests.ledger.journal import MemoryJournal
 from tests.world import MARKET, SLOT, World
@@ -265,6 +265,21 @@ def test_a_failure_becomes_final_once_its_nonce_is_used_deep_enough(case: Case) 
     case.grow(1)
     assert case.stepper().follow() == []
     assert case.journal.failed == [replace(failed, is_final=True)]
+
+
+def test_rivals_become_final_together(case: Case) -> None:
+    unheard = Stepper(case.world.chain, case.journal, confirmations=MAX_CONFIRMATIONS, patience_s=0)
+    unheard._broadcast = lambda *_: None  # type: ignore[method-assign]
+    with pytest.raises(NotMinedError):
+        unheard.run(case.step())
+    first, second = case.journal.intents
+    assert first.raw_transaction is not None
+    case.world.chain.send(first.raw_transaction)
+    assert case.run().intent == first
+    case.grow(MAX_CONFIRMATIONS)
+    assert case.stepper().follow() == []
+    assert case.journal.unfinished() == []
+    assert [record.intent for record in case.journal.failed] == [second]
 
 
 def test_what_is_in_a_block_and_succeeded_never_becomes_a_final_failure(case: Case) -> None:

@@ -127,11 +127,11 @@ def test_a_slot_is_settled_exactly_once_over_reorganisations(world: World) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_many_slots_are_settled_exactly_once_whatever_happens_to_the_messages(world: World, seed: int) -> None:
-    proxy = run_a_day(world, slots=20, seed=seed)
+    proxy = run_a_day(world, slots=12, seed=seed)
     assert set(proxy.struck) == {"none", *FAULTS}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_many_slots_are_settled_exactly_once_over_reorganisations(world: World, seed: int) -> None:
-    run_a_day_with_reorganisations(world, slots=20, seed=seed, reorganisations=12)
+    run_a_day_with_reorganisations(world, slots=8, seed=seed, reorganisations=6)
