@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from agents.strategies.pricing import PRICINGS, InvalidStrategyError, Pricing
+from simulation.connection import LIMIT
 from simulation.optimum import optimum
 from simulation.period import of_days
 from simulation.report.tables import COST, MISSED, OPTIMUM
@@ -105,6 +106,7 @@ class StreetVariant:
             COST: found.cost_nano,
             OPTIMUM: optimum(scenario).cost_nano,
             MISSED: sum(len(slots) for slots in found.missed.values()),
+            LIMIT: scenario.connection.max_import_w,
         }
         results = replace(found.results, info=replace(found.results.info, parameters=parameters))
         if folder is not None:

@@ -1,6 +1,6 @@
 """`wattbook simulate`: run a scenario in its variants, and report them side by side."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,9 @@ from node.cli.common import AsJson, print_json
 from node.cli.study import Days, FirstDay, VariantNames, assignment, progress_bar, simulating
 
 if TYPE_CHECKING:
-    from simulation.report.charts import Report
+    from simulation.report import charts as report_charts
+
+_CELL_MARGIN = 3
 
 Settings = Annotated[
     list[str] | None,
@@ -85,7 +87,7 @@ def simulate(
             )
 
 
-def _show(report: "Report", folder: Path) -> None:
+def _show(report: "report_charts.Report", folder: Path) -> None:
     console = Console()
     for table in report.tables[:-1]:  # the last is the households' bills, one by one
         console.print(f"\n[bold]{table.title}[/bold]")
@@ -94,10 +96,24 @@ def _show(report: "Report", folder: Path) -> None:
                 named = zip(table.columns[1:], cells, strict=True)
                 console.print(f"{name}\n" + "\n".join(f"    {column}: {cell}" for column, cell in named))
             continue
-        shown = Table()
-        for number, column in enumerate(table.columns):
-            shown.add_column(column, justify="right" if number else "left")
-        for row in table.rows:
-            shown.add_row(*row)
-        console.print(shown)
+        for columns in _side_by_side(table, console.width):
+            shown = Table()
+            for column in columns:
+                shown.add_column(table.columns[column], justify="right" if column else "left", no_wrap=True)
+            for row in table.rows:
+                shown.add_row(*(row[column] for column in columns))
+            console.print(shown)
     console.print(f"report  {folder / 'report.html'}\nplots   {folder / 'plots'}\ntables  {folder}/*/*.parquet")
+
+
+def _side_by_side(table: "report_charts.Table", width: int) -> Iterator[list[int]]:
+    """The table's columns in as many pieces as the terminal's width needs, the first column in each of them."""
+    cells = zip(table.columns, *table.rows, strict=True)
+    wide = [max(map(len, column)) + _CELL_MARGIN for column in cells]
+    piece = [0]
+    for column in range(1, len(wide)):
+        if len(piece) > 1 and sum(wide[each] for each in piece) + wide[column] >= width:
+            yield piece
+            piece = [0]
+        piece.append(column)
+    yield piece

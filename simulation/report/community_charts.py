@@ -7,7 +7,7 @@ from itertools import chain
 import numpy as np
 
 from simulation.certificates import certificates
-from simulation.connection import duration_curve_w
+from simulation.connection import duration_curve_w, limit_w
 from simulation.report.charts import (
     BLACK,
     BLUE,
@@ -147,16 +147,24 @@ def storage_chart(variants: Variants, view: View) -> LineChart | None:
 
 
 def duration_chart(variants: Variants) -> LineChart:
-    """The power at the community's connection, slots in descending order."""
+    """The power at the community's connection, slots in descending order, and what it can carry, if a run says."""
+    limits = {limit for results in variants.values() if (limit := limit_w(results)) is not None}
+    everywhere = np.array([0.0, 100.0])
     return LineChart(
         key="duration",
         title="Load duration of the grid connection",
         caption="The mean power of every slot, from the highest import to the highest export (below zero).",
         x_label="share of the time, %",
         y_label="power, kW",
-        series=tuple(
-            Series(name, *_duration(results), variant_colour(number), Kind.LINE, variant_dash(number))
-            for number, (name, results) in enumerate(variants.items())
+        series=(
+            *(
+                Series(name, *_duration(results), variant_colour(number), Kind.LINE, variant_dash(number))
+                for number, (name, results) in enumerate(variants.items())
+            ),
+            *(
+                Series("limit", everywhere, np.full(2, limit / WH_PER_KWH), BLACK, Kind.LINE, Dash.DOTTED)
+                for limit in sorted(limits)
+            ),
         ),
     )
 

@@ -6,7 +6,7 @@ from datetime import time
 from fractions import Fraction
 
 from simulation.certificates import certificates
-from simulation.connection import peaks
+from simulation.connection import hours_above, limit_w, peaks
 from simulation.economics import (
     Investment,
     break_even_capex_nano,
@@ -188,6 +188,11 @@ def _shown_bills(bills: Sequence[Mapping[str, int]], member: str) -> list[str]:
     return [shown_money(each[member]) if member in each else NONE for each in bills]
 
 
+def _hours_above_limit(run: Results) -> str:
+    limit = limit_w(run)
+    return NONE if limit is None else f"{shown_number(hours_above(run, limit), 2)} h"
+
+
 def _traded_local_share(run: Results) -> Fraction | None:
     local = run.members["from_generation_wh"].sum() + run.members["from_storage_wh"].sum()
     return share(int(local), int(run.members["consumption_wh"].sum()))
@@ -204,6 +209,7 @@ _INDICATORS: tuple[tuple[str, Callable[[Results, Supply], str]], ...] = (
     ("exported at the connection", lambda _, energy: shown_energy(energy.exported_wh)),
     ("lost in storages", lambda _, energy: shown_energy(energy.lost_wh)),
     ("highest import", lambda run, _: shown_power(peaks(run).import_w)),
+    ("import above the connection's limit", lambda run, _: _hours_above_limit(run)),
     ("highest export", lambda run, _: shown_power(peaks(run).export_w)),
     ("traded between members", lambda run, _: shown_energy(int(run.slots["traded_wh"].sum()))),
     ("mean price inside", lambda run, _: shown_price(mean_price(run))),

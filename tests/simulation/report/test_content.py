@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from simulation.economics import REFERENCE
 from simulation.report.charts import BarChart, FlowChart, Kind, LineChart, Report, Table
+from simulation.report.community_charts import duration_chart
 from simulation.report.content import NothingToReportError, build_report
 from simulation.report.tables import Comparison, battery_table, indicator_table, savings_table
 from simulation.report.views import views
@@ -138,6 +140,15 @@ def test_comparisons_with_published_numbers_are_prose() -> None:
     assert isinstance(table, Table)
     assert table.prose
     assert table.rows == (("self-sufficiency", "20 %", "21 %", "other homes"),)
+
+
+def test_the_connections_limit_is_shown_if_the_run_says_it() -> None:
+    run = variants()["market"]
+    limited = replace(run, info=replace(run.info, parameters={"max_import_w": 1_500}))
+    found = rows(indicator_table({"market": run, "limited": limited}))
+    assert found["import above the connection's limit"] == ("-", "0.25 h")  # 500 Wh in one quarter hour
+    lines = {each.name: each.y.tolist() for each in duration_chart({"limited": limited}).series}
+    assert lines["limit"] == [1.5, 1.5]
 
 
 def test_stacked_origins_add_up_to_the_whole_consumption() -> None:
