@@ -1,22 +1,24 @@
 """The variants of `street-with-evs` side by side, and how far each is from the optimum.
 
-Run it with `python -m simulation.street_comparison [days]`.
+Run it with `python -m simulation.street_comparison [days [first day [seed]]]`, the day as YYYY-MM-DD.
 """
 
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
 from matching.book import Ints
 from simulation.optimum import optimum
 from simulation.results import Results
-from simulation.street import Street, street_with_evs
+from simulation.street import FIRST_DAY, Street, street_with_evs
 from simulation.street_variants import VARIANTS, StreetRun, keeping, run_street
 
 NANO = 10**9
 HOUR_S = 3_600
+DEFAULTS = ["7", FIRST_DAY.isoformat(), "0"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,9 @@ def compare(street: Street) -> Iterator[Row]:
 
 
 def main() -> None:
-    """Print the table of a run of as many days as the command line says, else a week."""
-    street = street_with_evs(days=int(sys.argv[1]) if len(sys.argv) > 1 else 7)
+    """Print the table of the run that the command line names, else of the default week."""
+    days, first_day, seed = (sys.argv[1:] + DEFAULTS[len(sys.argv) - 1 :])[:3]
+    street = street_with_evs(first_day=date.fromisoformat(first_day), days=int(days), seed=int(seed))
     print(
         f"{'variant':22} {'cost':>9} {'optimum':>9} {'gap':>7} {'peak kW':>8} {'import':>9} {'traded':>8} missed"
     )

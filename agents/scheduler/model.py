@@ -183,9 +183,10 @@ class Model:
 
     def net_in_first_slot(self, low_wh: float, high_wh: float) -> None:
         """Let import stand for the net flow in the first slot, import less export, between these bounds, Wh."""
-        first, export = 0, self.blocks.slots * Blocks.EXPORT
-        self.lower[first], self.upper[first], self.upper[export] = low_wh, high_wh, 0.0
-        self._pass()
+        export = self.blocks.slots * Blocks.EXPORT
+        self.lower[0], self.upper[0], self.upper[export] = low_wh, high_wh, 0.0
+        self._solver.changeColBounds(0, low_wh, high_wh)
+        self._solver.changeColBounds(export, 0.0, 0.0)
 
     def price_in_first_slot(self, price: float) -> None:
         """What a Wh of net flow costs in the first slot, nano-credit, whichever way it goes."""

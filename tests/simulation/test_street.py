@@ -93,8 +93,8 @@ def test_the_same_seed_gives_the_same_run_and_another_other_cars(runs: dict[str,
 
     assert cars(1) == cars(1)
     assert cars(1) != cars(2)
-    again = run_street(street_with_evs(days=1), "trading-scheduler")
-    for name, column in runs["trading-scheduler"].results.members.items():
+    again = run_street(street_with_evs(days=1), "price-following")
+    for name, column in runs["price-following"].results.members.items():
         assert (column == again.results.members[name]).all()
 
 
