@@ -6,8 +6,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from agents.devices.shiftable import ShiftableLoad, Window
 from agents.forecast import ForecastErrors, backtest, seasonal_naive
 from agents.scheduler.curve import Demand, orders
+from agents.scheduler.model import SolverError
 from agents.scheduler.outlook import Floats, Outlook
 from agents.scheduler.plan import Action, Plan, first_action
 from agents.scheduler.planner import Planner
@@ -120,22 +122,47 @@ class Scheduling:
     def _plan(self, moment: Moment) -> None:
         """Plan from this slot on, with what waits to run where its energy is worth least."""
         position, slots = moment.position, self._planning.horizon
-        stores = self.dwelling.stores(position, slots)
+        stores = self.dwelling.stores(position, slots, self._expected_heat(position, slots))
         outlook = self._outlook(position, self._expected_load(position, slots))
         plan = self._best(position, outlook, stores)
         for run in self.dwelling.waiting_runs(position, slots):
-            start = starts_by_cost(*run, plan.worth, outlook.first_slot)[0]
-            outlook = replace(outlook, load_wh=with_run(outlook.load_wh, run[0], start))
-            plan = self._best(position, outlook, stores)
+            start, plan, outlook = self._placed(run, plan, outlook, stores)
             if start == 0:
                 self.dwelling.start(run, position)
         self._planned = plan, outlook, stores
+
+    def _placed(
+        self, run: tuple[ShiftableLoad, Window], plan: Plan, outlook: Outlook, stores: tuple[Store, ...]
+    ) -> tuple[int, Plan, Outlook]:
+        """The cheapest start of a run that leaves a plan, and that plan and its outlook.
+
+        Raises:
+            InfeasibleError: no start leaves one.
+        """
+        starts = starts_by_cost(*run, plan.worth, outlook.first_slot)
+        for number, start in enumerate(starts):
+            laden = replace(outlook, load_wh=with_run(outlook.load_wh, run[0], start))
+            try:
+                return start, self._planner.best_effort(laden, stores)[0], laden
+            except InfeasibleError:
+                if number == len(starts) - 1:
+                    raise
+        raise SolverError("a waiting run has no start left")
 
     def _best(self, position: int, outlook: Outlook, stores: tuple[Store, ...]) -> Plan:
         plan, error = self._planner.best_effort(outlook, stores)
         if error is not None:
             self.missed.append((position, error))
         return plan
+
+    def _expected_heat(self, position: int, slots: int) -> Ints | None:
+        """Heat to be taken from the tank: this slot's, then by season or by what is known of a shorter time."""
+        pump = self.dwelling.home.heat_pump
+        if pump is None:
+            return None
+        known = pump.demand.energy_wh[: position + 1]
+        ahead = seasonal_naive(known, min(self._planning.season, len(known)), slots - 1)
+        return np.concatenate([known[-1:], ahead])
 
     def _expected_load(self, position: int, slots: int) -> Ints:
         expected = self._expected(self._consumption, position, slots)

@@ -60,12 +60,10 @@ def street_of_everything() -> Scenario:
     )
 
 
-@pytest.fixture(scope="module")
-def planned() -> tuple[Scenario, Results, list[Scheduling]]:
-    scenario = street_of_everything()
+def plan_and_run(scenario: Scenario) -> tuple[Results, list[Scheduling]]:
     dwellings = [Dwelling(home, scenario) for home in scenario.households]
     planning = Planning(season=DAY, horizon=36, trades=True, connection_wh=17_000)
-    pasts = [Past(LOAD[:DAY], home.generation_wh[:DAY]) for home in scenario.households]
+    pasts = [Past(LOAD[:DAY], sun) for sun in (SUN[:DAY], SUN[:DAY] * 0)]
     planners = [
         Scheduling(number, dwelling, scenario, past, planning)
         for number, (dwelling, past) in enumerate(zip(dwellings, pasts, strict=True))
@@ -81,7 +79,13 @@ def planned() -> tuple[Scenario, Results, list[Scheduling]]:
         initial_stored_wh=tuple(dwelling.stored_wh for dwelling in dwellings),
         grid_fee=10_000,
     )
-    return scenario, run_stepwise(scenario, planners, info, updates=0), planners
+    return run_stepwise(scenario, planners, info, updates=0), planners
+
+
+@pytest.fixture(scope="module")
+def planned() -> tuple[Scenario, Results, list[Scheduling]]:
+    scenario = street_of_everything()
+    return scenario, *plan_and_run(scenario)
 
 
 def test_every_device_is_planned_for_and_every_goal_is_met(
@@ -112,11 +116,30 @@ def test_neighbours_trade_within_the_utility_prices(planned: tuple[Scenario, Res
     assert (results.slots["price"][traded] <= scenario.utility.retail_price[traded] - 10_000).all()
 
 
-def test_the_tank_is_filled_before_the_dear_hours(planned: tuple[Scenario, Results, list[Scheduling]]) -> None:
-    _, results, _ = planned
-    pumped = results.column("consumption_wh", "warm")[:12] - 400
-    # 3 kWh of heat are there, 2.4 are used in these hours, 6 fit in: a third of 5.4 kWh is electricity
-    assert 1_750 <= pumped.sum() <= 2_100
+def test_nobody_plans_with_what_is_metered_later(planned: tuple[Scenario, Results, list[Scheduling]]) -> None:
+    scenario, results, _ = planned
+    known = 10
+    sunny, warm = scenario.households
+    assert warm.heat_pump is not None
+    later = np.arange(2 * DAY) >= known
+    other = replace(
+        scenario,
+        households=(
+            replace(sunny, generation_wh=np.where(later, 0, sunny.generation_wh)),
+            replace(
+                warm,
+                consumption_wh=np.where(later, 900, warm.consumption_wh),
+                heat_pump=replace(
+                    warm.heat_pump,
+                    demand=Series(FIRST, SLOT_S, np.where(later, 0, warm.heat_pump.demand.energy_wh)),
+                ),
+            ),
+        ),
+    )
+    changed, _ = plan_and_run(other)
+    for name, column in results.members.items():
+        assert (column[:, :known] == changed.members[name][:, :known]).all(), name
+    assert (results.members["imported_wh"] != changed.members["imported_wh"]).any()
 
 
 def test_a_car_that_cannot_be_ready_leaves_with_what_could_be_had_and_the_run_goes_on() -> None:
