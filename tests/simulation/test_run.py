@@ -11,7 +11,7 @@ from agents.devices.battery import Battery
 from agents.strategies.pricing import PRICINGS, InvalidStrategyError, Ramps, price_range
 from simulation.results import UTILITY, BrokenRunError, Results, bills_nano
 from simulation.results_files import UnreadableResultsError, read_results, write_results
-from simulation.run import CONVENTIONAL, DESIGNS, months, run
+from simulation.run import CONVENTIONAL, DESIGNS, batteries, months, run
 from simulation.scenario import COMMUNITY_BATTERY, Scenario
 from simulation.scenarios.fontana import fontana
 from tests.simulation.streets import TARIFF, street, streets, without_batteries
@@ -36,6 +36,23 @@ def test_energy_and_money_add_up_in_every_slot(scenario: Scenario, way: tuple[st
     assert m["from_initial_wh"] <= initial
     # members together pay the utility and nobody else
     assert sum(bills_nano(results)) == m["fee_nano"] - m["utility_nano"]
+
+
+@settings(max_examples=40)
+@given(streets(), ways)
+def test_batteries_keep_to_their_capacity_and_power(scenario: Scenario, way: tuple[str, str, int]) -> None:
+    strategy, design, seed = way
+    results = run(scenario, strategy=strategy, design=design, seed=seed)
+    for member, battery in enumerate(batteries(scenario)):
+        flows = {name: column[member] for name, column in results.members.items()}
+        if battery is None:
+            assert not flows["charged_wh"].any()
+            assert not flows["discharged_wh"].any()
+            continue
+        assert flows["stored_wh"].max() <= battery.capacity_wh
+        assert flows["charged_wh"].max() <= battery.max_charge_w // 4
+        assert flows["discharged_wh"].max() <= battery.max_discharge_w // 4
+        assert not (flows["charged_wh"].astype(bool) & flows["discharged_wh"].astype(bool)).any()
 
 
 @settings(max_examples=30)
