@@ -163,7 +163,7 @@ def test_a_battery_buys_at_noon_and_sells_in_the_evening_never_below_its_cost() 
 def test_a_community_battery_that_starts_empty_never_loses_money_on_what_it_has_sold(
     scenario: Scenario, way: tuple[str, str, int]
 ) -> None:
-    """Of every Wh sold the battery has at least its cost: what it is short of in the end is what it still holds."""
+    """For every Wh sold it has at least its cost: what it is short of in the end is what it still holds."""
     strategy, design, seed = way
     battery = scenario.community_battery or LOSSLESS
     scenario = replace(scenario, community_battery=replace(battery, initial_wh=0))

@@ -9,6 +9,7 @@ households of the same size with the same strategy, on a machine of this kind.
 import os
 import sys
 import time
+from collections.abc import Callable
 
 from matching import kernel
 from simulation.run import run
@@ -26,24 +27,24 @@ def main() -> None:
     slots = len(scenario.slots)
     how = "compiled" if kernel.COMPILES else "not compiled: numba is not installed"
     print(f"{len(scenario.households)} households and a battery, {slots} slots, 15 prices a slot; {how}")
-    print(f"{'design':<12}{'a year':>10}{'a slot':>12}{'reference':>14}{'times as fast':>16}")
+    print(f"{'design':<12}{'a year':>10}{'of the CPU':>12}{'a slot':>12}{'reference':>14}{'times as fast':>16}")
     for design in ("uniform", "continuous"):
         run(scenario, design=design)  # compiles, or reads what is compiled
-        least_s = min(timed(lambda design=design: run(scenario, design=design)) for _ in range(ROUNDS))
+        least_s, cpu_s = min(timed(lambda design=design: run(scenario, design=design)) for _ in range(ROUNDS))
         slot_s, reference_s = least_s / slots, REFERENCE_DAY_S / 96
         print(
-            f"{design:<12}{least_s:>8.2f} s{slot_s * 1e6:>9.0f} us{reference_s:>9.1f} s/slot"
+            f"{design:<12}{least_s:>8.2f} s{cpu_s:>10.2f} s{slot_s * 1e6:>9.0f} us{reference_s:>7.1f} s/slot"
             f"{reference_s / slot_s:>16,.0f}"
         )
         if least_s > LIMIT_S:
             sys.exit(f"{design}: {least_s:.1f} s is above the limit of {LIMIT_S} s")
 
 
-def timed(function: object) -> float:
-    """Seconds that a call takes."""
-    start = time.perf_counter()
-    function()  # type: ignore[operator]
-    return time.perf_counter() - start
+def timed(function: Callable[[], object]) -> tuple[float, float]:
+    """Seconds that a call takes, and seconds of the CPU, which other work on the machine changes little."""
+    start, cpu_start = time.perf_counter(), time.process_time()
+    function()
+    return time.perf_counter() - start, time.process_time() - cpu_start
 
 
 if __name__ == "__main__":
