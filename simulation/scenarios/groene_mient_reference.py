@@ -22,13 +22,15 @@ SHOWN_DAY = date(2016, 10, 16)
 CT_PER_KWH = 10_000  # nano-credit per Wh
 
 _PRICE = (
-    "The mean of all that members pay and receive, trades with the utility included: the study's exchange has the "
-    "utility as a member of the community's market, and only so do its prices leave halfway between 9 and 22. "
-    "On the day whose consumption is 20 % above its generation; the study does not say which day it shows."
+    "The mean of all that members pay and receive, trades with the utility included. That is how we read the study, "
+    "whose text does not say it: among members alone, ramps that mirror one another meet halfway, at 15.5, whatever "
+    "is scarce. On the day whose consumption is nearest to 20 % above its generation; which day the study shows, "
+    "and its households, are not public."
 )
 _SUFFICIENCY = (
-    "Over the year, own generation consumed behind the own meter included. The study's households are not public, "
-    "and ours coincide more with their sun: of our consumption 29 % is covered behind the own meter already. "
+    "Over the year, own generation consumed behind the own meter included. The study's households are not public; "
+    "ours cover 29 % of their consumption behind the own meter already, so they may coincide more with their sun. "
+    "Whether the study counts that, and over which time, is not known. "
 )
 
 
@@ -89,7 +91,7 @@ def compare(variants: Mapping[str, Results]) -> list[Comparison]:
             "41 %",
             _SUFFICIENCY + "The battery adds "
             f"{_percent(self_sufficiency(battery) - self_sufficiency(market))}, the study's 20 %: "
-            "in our winter it is seldom filled, in our summer seldom emptied.",
+            "it is filled on 14 of the 120 days from November to February only.",
         ),
         *(
             Comparison(

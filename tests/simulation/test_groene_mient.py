@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from simulation.groene_mient import load_groene_mient
-from simulation.localtime import between
+from simulation.localtime import between, local_days
 from simulation.results import Results, bills_nano
 from simulation.run import CONVENTIONAL, run
 from simulation.scenarios.groene_mient import BATTERY, TARIFF, THRESHOLDS, groene_mient, with_battery
@@ -166,6 +166,17 @@ def test_the_battery_keeps_to_its_thresholds_and_capacity(year: dict[str, Result
     assert (-m["amount_nano"] <= m["bought_wh"] * THRESHOLDS.buy_price).all()
     assert (m["amount_nano"][m["sold_wh"] > 0] >= m["sold_wh"][m["sold_wh"] > 0] * THRESHOLDS.sell_price).all()
     assert not (m["bought_wh"].astype(bool) & m["sold_wh"].astype(bool)).any()
+
+
+def test_the_battery_is_seldom_filled_in_winter_as_the_comparison_says(year: dict[str, Results]) -> None:
+    results = year["battery"]
+    stored = results.column("stored_wh", "community-battery")
+    days = local_days(results.slots["slot"], results.info.time_zone)
+    winter = [positions for day, positions in days.items() if day.month in (11, 12, 1, 2)]
+    filled = sum(int(stored[positions].max()) >= BATTERY.capacity_wh - 1_000 for positions in winter)
+    assert (filled, len(winter)) == (14, 120)
+    explained = [row.explanation for row in compare(year) if row.quantity.startswith("self-sufficiency with")]
+    assert "14 of the 120 days" in explained[0]
 
 
 def test_the_comparison_with_the_study_names_every_number_and_a_reason(year: dict[str, Results]) -> None:
