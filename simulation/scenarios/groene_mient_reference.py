@@ -22,10 +22,10 @@ SHOWN_DAY = date(2016, 10, 16)
 CT_PER_KWH = 10_000  # nano-credit per Wh
 
 _PRICE = (
-    "The mean of all that members pay and receive, trades with the utility included. That is how we read the study, "
-    "whose text does not say it: among members alone, ramps that mirror one another meet halfway, at 15.5, whatever "
-    "is scarce. On the day whose consumption is nearest to 20 % above its generation; which day the study shows, "
-    "and its households, are not public."
+    "The mean of all that members pay and receive, trades with the utility included. That is how we read the "
+    "study, whose text does not say it: among members alone, ramps that mirror one another meet halfway, at 15.5, "
+    "whatever is scarce. On the day whose consumption is nearest to 20 % above its generation; which day the "
+    "study shows, and its households, are not public."
 )
 _SUFFICIENCY = (
     "Over the year, own generation consumed behind the own meter included. The study's households are not public; "

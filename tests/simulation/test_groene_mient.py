@@ -175,7 +175,7 @@ def test_the_battery_is_seldom_filled_in_winter_as_the_comparison_says(year: dic
     winter = [positions for day, positions in days.items() if day.month in (11, 12, 1, 2)]
     filled = sum(int(stored[positions].max()) >= BATTERY.capacity_wh - 1_000 for positions in winter)
     assert (filled, len(winter)) == (14, 120)
-    explained = [row.explanation for row in compare(year) if row.quantity.startswith("self-sufficiency with")]
+    explained = [row.explanation for row in compare(year) if row.quantity.startswith("self-sufficiency with 80")]
     assert "14 of the 120 days" in explained[0]
 
 
