@@ -38,8 +38,8 @@ LOCK := $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --strip-extr
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options pyproject.toml
 lock: .venv/test
 	$(INSTALL) pip-tools
-	$(LOCK) --extra build --output-file requirements.lock
-	$(LOCK) --extra build --extra dev --output-file requirements-dev.lock
+	$(LOCK) --extra build --extra simulation --output-file requirements.lock
+	$(LOCK) --extra build --extra simulation --extra cluster --extra dev --output-file requirements-dev.lock
 
 clean:
 	rm -rf .venv .tools var

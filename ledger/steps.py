@@ -142,14 +142,15 @@ class Stepper:
             Slot and name of the steps whose effect a re-organisation took away or moved, in the order in which
             they had happened: each has to be run again, and is returned again until it was.
         """
-        unfinished = self._journal.unfinished()
-        if not any(record.status is not IntentStatus.PENDING for record in unfinished):
+        if all(record.status is IntentStatus.PENDING for record in self._journal.unfinished()):
             return []
         deepest = self._chain.head().number - self._confirmations
-        for record in unfinished:
+        for record in self._journal.unfinished():
             if record.status is IntentStatus.CONFIRMED:
                 self._follow_confirmed(record, deepest)
-            elif record.status is IntentStatus.FAILED and self._cannot_be_mined(record, deepest):
+        # Some of these have become final together with the confirmed ones.
+        for record in self._journal.unfinished():
+            if record.status is IntentStatus.FAILED and self._cannot_be_mined(record, deepest):
                 self._journal.note_intent(replace(record, is_final=True))
         dropped = [entry for entry in self._journal.unfinished() if entry.status is IntentStatus.DROPPED]
         dropped.sort(key=lambda entry: (entry.block_number or 0, entry.intent.nonce))

@@ -10,6 +10,9 @@ from simulation.results import Results
 
 HOUR_S = 3_600
 
+LIMIT = "max_import_w"
+"""Parameter of a run whose report should show what the connection can carry, W; absent or None: no limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Peaks:
@@ -37,6 +40,12 @@ def peaks(results: Results) -> Peaks:
 def duration_curve_w(results: Results) -> Ints:
     """The slots' powers from the highest import to the highest export, W."""
     return np.sort(power_w(results))[::-1]
+
+
+def limit_w(results: Results) -> int | None:
+    """What the run says the connection can carry, W."""
+    limit: int | None = results.info.parameters.get(LIMIT)
+    return limit
 
 
 def hours_above(results: Results, limit_w: int) -> Fraction:

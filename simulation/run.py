@@ -22,6 +22,7 @@ from agents.strategies.pricing import PRICINGS, InvalidStrategyError, Pricing, p
 from matching.book import Ints
 from simulation import uncontrolled
 from simulation.accounting import joined, member_columns
+from simulation.curtailment import within_connection
 from simulation.engine.slot import ROWS_PER_TRADER
 from simulation.engine.slots import (
     CONTINUOUS,
@@ -76,6 +77,7 @@ def run(
 
     Raises:
         InvalidStrategyError: there is no such strategy or design.
+        ConnectionLimitError: more flows than the community's connection can carry.
     """
     pricing = _pricing(strategy)
     if design not in DESIGNS:
@@ -111,7 +113,6 @@ def months(scenario: Scenario) -> Iterator[tuple[int, int]]:
 def run_info(scenario: Scenario, pricing: Pricing | None, design: str, seed: int) -> RunInfo:
     """What is run, as the results say it."""
     battery = scenario.community_battery
-    strategy = asdict(pricing) if is_dataclass(pricing) and not isinstance(pricing, type) else {}
     return RunInfo(
         scenario=scenario.name,
         strategy=CONVENTIONAL if pricing is None else pricing.name,
@@ -125,7 +126,7 @@ def run_info(scenario: Scenario, pricing: Pricing | None, design: str, seed: int
         grid_fee=scenario.utility.grid_fee,
         parameters={
             **scenario.parameters,
-            "strategy": strategy,
+            "strategy": _settings(pricing),
             "thresholds": asdict(scenario.thresholds),
             "community_battery": None if battery is None else asdict(battery),
         },
@@ -144,7 +145,8 @@ def fingerprint(scenario: Scenario, info: RunInfo) -> str:
     metered = uncontrolled.metered(scenario)
     for array in (scenario.slots, scenario.utility.retail_price, scenario.utility.feed_in_price, *metered):
         digest.update(array.tobytes())
-    digest.update(repr(batteries(scenario)).encode())
+    for setting in (batteries(scenario), scenario.connection, [home.curtailable for home in scenario.households]):
+        digest.update(repr(setting).encode())
     return digest.hexdigest()
 
 
@@ -185,6 +187,7 @@ class _Engine:
         )
         space: Space = working_space(traders, slots, quotes.updates)
         trade_slots(market, flows, self._storages, self._stock, space)
+        flows = within_connection(flows, scenario, scenario.slots[span])
         columns = member_columns(flows, utility, self._holdings)
         log = with_utility(log_of(space.log, scenario.slots[span]), columns, utility, scenario.slots[span])
         return Part(columns, log, self._stock, self._holdings)
@@ -216,6 +219,10 @@ def quotes_of(pricing: Pricing | None, scenario: Scenario, utility: Utility, dra
         )
         first[block][:, open_slots], last[block][:, open_slots] = ramp
     return Quotes(first.reshape(-1, slots), last.reshape(-1, slots), pricing.updates(scenario.slot_s))
+
+
+def _settings(pricing: object) -> dict[str, Any]:
+    return asdict(pricing) if is_dataclass(pricing) and not isinstance(pricing, type) else {}
 
 
 def _pricing(strategy: Pricing | str) -> Pricing | None:

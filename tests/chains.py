@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Protocol
 
+import pytest
 from eth_typing import Address as EvmAddress
 
 from ledger.chain import ZERO_ADDRESS, Address, Chain, Hash, Receipt
 from ledger.devchain import DevChain, dev_accounts
 from ledger.hexcodec import from_data, from_quantity, to_data, to_quantity
 from ledger.jsonrpc import JsonRpcChain
-from tests.anvil import running_anvil
+from tests.anvil import installed, required, running_anvil
 
 EMBEDDED, ANVIL = "embedded", "anvil"
 CHAIN_KINDS = (EMBEDDED, ANVIL)
@@ -69,9 +70,13 @@ class AnvilChain(JsonRpcChain):
         return super().estimate_gas(to, data, sender=sender)
 
     def send(self, raw: bytes) -> Hash:
-        """Broadcast, and return when it is mined, as the embedded chain does."""
+        """Broadcast, and return when it is mined, as the embedded chain does, or waits for an earlier nonce."""
         self._tell_time()
-        return mined(self, super().send(raw)).transaction_hash
+        sent = super().send(raw)
+        found = self.transaction(sent)
+        if found is not None and found.nonce <= self.nonce(found.sender):
+            mined(self, sent)
+        return sent
 
     def snapshot(self) -> int:
         return from_quantity(self._request("evm_snapshot"))
@@ -90,6 +95,18 @@ class AnvilChain(JsonRpcChain):
 
     def _tell_time(self) -> None:
         self._request("evm_setNextBlockTimestamp", max(self._clock(), self.head().timestamp + 1))
+
+
+def run_on_each_chain(metafunc: pytest.Metafunc) -> None:
+    """A directory's `pytest_generate_tests`: whatever needs a world runs on each kind of chain that is asked for.
+
+    Where anvil is neither installed nor required, a line at the top says so, instead of hundreds of skipped tests.
+    """
+    if "chain_kind" in metafunc.fixturenames:
+        wanted = metafunc.config.getoption("chain")
+        both = CHAIN_KINDS if installed() or required() else (EMBEDDED,)
+        kinds = both if wanted == "both" else (wanted,)
+        metafunc.parametrize("chain_kind", kinds, indirect=True, scope="session")
 
 
 def mined(chain: Chain, transaction_hash: Hash) -> Receipt:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.anvil import MISSING, installed
+
 if TYPE_CHECKING:
     from tests.world import World
 
@@ -19,6 +21,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="both",
         help="the chain that the tests of the contracts run on; anvil comes from 'make anvil'",
     )
+
+
+def pytest_report_header() -> str:
+    return "anvil: will be used" if installed() else f"{MISSING}; contracts are tested on the embedded chain only"
 
 
 @pytest.fixture(scope="session")

@@ -127,6 +127,8 @@ def orders(demand: Demand, tariff: Tariff) -> StepCurve:
     offers = [(tariff.feed_in_price, max(-demand.at_low_wh, 0.0))]
     for jump in demand.jumps:
         price = math.ceil(jump.price - NEAR_PRICE)
+        if jump.below_wh > 0:  # some of this jump is a bid: the offer is dearer, so that they never trade
+            price = max(price, math.floor(jump.price + NEAR_PRICE) + 1)
         offers.append((max(price, tariff.feed_in_price), max(-jump.above_wh, 0.0) - max(-jump.below_wh, 0.0)))
     return StepCurve(
         bids=_steps((price, energy) for price, energy in bids if price >= tariff.feed_in_price),

@@ -1,7 +1,5 @@
 """Devices as the stores that plans know."""
 
-import numpy as np
-
 from agents.devices.battery import Battery
 from agents.devices.electric_vehicle import ElectricVehicle
 from agents.devices.heat_pump import HeatPump
@@ -42,8 +40,9 @@ def vehicle_store(
 ) -> Store:
     """A vehicle over slots: it must have what each stay needs at the end of the stay's last whole slot.
 
-    In the slot after, its level falls to what the next stay starts with. One that comes back with more than it
-    left with has charged elsewhere, which a plan does not count on.
+    It leaves with no more than it needs, unless it came with more. In the slot after, its level falls by what it
+    needs beyond what the next stay starts with. One that comes back with more than it left with has charged
+    elsewhere, which a plan does not count on.
 
     Args:
         vehicle: its battery and stays.
@@ -52,16 +51,20 @@ def vehicle_store(
         slot_s: length of a slot, seconds.
         name: as people call it.
     """
-    slots = len(starts)
+    slots, begin = len(starts), int(starts[0])
     shape = _shape(vehicle.battery, slot_s)
-    here = np.zeros(slots, dtype=np.int64)
-    use, least = constant(0, slots), constant(0, slots)
+    here, use, least = constant(0, slots), constant(0, slots), constant(0, slots)
+    most = constant(vehicle.battery.capacity_wh, slots)
     for number, stay in enumerate(vehicle.stays):
-        first, end = np.searchsorted(starts, [stay.arrival, stay.departure - slot_s + 1]).tolist()
-        here[first:end] = 1
-        if first < end and stay.departure <= int(starts[-1]) + slot_s:
+        # the first slot that lies wholly in the stay, and the first after it that does not
+        first, end = -((begin - stay.arrival) // slot_s), (stay.departure - begin) // slot_s
+        if first >= end:
+            continue
+        here[max(first, 0) : max(end, 0)] = 1
+        if 1 <= end <= slots:
             least[end - 1] = stay.needed_wh
-        if first < end < slots:
+            most[end - 1] = max(stay.needed_wh, stay.arrives_with_wh)
+        if 0 <= end < slots:
             following = vehicle.stays[number + 1 : number + 2]
             use[end] = max(stay.needed_wh - (following[0].arrives_with_wh if following else 0), 0)
     return Store(
@@ -74,7 +77,7 @@ def vehicle_store(
         discharge_limit_wh=here * (shape.max_discharge_wh if vehicle.may_discharge else 0),
         use_wh=use,
         least_wh=least,
-        most_wh=constant(vehicle.battery.capacity_wh, slots),
+        most_wh=most,
     )
 
 

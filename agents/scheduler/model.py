@@ -39,6 +39,9 @@ BEYOND_LIMIT = 1_000.0
 LATER = 1e-4
 """How much less a Wh weighs that is missing a slot later: what is missing shows at the deadline, not before."""
 
+DETOUR = 1e-5
+"""Weight of a Wh discharged, so that what one store lacks is not said to be missing in another that gives it."""
+
 
 class SolverError(WattbookError):
     """The solver gave up: a defect of the model, or a resource exhausted, never the household's wishes."""
@@ -111,8 +114,8 @@ class Model:
     def load(self, outlook: Outlook, stores: Sequence[Store]) -> None:
         """Set every cost, bound and right-hand side to this outlook's and these stores'."""
         at = self.blocks.columns
-        self.cost[:] = 0
-        self.lower[:] = 0
+        for array in (self.cost, self.lower, self.upper):
+            array[:] = 0
         self.cost[at(Blocks.IMPORT)] = outlook.import_price / COST_UNIT
         self.cost[at(Blocks.EXPORT)] = -outlook.export_price / COST_UNIT
         self.upper[at(Blocks.IMPORT)] = outlook.import_limit_wh
@@ -151,6 +154,7 @@ class Model:
             self.cost[at(block)], self.upper[at(block)] = BEYOND_LIMIT, np.inf
         for store in range(self.blocks.stores):
             missing = at(self.blocks.charge(store) + 3)
+            self.cost[at(self.blocks.charge(store) + 1)] = DETOUR
             self.cost[missing] = 1 + LATER * np.arange(self.blocks.slots, 0, -1)
             self.upper[missing] = np.inf
         self._pass()
@@ -179,9 +183,10 @@ class Model:
 
     def net_in_first_slot(self, low_wh: float, high_wh: float) -> None:
         """Let import stand for the net flow in the first slot, import less export, between these bounds, Wh."""
-        first, export = 0, self.blocks.slots * Blocks.EXPORT
-        self.lower[first], self.upper[first], self.upper[export] = low_wh, high_wh, 0.0
-        self._pass()
+        export = self.blocks.slots * Blocks.EXPORT
+        self.lower[0], self.upper[0], self.upper[export] = low_wh, high_wh, 0.0
+        self._solver.changeColBounds(0, low_wh, high_wh)
+        self._solver.changeColBounds(export, 0.0, 0.0)
 
     def price_in_first_slot(self, price: float) -> None:
         """What a Wh of net flow costs in the first slot, nano-credit, whichever way it goes."""
@@ -218,6 +223,15 @@ class Model:
         """Least cost found by the last `solve`, nano-credit."""
         return float(self._solver.getInfo().objective_function_value) * COST_UNIT
 
+    @property
+    def worth(self) -> Floats:
+        """What one Wh more would have been worth in each slot of the last `solve`, nano-credit per Wh.
+
+        The duals of the balance rows; zeros after a solve with binaries, which has none.
+        """
+        duals = np.array(self._solver.getSolution().row_dual)
+        return duals[: self.blocks.slots] * COST_UNIT if duals.size else np.zeros(self.blocks.slots)
+
     def shift_basis(self, slots: int) -> None:
         """Start the next solve from the last basis, moved on: what was slot `slots` is now slot 0."""
         basis = self._solver.getBasis()
@@ -250,7 +264,7 @@ def _matrix(blocks: Blocks, shapes: Sequence[Shape], exclusive: bool) -> tuple[s
         charge = blocks.charge(number)
         balance[charge], balance[charge + 1] = -one, one
         level = [zero] * width
-        level[charge], level[charge + 1] = -one * (shape.efficiency_ppm / PPM), one
+        level[charge], level[charge + 1] = -one * shape.gain, one
         level[charge + 2], level[charge + 3] = one - before * (shape.retention_ppm / PPM), -one
         rows.append(level)
     for number, shape in enumerate(shapes if exclusive else ()):

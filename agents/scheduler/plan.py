@@ -1,11 +1,12 @@
 """A plan: what to do in each slot, and the whole Wh to do in the first."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from agents.scheduler.model import Blocks
+from agents.scheduler.model import Blocks, Model
 from agents.scheduler.outlook import Floats, Outlook
 from agents.scheduler.store import Store
 from matching.book import Mask
@@ -20,6 +21,7 @@ class Plan:
 
     Attributes:
         cost_nano: what it costs over all slots, nano-credit.
+        worth: what one Wh more would be worth in each slot, nano-credit: the balance rows' duals.
         net_wh: import less export at the connection.
         curtailed_wh: generation left unused.
         charge_wh, discharge_wh: of each store.
@@ -27,6 +29,7 @@ class Plan:
     """
 
     cost_nano: float
+    worth: Floats
     net_wh: Floats
     curtailed_wh: Floats
     charge_wh: Floats
@@ -40,15 +43,17 @@ class Plan:
         return np.asarray(both.any(axis=0))
 
 
-def plan_of(blocks: Blocks, values: Floats, cost_nano: float) -> Plan:
-    """The plan in these values of the model's columns."""
+def plan_of(model: Model, values: Floats) -> Plan:
+    """The plan in these values of the model's columns, the last it found."""
+    blocks = model.blocks
 
     def rows(offset: int) -> Floats:
         columns = [values[blocks.columns(blocks.charge(store) + offset)] for store in range(blocks.stores)]
         return np.array(columns).reshape(blocks.stores, blocks.slots)
 
     return Plan(
-        cost_nano=cost_nano,
+        cost_nano=model.objective_nano,
+        worth=model.worth,
         net_wh=values[blocks.columns(Blocks.IMPORT)] - values[blocks.columns(Blocks.EXPORT)],
         curtailed_wh=values[blocks.columns(Blocks.CURTAILED)],
         charge_wh=rows(0),
@@ -78,27 +83,24 @@ class Action:
 def first_action(plan: Plan, outlook: Outlook, stores: Sequence[Store]) -> Action:
     """The plan's first slot in whole Wh, within every limit, at the planned net flow to the Wh where it can be.
 
-    Charging, discharging and curtailment are rounded down. What is missing to the planned net flow, a Wh or so a
-    store, is then made up for by the first store whose limits allow it.
+    Charging and curtailment are rounded up and discharging down, so that no level is lower than planned. What
+    this adds to the net flow, a Wh or so a store, is taken back from stores whose limits and planned level allow
+    it, and from any store whose limits do where the connection's limit would be passed.
     """
-    # a plan that charges and discharges within the solver's tolerance does one of them
-    charge = [_whole(plan.charge_wh[number, 0] - plan.discharge_wh[number, 0]) for number in range(len(stores))]
-    discharge = [_whole(plan.discharge_wh[number, 0] - plan.charge_wh[number, 0]) for number in range(len(stores))]
-    curtailed = min(_whole(plan.curtailed_wh[0]), int(outlook.generation_wh[0]))
+    flows = []
     for number, store in enumerate(stores):
-        charge[number], discharge[number] = _within(store, charge[number], discharge[number])
+        planned = plan.charge_wh[number, 0] - plan.discharge_wh[number, 0]
+        flows.append(_within(store, math.ceil(planned - TOLERANCE)))
+    curtailed = min(math.ceil(plan.curtailed_wh[0] - TOLERANCE), int(outlook.generation_wh[0]))
     own = int(outlook.load_wh[0] - outlook.generation_wh[0]) + curtailed
-    target = round(float(plan.net_wh[0]))
-    for number, store in enumerate(stores):
-        gap = target - (own + sum(charge) - sum(discharge))
-        wanted = charge[number] - discharge[number] + gap
-        sign_kept = (wanted >= 0) if charge[number] else (wanted <= 0) if discharge[number] else True
-        if gap and sign_kept:
-            candidate = (max(wanted, 0), max(-wanted, 0))
-            if _within(store, *candidate) == candidate:
-                charge[number], discharge[number] = candidate
+    levels = [math.floor(level + TOLERANCE) for level in plan.level_wh[:, 0]]
+    _adjust(flows, round(float(plan.net_wh[0])) - own, stores, levels)
+    limit = int(outlook.import_limit_wh[0]) - own
+    if sum(flows) > limit:
+        _adjust(flows, limit, stores, _floors(stores))
+    charge, discharge = [max(flow, 0) for flow in flows], [max(-flow, 0) for flow in flows]
     return Action(
-        net_wh=own + sum(charge) - sum(discharge),
+        net_wh=own + sum(flows),
         curtailed_wh=curtailed,
         charge_wh=tuple(charge),
         discharge_wh=tuple(discharge),
@@ -108,24 +110,32 @@ def first_action(plan: Plan, outlook: Outlook, stores: Sequence[Store]) -> Actio
     )
 
 
-def _whole(value: float) -> int:
-    return max(int(np.floor(value + TOLERANCE)), 0)
+def _floors(stores: Sequence[Store]) -> list[int]:
+    """The lowest level that each store may have after its first slot, Wh."""
+    return [int(store.least_wh[0]) for store in stores]
 
 
-def _within(store: Store, charge_wh: int, discharge_wh: int) -> tuple[int, int]:
-    """The nearest charge and discharge, one of them zero, that keep the store's limits in its first slot.
+def _adjust(flows: list[int], target_wh: int, stores: Sequence[Store], floors: Sequence[int]) -> None:
+    """Change the stores' flows, charge less discharge, so that they sum to the target, as far as they may.
+
+    No store may break its limits, or end below its floor.
+    """
+    for number, store in enumerate(stores):
+        wanted = flows[number] + target_wh - sum(flows)
+        allowed = _within(store, wanted) == wanted
+        if allowed and store.level_after(max(wanted, 0), max(-wanted, 0)) >= floors[number]:
+            flows[number] = wanted
+
+
+def _within(store: Store, flow_wh: int) -> int:
+    """The nearest flow, charge less discharge, that keeps the store's limits in its first slot.
 
     A level that is too low raises charging as far as the charger can, one that is too high lowers it.
     """
-    charge_wh = min(charge_wh, int(store.charge_limit_wh[0]))
-    discharge_wh = min(discharge_wh, int(store.discharge_limit_wh[0]))
-    short = int(store.least_wh[0]) - store.level_after(charge_wh, discharge_wh)
-    while short > 0 and (discharge_wh or charge_wh < store.charge_limit_wh[0]):
-        if discharge_wh:
-            discharge_wh -= min(discharge_wh, short)
-        else:
-            charge_wh += 1
-        short = int(store.least_wh[0]) - store.level_after(charge_wh, discharge_wh)
-    while charge_wh and store.level_after(charge_wh, discharge_wh) > store.most_wh[0]:
-        charge_wh -= 1
-    return charge_wh, discharge_wh
+    low, high = -int(store.discharge_limit_wh[0]), int(store.charge_limit_wh[0])
+    flow_wh = min(max(flow_wh, low), high)
+    while flow_wh < high and store.level_after(max(flow_wh, 0), max(-flow_wh, 0)) < store.least_wh[0]:
+        flow_wh += 1
+    while flow_wh > 0 and store.level_after(flow_wh, 0) > store.most_wh[0]:
+        flow_wh -= 1
+    return flow_wh

@@ -23,6 +23,7 @@ class Planner:
         self._exclusive: Model | None = None
         self._solved: Model | None = None
         self._first_slot = 0
+        self._reach = (0.0, 0.0)
 
     def plan(self, outlook: Outlook, stores: Sequence[Store]) -> Plan:
         """The plan of least cost.
@@ -57,8 +58,7 @@ class Planner:
         Prices are what a Wh costs all in, nano-credit. See `agents.scheduler.curve`.
         """
         model = self._last
-        limits = model.upper[0], model.upper[model.blocks.slots]
-        model.net_in_first_slot(-limits[1], limits[0])
+        model.net_in_first_slot(*self._reach)
 
         def at_price(price: float) -> tuple[float, float]:
             model.price_in_first_slot(price)
@@ -70,12 +70,15 @@ class Planner:
     def at_net(self, net_wh: float) -> Plan:
         """The plan of least cost whose net flow in the first slot is this; call it after `demand`.
 
-        A flow out of the demand's reach is replaced by the nearest that is in reach.
+        The flow must be one that is possible, as every flow between the demand's two ends is (`Demand.clamp`).
+
+        Raises:
+            SolverError: it is not.
         """
         model = self._last
         model.net_in_first_slot(net_wh, net_wh)
         model.price_in_first_slot(0.0)
-        return plan_of(model.blocks, model.solved(), model.objective_nano)
+        return plan_of(model, model.solved())
 
     @property
     def _last(self) -> Model:
@@ -91,12 +94,13 @@ class Planner:
             if 0 < moved < outlook.slots:
                 self._model.shift_basis(moved)
         self._first_slot = outlook.first_slot
+        self._reach = (-float(outlook.export_limit_wh[0]), float(outlook.import_limit_wh[0]))
         self._model.load(outlook, stores)
         return self._model
 
     def _settled(self, model: Model, values: Floats, outlook: Outlook, stores: Sequence[Store]) -> Plan:
         """The plan, made once more with binaries in those slots in which it would waste energy."""
-        plan = plan_of(model.blocks, values, model.objective_nano)
+        plan = plan_of(model, values)
         self._solved = model
         forbidden: Mask = (outlook.export_price < 0) & plan.wasteful.any()
         while plan.wasteful.any():
@@ -109,8 +113,8 @@ class Planner:
             found = model.solve()
             if found is None:
                 raise self._explained(self._loaded(outlook, stores), outlook, stores)[0]
-            plan = plan_of(model.blocks, found, model.objective_nano)
             model.fix_modes(found, forbidden)
+            plan = plan_of(model, model.solved())
             self._solved = model
         return plan
 

@@ -50,6 +50,16 @@ class Shape:
     max_charge_wh: int
     max_discharge_wh: int
 
+    @property
+    def gain(self) -> float:
+        """What a plan counts on for a Wh charged: what full power really gives, its loss rounded up to a whole Wh.
+
+        Less power, rounded up to whole Wh, gives at least as much, so no plan is short for rounding.
+        """
+        if not self.max_charge_wh:
+            return 0.0
+        return (self.max_charge_wh * self.efficiency_ppm // PPM) / self.max_charge_wh
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Store:
@@ -100,11 +110,11 @@ class Store:
         """Number of slots it covers."""
         return len(self.charge_limit_wh)
 
-    def level_after(self, charge_wh: int, discharge_wh: int, slot: int = 0) -> int:
+    def level_after(self, charge_wh: int, discharge_wh: int) -> int:
         """The level, Wh, that its own meter shows at the end of the plan's first slot: every loss rounded up."""
         kept = self.initial_wh * self.shape.retention_ppm // PPM
         gained = charge_wh * self.shape.efficiency_ppm // PPM
-        return kept + gained - discharge_wh - int(self.use_wh[slot])
+        return kept + gained - discharge_wh - int(self.use_wh[0])
 
 
 def constant(value: int, slots: int) -> Ints:

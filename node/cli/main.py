@@ -10,6 +10,8 @@ from node.cli.deposit import deposit
 from node.cli.order import order
 from node.cli.orders import orders
 from node.cli.serve import serve
+from node.cli.simulate import simulate
+from node.cli.sweep import sweep
 from node.cli.trades import trades
 
 app = typer.Typer(
@@ -18,5 +20,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (demo, serve, order, orders, balance, trades, certificates, audit, deposit):
+for _command in (demo, serve, order, orders, balance, trades, certificates, audit, deposit, simulate, sweep):
     app.command()(_command)

@@ -19,6 +19,10 @@ def check_intent(context: Context, record: IntentRecord, *, overtaken: bool) -> 
     if intent.raw_transaction is not None:  # it is ours
         found_hash = keccak(intent.raw_transaction)
         context.findings.check("store.intent.raw", where, expected=intent.transaction_hash, found=found_hash)
+    is_open = record.status in (IntentStatus.PENDING, IntentStatus.DROPPED)
+    context.findings.require(
+        "store.intent.final", where, not (is_open and record.is_final), expected="not final", found="final"
+    )
     if record.status is IntentStatus.DROPPED:
         return  # the node knows that its step has to be taken again
     # The nonce first: a transaction that is mined between the two questions is then not missed.

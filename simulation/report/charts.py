@@ -174,6 +174,11 @@ class Report:
     sections: tuple[Section, ...]
 
     @property
+    def tables(self) -> list[Table]:
+        """All tables."""
+        return [part for section in self.sections for part in section.content if isinstance(part, Table)]
+
+    @property
     def charts(self) -> list[Chart]:
         """All charts."""
         return [part for section in self.sections for part in section.content if not isinstance(part, Table)]

@@ -1,11 +1,13 @@
 """Charts of the community as a whole: prices, energy, storage, connection, and where its consumption came from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from itertools import chain
 
 import numpy as np
 
-from simulation.connection import duration_curve_w
+from simulation.certificates import certificates
+from simulation.connection import duration_curve_w, limit_w
 from simulation.report.charts import (
     BLACK,
     BLUE,
@@ -62,6 +64,26 @@ def price_chart(variants: Variants, view: View) -> LineChart:
         "Dotted: what the utility charges and pays.",
         y_label="price, ct/kWh",
         series=(*outside, *inside),
+    )
+
+
+def all_trades_price_chart(variants: Variants, view: View) -> LineChart:
+    """Mean price of all trades, those with the utility too: what a Wh changed hands for."""
+    series = []
+    for number, (name, results) in enumerate(variants.items()):
+        slots = results.slots
+        imported, exported = (results.members[f"{way}_wh"].sum(axis=0) for way in ("imported", "exported"))
+        money = slots["traded_nano"] + imported * slots["retail_price"] + exported * slots["feed_in_price"]
+        prices = mean_ct_per_kwh(view.sums(money), view.sums(slots["traded_wh"] + imported + exported))
+        series.append(Series(name, view.x, prices, variant_colour(number), dash=variant_dash(number)))
+    return _over_time(
+        view,
+        key="all-trades-price",
+        title="Price of everything traded, with the utility too",
+        caption="Mean price of the trades between members and with the utility, weighted by energy: low where "
+        "most is sold to the utility, high where most is bought from it.",
+        y_label="price, ct/kWh",
+        series=tuple(series),
     )
 
 
@@ -125,16 +147,24 @@ def storage_chart(variants: Variants, view: View) -> LineChart | None:
 
 
 def duration_chart(variants: Variants) -> LineChart:
-    """The power at the community's connection, slots in descending order."""
+    """The power at the community's connection, slots in descending order, and what it can carry, if a run says."""
+    limits = {limit for results in variants.values() if (limit := limit_w(results)) is not None}
+    everywhere = np.array([0.0, 100.0])
     return LineChart(
         key="duration",
         title="Load duration of the grid connection",
         caption="The mean power of every slot, from the highest import to the highest export (below zero).",
         x_label="share of the time, %",
         y_label="power, kW",
-        series=tuple(
-            Series(name, *_duration(results), variant_colour(number), Kind.LINE, variant_dash(number))
-            for number, (name, results) in enumerate(variants.items())
+        series=(
+            *(
+                Series(name, *_duration(results), variant_colour(number), Kind.LINE, variant_dash(number))
+                for number, (name, results) in enumerate(variants.items())
+            ),
+            *(
+                Series("limit", everywhere, np.full(2, limit / WH_PER_KWH), BLACK, Kind.LINE, Dash.DOTTED)
+                for limit in sorted(limits)
+            ),
         ),
     )
 
@@ -142,10 +172,6 @@ def duration_chart(variants: Variants) -> LineChart:
 def sufficiency_chart(variants: Variants) -> BarChart:
     """Self-sufficiency and self-consumption by variant."""
     supplies = [supply(results) for results in variants.values()]
-    shares = (
-        ("self-sufficiency", [each.self_sufficiency for each in supplies], BLUE),
-        ("self-consumption", [each.self_consumption for each in supplies], ORANGE),
-    )
     return BarChart(
         key="self-sufficiency",
         title="Self-sufficiency and self-consumption",
@@ -153,9 +179,27 @@ def sufficiency_chart(variants: Variants) -> BarChart:
         x_label="scenario",
         y_label="share, %",
         categories=tuple(variants),
-        groups=tuple(
-            Group(name, np.array([np.nan if value is None else 100 * float(value) for value in values]), colour)
-            for name, values, colour in shares
+        groups=(
+            Group("self-sufficiency", _percent([each.self_sufficiency for each in supplies]), BLUE),
+            Group("self-consumption", _percent([each.self_consumption for each in supplies]), ORANGE),
+        ),
+    )
+
+
+def certificate_chart(variants: Variants) -> BarChart:
+    """How much of the consumption certificates match, slot by slot and over the whole run."""
+    found = [certificates(results) for results in variants.values()]
+    return BarChart(
+        key="certificates",
+        title="Certificates and 24/7 score",
+        caption="The share of the consumption that is matched by certificates of the community's generation in "
+        "the same slot (24/7 score), and what counting over the whole run would claim.",
+        x_label="scenario",
+        y_label="share of consumption, %",
+        categories=tuple(variants),
+        groups=(
+            Group("matched slot by slot", _percent([each.score_24_7 for each in found]), GREEN),
+            Group("matched over the run", _percent([each.matched_over_the_run for each in found]), GREY),
         ),
     )
 
@@ -172,7 +216,7 @@ def origin_chart(variants: Variants) -> BarChart:
     return BarChart(
         key="origin",
         title="Where the consumption came from",
-        caption="By the origin that every Wh carries, through storages too.",
+        caption="By the meters of the whole community, whoever traded what; storages pass on what they took in.",
         x_label="scenario",
         y_label="share of consumption, %",
         categories=tuple(variants),
@@ -214,6 +258,10 @@ def _duration(results: Results) -> tuple[Floats, Floats]:
     curve = kwh(duration_curve_w(results))
     chosen = np.unique(np.linspace(0, len(curve) - 1, min(CURVE_POINTS, len(curve))).astype(np.int64))
     return 100 * (chosen + 0.5) / len(curve), curve[chosen]
+
+
+def _percent(shares: Sequence[Fraction | None]) -> Floats:
+    return np.array([np.nan if each is None else 100 * float(each) for each in shares])
 
 
 def _shares_of_consumption(supplies: list[Supply], column: str) -> Floats:

@@ -7,6 +7,8 @@ from matching.errors import WattbookError
 from simulation.economics import Investment
 from simulation.report.charts import Chart, Report, Section, Table
 from simulation.report.community_charts import (
+    all_trades_price_chart,
+    certificate_chart,
     duration_chart,
     energy_chart,
     origin_chart,
@@ -21,6 +23,7 @@ from simulation.report.tables import (
     bill_table,
     comparison_table,
     indicator_table,
+    optimum_table,
     savings_table,
 )
 from simulation.report.views import View, views
@@ -59,7 +62,15 @@ def build_report(
     first = next(iter(variants.values()))
     sections = [
         Section("The scenarios in numbers", _numbers(variants, comparisons, investment)),
-        Section("Energy", (sufficiency_chart(variants), origin_chart(variants), duration_chart(variants))),
+        Section(
+            "Energy",
+            (
+                sufficiency_chart(variants),
+                origin_chart(variants),
+                certificate_chart(variants),
+                duration_chart(variants),
+            ),
+        ),
         *(Section(view.title, _over_time(variants, view)) for view in views(first)),
         Section("Households", (bills_chart(variants), bill_table(variants), local_chart(variants))),
     ]
@@ -81,6 +92,9 @@ def _numbers(
             for before, after in pairwise(variants.values())
             if after.info.storages and not before.info.storages
         )
+    beside_optimum = optimum_table(variants)
+    if beside_optimum is not None:
+        tables.append(beside_optimum)
     if comparisons:
         tables.append(comparison_table(comparisons))
     return tuple(tables)
@@ -89,4 +103,5 @@ def _numbers(
 def _over_time(variants: Mapping[str, Results], view: View) -> tuple[Chart, ...]:
     energy = [energy_chart(name, number, run, view) for number, (name, run) in enumerate(variants.items())]
     storage = storage_chart(variants, view)
-    return (price_chart(variants, view), *energy, *(() if storage is None else (storage,)))
+    prices = (price_chart(variants, view), all_trades_price_chart(variants, view))
+    return (*prices, *energy, *(() if storage is None else (storage,)))

@@ -16,22 +16,24 @@ MOST_PARTIES = 10
 
 
 def bills_chart(variants: Variants) -> BarChart:
-    """Every member's bill in every variant."""
-    members = members_of(variants)
+    """Every household's bill in every variant."""
+    households = households_of(variants)
     groups = []
     for number, (name, results) in enumerate(variants.items()):
         bills = dict(zip(results.info.members, eur(np.array(bills_nano(results), dtype=np.int64)), strict=True))
         groups.append(
-            Group(name, np.array([bills.get(member, np.nan) for member in members]), variant_colour(number))
+            Group(
+                name, np.array([bills.get(household, np.nan) for household in households]), variant_colour(number)
+            )
         )
     return BarChart(
         key="bills",
-        title="Each member's bill",
-        caption="Everything a member pays less everything it receives, its sales included; below zero it earns. "
-        "What its devices cost to buy is not in it.",
-        x_label="member",
+        title="Each household's bill",
+        caption="Everything it pays less everything it receives, its sales included; below zero it earns. What "
+        "its devices cost to buy is not in it.",
+        x_label="household",
         y_label="bill, EUR",
-        categories=tuple(members),
+        categories=tuple(households),
         groups=tuple(groups),
         decimals=2,
     )
@@ -39,7 +41,7 @@ def bills_chart(variants: Variants) -> BarChart:
 
 def local_chart(variants: Variants) -> BarChart:
     """For every household and variant the share of its consumption that the community generated."""
-    households = [member for member in members_of(variants) if not _is_storage(variants, member)]
+    households = households_of(variants)
     groups = []
     for number, (name, results) in enumerate(variants.items()):
         shares = dict(zip(results.info.members, local_shares(results), strict=True))
@@ -49,8 +51,8 @@ def local_chart(variants: Variants) -> BarChart:
     return BarChart(
         key="local-share",
         title="Local share of each household's consumption",
-        caption="The part of its consumption that the community, the household itself included, generated in the "
-        "same slot or stored before.",
+        caption="By trades: the part of its consumption that it or the members it bought from generated, in the "
+        "same slot or before.",
         x_label="household",
         y_label="share of consumption, %",
         categories=tuple(households),
@@ -92,6 +94,12 @@ def members_of(variants: Variants) -> list[str]:
     return list(dict.fromkeys(member for results in variants.values() for member in results.info.members))
 
 
+def households_of(variants: Variants) -> list[str]:
+    """The same without the storages that belong to all."""
+    storages = {name for results in variants.values() for name in results.info.storages}
+    return [member for member in members_of(variants) if member not in storages]
+
+
 _OTHERS = "other households"
 
 
@@ -103,7 +111,3 @@ def _largest(energy: Mapping[tuple[str, str], int], side: int, storages: tuple[s
     homes = [name for name in total if name not in storages and name != UTILITY]
     kept = sorted(homes, key=lambda name: (-total[name], name))[:MOST_PARTIES]
     return {name: name for name in (*kept, *storages, UTILITY)}
-
-
-def _is_storage(variants: Variants, member: str) -> bool:
-    return any(member in results.info.storages for results in variants.values())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # it ships no types
+from plotly.offline import get_plotlyjs
 
 from simulation.report.charts import (
     BLUE,
@@ -29,7 +29,10 @@ from simulation.report.charts import (
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 _SIGNIFICANT = 6
 _HEIGHT_PX = 430
+_MARGIN_PX = {"l": 70, "r": 20, "t": 30, "b": 60}
 _FLOW_PX_PER_PARTY = 42
+_LABEL_CHARACTERS = 120
+"""Category labels stand upright when they would together be longer than this."""
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 68rem; margin: 0 auto; padding: 1rem; }
@@ -90,7 +93,7 @@ def figure(chart: Chart) -> dict[str, Any]:
         data, layout = _bars(chart)
     common = {
         "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#1a1a1a"},
-        "margin": {"l": 70, "r": 20, "t": 30, "b": 60},
+        "margin": _MARGIN_PX,
         "paper_bgcolor": "white",
         "plot_bgcolor": "white",
     }
@@ -194,8 +197,15 @@ def _bars(chart: BarChart) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         }
         for group in chart.groups
     ]
-    axis = {"title": {"text": chart.x_label}, "type": "category", "automargin": True}
-    return data, _axes(axis, chart.y_label) | {"barmode": "stack" if chart.stacked else "group"}
+    axis: dict[str, Any] = {"title": {"text": chart.x_label}, "type": "category", "automargin": True}
+    if sum(map(len, chart.categories)) > _LABEL_CHARACTERS:
+        axis["tickangle"] = -90
+    # Above, where no upright label reaches, and below plotly's buttons.
+    above = {
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        "margin": _MARGIN_PX | {"t": 70},
+    }
+    return data, _axes(axis, chart.y_label) | above | {"barmode": "stack" if chart.stacked else "group"}
 
 
 def _flows(chart: FlowChart) -> tuple[list[dict[str, Any]], dict[str, Any]]:

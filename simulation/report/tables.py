@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import time
 from fractions import Fraction
 
-from simulation.connection import peaks
+from simulation.certificates import certificates
+from simulation.connection import hours_above, limit_w, peaks
 from simulation.economics import (
     Investment,
     break_even_capex_nano,
@@ -28,9 +29,13 @@ from simulation.report.units import (
 )
 from simulation.results import Results, bills_nano
 from simulation.savings import gain_of_battery, savings
-from simulation.supply import supply
+from simulation.supply import Supply, share, supply
 
 Variants = Mapping[str, Results]
+
+COST, OPTIMUM, MISSED = "cost_nano", "optimum_nano", "missed"
+"""Parameters of a run that is held against its optimum: what it cost the community, wear of storages included, the
+least it could have cost, nano-credit, and for how many slots and members not all goals could be planned for."""
 
 SUNNY = (time(8, 30), time(17, 15))
 EVENING = (time(17, 30), time(21, 0))
@@ -49,12 +54,14 @@ class Comparison:
 
 def indicator_table(variants: Variants) -> Table:
     """Every variant's indicators."""
+    supplies = [supply(run) for run in variants.values()]
+    pairs = list(zip(variants.values(), supplies, strict=True))
     return Table(
         title="Indicators",
         caption="Computed from metered data, with the utility outside the community; formulas in "
         "docs/indicators.md.",
         columns=("", *variants),
-        rows=tuple((label, *(value(results) for results in variants.values())) for label, value in _INDICATORS),
+        rows=tuple((label, *(value(run, energy) for run, energy in pairs)) for label, value in _INDICATORS),
     )
 
 
@@ -124,6 +131,29 @@ def battery_table(investment: Investment, without: Results, with_battery: Result
     )
 
 
+def optimum_table(variants: Variants) -> Table | None:
+    """How far each variant is from what perfect foresight could do; None if no variant says."""
+    known = {name: run.info.parameters for name, run in variants.items() if OPTIMUM in run.info.parameters}
+    if not known:
+        return None
+    return Table(
+        title="Beside the optimum",
+        caption="Cost: all bills together and the wear of storages. Optimum: the least the same devices could "
+        "have cost, knowing everything in advance, as one linear program; it bounds what any market could do.",
+        columns=("", "cost", "optimum", "above it", "goals missed"),
+        rows=tuple(
+            (
+                name,
+                shown_money(found[COST]),
+                shown_money(found[OPTIMUM]),
+                shown_share(share(found[COST] - found[OPTIMUM], found[OPTIMUM])),
+                str(found[MISSED]),
+            )
+            for name, found in known.items()
+        ),
+    )
+
+
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     """Our numbers beside published ones."""
     return Table(
@@ -149,31 +179,41 @@ def _storage_totals(results: Results) -> tuple[int, int, int]:
     )
 
 
-def _price_between(start: time, end: time) -> Callable[[Results], str]:
-    def shown(results: Results) -> str:
-        positions = between(results.slots["slot"], results.info.time_zone, start, end)
-        return shown_price(mean_price(results, positions))
-
-    return shown
+def _price_between(run: Results, start: time, end: time) -> str:
+    positions = between(run.slots["slot"], run.info.time_zone, start, end)
+    return shown_price(mean_price(run, positions))
 
 
 def _shown_bills(bills: Sequence[Mapping[str, int]], member: str) -> list[str]:
     return [shown_money(each[member]) if member in each else NONE for each in bills]
 
 
-_INDICATORS: tuple[tuple[str, Callable[[Results], str]], ...] = (
-    ("self-sufficiency", lambda run: shown_share(supply(run).self_sufficiency)),
-    ("self-consumption", lambda run: shown_share(supply(run).self_consumption)),
-    ("consumption", lambda run: shown_energy(supply(run).consumption_wh)),
-    ("generation", lambda run: shown_energy(supply(run).generation_wh)),
-    ("imported at the connection", lambda run: shown_energy(supply(run).imported_wh)),
-    ("exported at the connection", lambda run: shown_energy(supply(run).exported_wh)),
-    ("lost in storages", lambda run: shown_energy(supply(run).lost_wh)),
-    ("highest import", lambda run: shown_power(peaks(run).import_w)),
-    ("highest export", lambda run: shown_power(peaks(run).export_w)),
-    ("traded between members", lambda run: shown_energy(int(run.slots["traded_wh"].sum()))),
-    ("mean price inside", lambda run: shown_price(mean_price(run))),
-    ("mean price inside, 08:30 to 17:15", _price_between(*SUNNY)),
-    ("mean price inside, 17:30 to 21:00", _price_between(*EVENING)),
-    ("all bills together", lambda run: shown_money(sum(bills_nano(run)))),
+def _hours_above_limit(run: Results) -> str:
+    limit = limit_w(run)
+    return NONE if limit is None else f"{shown_number(hours_above(run, limit), 2)} h"
+
+
+def _traded_local_share(run: Results) -> Fraction | None:
+    local = run.members["from_generation_wh"].sum() + run.members["from_storage_wh"].sum()
+    return share(int(local), int(run.members["consumption_wh"].sum()))
+
+
+_INDICATORS: tuple[tuple[str, Callable[[Results, Supply], str]], ...] = (
+    ("self-sufficiency", lambda _, energy: shown_share(energy.self_sufficiency)),
+    ("self-consumption", lambda _, energy: shown_share(energy.self_consumption)),
+    ("consumption from members, by trades", lambda run, _: shown_share(_traded_local_share(run))),
+    ("24/7 score of the certificates", lambda run, _: shown_share(certificates(run).score_24_7)),
+    ("consumption", lambda _, energy: shown_energy(energy.consumption_wh)),
+    ("generation", lambda _, energy: shown_energy(energy.generation_wh)),
+    ("imported at the connection", lambda _, energy: shown_energy(energy.imported_wh)),
+    ("exported at the connection", lambda _, energy: shown_energy(energy.exported_wh)),
+    ("lost in storages", lambda _, energy: shown_energy(energy.lost_wh)),
+    ("highest import", lambda run, _: shown_power(peaks(run).import_w)),
+    ("import above the connection's limit", lambda run, _: _hours_above_limit(run)),
+    ("highest export", lambda run, _: shown_power(peaks(run).export_w)),
+    ("traded between members", lambda run, _: shown_energy(int(run.slots["traded_wh"].sum()))),
+    ("mean price inside", lambda run, _: shown_price(mean_price(run))),
+    ("mean price inside, 08:30 to 17:15", lambda run, _: _price_between(run, *SUNNY)),
+    ("mean price inside, 17:30 to 21:00", lambda run, _: _price_between(run, *EVENING)),
+    ("all bills together", lambda run, _: shown_money(sum(bills_nano(run)))),
 )

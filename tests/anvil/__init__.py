@@ -25,9 +25,17 @@ _LISTENING = "Listening on "
 _PATIENCE_S = 30
 
 
+MISSING = f"anvil is not installed: 'make anvil', or name its program in {PROGRAM}"
+
+
 def installed() -> bool:
     """Whether there is an anvil to run."""
     return _program().is_file()
+
+
+def required() -> bool:
+    """Whether tests may not do without."""
+    return bool(os.environ.get(REQUIRED))
 
 
 def _program() -> Path:
@@ -36,19 +44,20 @@ def _program() -> Path:
 
 def _required_program() -> Path:
     """Without anvil, the running test is skipped, or fails where anvil is required."""
-    if not installed():
-        missing = f"anvil is not installed: 'make anvil', or name its program in {PROGRAM}"
-        if os.environ.get(REQUIRED):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return _program()
+    if installed():
+        return _program()
+    if required():
+        pytest.fail(MISSING)
+    pytest.skip(MISSING)
 
 
 @contextmanager
 def running_anvil(
     *, accounts: int = 40, timestamp: int | None = None, options: tuple[str, ...] = ()
 ) -> Iterator[str]:
-    """The URL of an anvil of one's own on a free port; it mines each transaction at once, alone in a block.
+    """The URL of an anvil of one's own on a free port, of the age of the EVM that the contracts are compiled for.
+
+    It mines each transaction soon and alone in a block, unless told otherwise.
 
     Args:
         accounts: how many of the development mnemonic's accounts own money.
@@ -57,7 +66,7 @@ def running_anvil(
     """
     command = [
         str(_required_program()),
-        *("--port", "0", "--hardfork", "paris", "--chain-id", "31337"),
+        *("--port", "0", "--hardfork", "london", "--chain-id", "31337"),
         *("--gas-limit", "100000000", "--accounts", str(accounts), "--balance", "1000000"),
         *(() if timestamp is None else ("--timestamp", str(timestamp))),
         *options,

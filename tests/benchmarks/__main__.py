@@ -15,6 +15,7 @@ BENCHMARKS = (
     "gas_profile",
     "devchain_speed",
     "settlement",
+    "simulation.year",
 )
 
 for name in BENCHMARKS:

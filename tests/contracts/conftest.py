@@ -2,16 +2,10 @@
 
 import pytest
 
-from tests.chains import CHAIN_KINDS
+from tests.chains import run_on_each_chain
 from tests.world import World
 
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run whatever needs a world on the embedded chain and on anvil, or on the one that was asked for."""
-    if "chain_kind" in metafunc.fixturenames:
-        wanted = metafunc.config.getoption("chain")
-        kinds = CHAIN_KINDS if wanted == "both" else (wanted,)
-        metafunc.parametrize("chain_kind", kinds, indirect=True, scope="session")
+pytest_generate_tests = run_on_each_chain
 
 
 @pytest.fixture

@@ -1,32 +1,24 @@
 """Steps survive re-organisations: their transactions moved, dropped, or replaced by others of the same nonce."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from ledger.devchain import DevChain
 from ledger.hexcodec import to_data
 from ledger.intents import IntentRecord
-from ledger.steps import MAX_CONFIRMATIONS, Step, Stepper
-from ledger.transactions import build
-from tests.chains import CHAIN_KINDS, AnvilChain
+from ledger.steps import MAX_CONFIRMATIONS, OVERTAKEN, TAKEN, Step, StepError, Stepper
+from ledger.transactions import NotMinedError, build
+from tests.chains import AnvilChain, run_on_each_chain
 from tests.ledger.journal import MemoryJournal
-from tests.world import MARKET, SLOT, World, new_world, one_world_for_a_test
+from tests.world import MARKET, SLOT, World
 
-
-@pytest.fixture(scope="module", params=CHAIN_KINDS)
-def any_world(request: pytest.FixtureRequest) -> Iterator[World]:
-    if request.config.getoption("chain") not in (request.param, "both"):
-        pytest.skip("another chain was asked for")
-    with new_world(chain_kind=request.param) as built:
-        yield built
+pytest_generate_tests = run_on_each_chain
 
 
 @pytest.fixture
-def case(any_world: World) -> Iterator["Case"]:
-    with one_world_for_a_test(any_world) as world:
-        yield Case(world)
+def case(world: World) -> "Case":
+    return Case(world)
 
 
 @dataclass
@@ -65,33 +57,56 @@ class Case:
 
     def grow(self, blocks: int) -> None:
         chain = self.world.chain
-        if isinstance(chain, DevChain):
-            chain.mine(blocks)
-        elif blocks > 0:
-            assert isinstance(chain, AnvilChain)
+        if blocks == 0:
+            return
+        if isinstance(chain, AnvilChain):
             chain._tell_time()
             chain._request("anvil_mine", hex(blocks))
+        else:
+            assert isinstance(chain, DevChain)
+            chain.mine(blocks)
 
     def reorganise(self, depth: int, *raws: bytes) -> None:
         """Let the last blocks be others, of which the second (or only) one has these transactions."""
         chain = self.world.chain
         head = chain.head().number
-        if isinstance(chain, AnvilChain):
-            chain._request("anvil_reorg", depth, [[to_data(raw), min(depth - 1, 1)] for raw in raws])
-            self.grow(1)
+        if isinstance(chain, AnvilChain) and depth == 1:
+            chain._request("anvil_reorg", depth, [[to_data(raw), 0] for raw in raws])
         else:
+            # anvil's own way back to a block loses the contracts' code once it has written old states to its disk.
             chain.revert(self.before)
             assert chain.head().number == head - depth
             self.world.time.now += 7
             self.grow(min(depth - 1, 1))
             for raw in raws:
                 chain.send(raw)
-            self.grow(head + 1 - chain.head().number)
+        self.grow(head + 1 - chain.head().number)
         assert chain.head().number > head
 
     def other_transaction(self, nonce: int) -> bytes:
         """Something else that the operator's key may send."""
         return build(self.world.chain, self.key, to=self.key.address, data=b"", nonce=nonce).raw
+
+    def attempt_that_loses_its_nonce(self) -> IntentRecord:
+        """Written down, never sent; then another transaction takes its nonce, and somebody notices."""
+
+        class KilledError(Exception):
+            pass
+
+        def kill(*_: object) -> None:
+            raise KilledError
+
+        stepper = self.stepper()
+        stepper._broadcast = kill  # type: ignore[method-assign]
+        with pytest.raises(KilledError):
+            stepper.run(self.step())
+        (pending,) = self.journal.intents
+        self.world.chain.send(self.other_transaction(pending.nonce))
+        with pytest.raises(KilledError):
+            self.stepper().run(replace(self.step(), calldata=kill))  # type: ignore[arg-type]
+        (failed,) = self.journal.failed
+        assert failed.reason == TAKEN
+        return failed
 
     def commits(self) -> list[int]:
         """The slots whose book was committed, once for each time."""
@@ -211,4 +226,68 @@ def test_a_nonce_that_a_reorganisation_left_free_is_used_before_later_ones(case:
     assert case.stepper().follow() == [(SLOT, "commit")]
     again = case.run()
     assert again.intent.nonce == first.intent.nonce - 1
+    assert case.commits() == [SLOT]
+    assert [(record.intent, record.reason) for record in case.journal.failed] == [(first.intent, OVERTAKEN)]
+    case.grow(MAX_CONFIRMATIONS)
+    assert case.stepper().follow() == []
+    assert case.journal.unfinished() == []
+
+
+def test_a_step_whose_nonce_a_reorganisation_gave_to_another_step_of_ours_is_taken_again(case: Case) -> None:
+    done = case.run()
+    case.reorganise(1)
+    other = case.run(SLOT + 900)  # before anybody looked what the re-organisation had done
+    assert other.intent.nonce == done.intent.nonce
+    assert case.stepper().follow() == [(SLOT, "commit")]
+    assert case.run().intent.nonce == done.intent.nonce + 1
+    assert sorted(case.commits()) == [SLOT, SLOT + 900]
+    assert case.stepper().follow() == []
+
+
+def test_bytes_that_were_given_up_and_fit_again_are_the_same_attempt(case: Case) -> None:
+    case.grow(150)  # until the base fee is at its lowest, and stays there
+    case.before = case.world.chain.snapshot()
+    lost = case.attempt_that_loses_its_nonce()
+    done = case.run()
+    assert (lost.intent.attempt, done.intent.attempt, done.intent.nonce) == (0, 1, lost.intent.nonce + 1)
+    case.reorganise(2)
+    assert case.stepper().follow() == [(SLOT, "commit")]
+    assert case.run().intent == lost.intent
+    assert len(case.journal.intents) == 2
+    assert case.commits() == [SLOT]
+
+
+def test_a_failure_becomes_final_once_its_nonce_is_used_deep_enough(case: Case) -> None:
+    failed = case.attempt_that_loses_its_nonce()
+    case.grow(MAX_CONFIRMATIONS - 1)
+    assert case.stepper().follow() == []
+    assert case.journal.unfinished() == [failed]
+    case.grow(1)
+    assert case.stepper().follow() == []
+    assert case.journal.failed == [replace(failed, is_final=True)]
+
+
+def test_rivals_become_final_together(case: Case) -> None:
+    unheard = Stepper(case.world.chain, case.journal, confirmations=MAX_CONFIRMATIONS, patience_s=0)
+    unheard._broadcast = lambda *_: None  # type: ignore[method-assign]
+    with pytest.raises(NotMinedError):
+        unheard.run(case.step())
+    first, second = case.journal.intents
+    assert first.raw_transaction is not None
+    case.world.chain.send(first.raw_transaction)
+    assert case.run().intent == first
+    case.grow(MAX_CONFIRMATIONS)
+    assert case.stepper().follow() == []
+    assert case.journal.unfinished() == []
+    assert [record.intent for record in case.journal.failed] == [second]
+
+
+def test_what_is_in_a_block_and_succeeded_never_becomes_a_final_failure(case: Case) -> None:
+    with pytest.raises(StepError, match="did not do its work"):
+        Stepper(case.world.chain, case.journal, patience_s=0).run(replace(case.step(), is_done=lambda: False))
+    assert len(case.journal.failed) == 1
+    case.grow(2 * MAX_CONFIRMATIONS)
+    assert case.stepper().follow() == []
+    done = case.run()
+    assert (done.intent.attempt, done.is_final) == (0, True)
     assert case.commits() == [SLOT]

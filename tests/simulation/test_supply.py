@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from simulation.indicators import Period, community_indicators
 from simulation.results import TradeTable
 from simulation.supply import local_shares, supply
+from tests.simulation.report.example import variants
 from tests.simulation.tables import FEED_IN, RETAIL, results
 
 PRICE = 150_000
@@ -114,6 +115,33 @@ def test_energy_of_the_utility_is_not_local_after_a_night_in_a_battery() -> None
     )
     assert supply(example).self_sufficiency == 0
     assert supply(example).from_utility_wh == 100
+
+
+def test_trades_move_no_energy() -> None:
+    runs = variants()
+    assert supply(runs["market"]) == supply(runs["conventional"])
+
+
+def test_a_storage_gives_the_mix_it_holds_and_loses_the_mix_it_takes() -> None:
+    # 100 Wh from the start, then 200 of its own generation and 100 of the utility's, of which 30 are lost.
+    example = results(
+        {
+            "home": {
+                "generation_wh": [200, 0],
+                "imported_wh": [100, 0],
+                "charged_wh": [300, 0],
+                "lost_wh": [30, 0],
+                "stored_wh": [370, 0],
+                "discharged_wh": [0, 370],
+                "consumption_wh": [0, 370],
+                "from_storage_wh": [0, 180],
+                "from_initial_wh": [0, 100],
+            }
+        },
+        initial_stored_wh=[100],
+    )
+    community = supply(example)
+    assert (community.from_storage_wh, community.from_initial_wh, community.from_utility_wh) == (180, 100, 90)
 
 
 energies = st.lists(st.tuples(st.integers(0, 3_000), st.integers(0, 3_000)), min_size=1, max_size=6)

@@ -29,9 +29,15 @@ class Anvil:
         assert "error" not in answer, answer
 
 
-@pytest.fixture
-def anvil() -> Iterator[Anvil]:
-    with running_anvil(timestamp=OPENS_AT) as url:
+MINING = [
+    pytest.param((), id="each transaction at once"),
+    pytest.param(("--block-time", "1"), id="a block each second", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(params=MINING)
+def anvil(request: pytest.FixtureRequest) -> Iterator[Anvil]:
+    with running_anvil(timestamp=OPENS_AT, options=request.param) as url:
         yield Anvil(url)
 
 

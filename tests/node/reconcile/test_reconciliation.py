@@ -106,6 +106,9 @@ def test_an_intent_that_voiding_overtook_hides_nothing(tmp_path: Path, monkeypat
             with pytest.raises(KilledError):
                 lifecycle._settle(SLOT)
         assert audited(found).findings == ()
+        change(tmp_path, "UPDATE intents SET is_final = 1 WHERE status = 'pending'")
+        assert {finding.rule for finding in audited(found).findings} == {"store.intent.final"}
+        change(tmp_path, "UPDATE intents SET is_final = 0 WHERE status = 'pending'")
         found.advance(found.node.market.void_after(SLOT) + 1)
         found.meter(400, 400)
         found.advance(found.node.market.void_after(SLOT) + 1)

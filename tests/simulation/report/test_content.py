@@ -1,8 +1,12 @@
+from dataclasses import replace
+from functools import cache
+
 import numpy as np
 import pytest
 
 from simulation.economics import REFERENCE
 from simulation.report.charts import BarChart, FlowChart, Kind, LineChart, Report, Table
+from simulation.report.community_charts import duration_chart
 from simulation.report.content import NothingToReportError, build_report
 from simulation.report.tables import Comparison, battery_table, indicator_table, savings_table
 from simulation.report.views import views
@@ -19,6 +23,7 @@ TITLES = [
 ]
 
 
+@cache
 def report(days: int = 1) -> Report:
     return build_report("Example", "Made by hand.", variants(days))
 
@@ -65,6 +70,13 @@ def test_prices_are_gaps_where_nothing_was_traded_and_lie_between_the_utilitys()
     assert series["market with battery"][EVENING] == 18
     assert set(series["utility, bought"]) == {22.0}
     assert set(series["utility, sold"]) == {9.0}
+
+
+def test_with_the_utilitys_trades_the_price_moves_with_scarcity() -> None:
+    series = {each.name: each.y for each in chart("all-all-trades-price").series}
+    assert series["conventional"][NOON] == pytest.approx((400 * 22 + 1_000 * 9) / 1_400)
+    assert series["market"][NOON] == pytest.approx((400 * 15 + 600 * 9) / 1_000)
+    assert series["market"][EVENING] == 22
 
 
 def test_the_mean_day_is_a_mean_and_a_month_is_a_total() -> None:
@@ -128,6 +140,15 @@ def test_comparisons_with_published_numbers_are_prose() -> None:
     assert isinstance(table, Table)
     assert table.prose
     assert table.rows == (("self-sufficiency", "20 %", "21 %", "other homes"),)
+
+
+def test_the_connections_limit_is_shown_if_the_run_says_it() -> None:
+    run = variants()["market"]
+    limited = replace(run, info=replace(run.info, parameters={"max_import_w": 1_500}))
+    found = rows(indicator_table({"market": run, "limited": limited}))
+    assert found["import above the connection's limit"] == ("-", "0.25 h")  # 500 Wh in one quarter hour
+    lines = {each.name: each.y.tolist() for each in duration_chart({"limited": limited}).series}
+    assert lines["limit"] == [1.5, 1.5]
 
 
 def test_stacked_origins_add_up_to_the_whole_consumption() -> None:
