@@ -140,7 +140,7 @@ class _Market:
         self._domain = Domain(chain.chain_id, self.contracts.exchange.address)
         stepper = Stepper(chain, _Journal())
         self._settlement = Settlement(self.contracts.exchange, MARKET, self._party["operator"], stepper)
-        self._delivery = Delivery(self.contracts.exchange, MARKET, self._party["meter_authority"], stepper)
+        self._delivery = Delivery(self.contracts, MARKET, self._party["meter_authority"], stepper)
         self._certification = Certification(self.contracts.certificates, MARKET, self._party["issuer"], stepper)
         self._onboard(tariff)
         self.certified = 0
