@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import ledger.audit
-from ledger.audit.rules import RULES
+from ledger.audit.rules import NODE_RULES, RULES
 from ledger.audit.run import AuditReport, audit
 from tests.ledger.audit.edited import Arguments, EditedChain, Recording
 from tests.ledger.audit.story import DAY_S, LATER, tell
@@ -277,3 +277,9 @@ def test_every_rule_in_the_code_has_a_meaning_and_a_history_that_breaks_it() -> 
             named = re.sub(r"^    code = .*$", "", source.read_text(encoding="utf-8"), flags=re.MULTILINE)
             used |= set(re.findall(r'"([a-z]+\.[a-z_]+)"', named))
     assert used == set(RULES) == set(TAMPERINGS)
+
+
+def test_the_documentation_lists_every_rule_with_its_meaning() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "audit.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `([a-z._]+)` \| (.*) \|$", page, re.MULTILINE))
+    assert listed == RULES | NODE_RULES
