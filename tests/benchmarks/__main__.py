@@ -15,6 +15,7 @@ BENCHMARKS = (
     "gas_profile",
     "devchain_speed",
     "settlement",
+    "audit",
 )
 
 for name in BENCHMARKS:
