@@ -93,6 +93,9 @@ event OrderPosted:
 
 MAX_REGISTRATIONS: constant(uint256) = 256
 MAX_POSTED: constant(uint256) = 32
+# Well below what a position holds, so that no member can make a slot impossible to settle by posting an order that does
+# not fit beside those it gave the operator.
+MAX_POSTED_WH: constant(uint256) = 1_000_000
 # A request that is not used in this time lapses, so that nobody keeps one ready and leaves without notice.
 WITHDRAWAL_WINDOW_S: constant(uint256) = 7 * 86_400
 # How far ahead an order can be posted.
@@ -279,6 +282,7 @@ def post_order(market: bytes32, slot: uint256, order: orders.Fill):
     assert order.terms >> 146 == 0, "escrow: malformed order"
     terms: uint256 = order.terms
     assert orders.quantity_of(terms) > 0, "escrow: nothing ordered"
+    assert orders.quantity_of(terms) <= MAX_POSTED_WH, "escrow: too large"
     deadline: uint256 = slot + ((control >> 200) & MASK_24)
     assert orders.expiry_of(terms) >= deadline, "escrow: expires too early"
     digest: bytes32 = orders.digest_of(order, market, slot, staticcall EXCHANGE.domain_separator())
