@@ -270,6 +270,19 @@ def test_a_history_that_breaks_a_rule_is_found(recording: Recording, rule: str) 
     assert rule in {finding.rule for finding in audited(chain).findings}
 
 
+@pytest.mark.parametrize(
+    ("event", "nth"), [("Settled", 0), ("Settled", 2), ("ChunkSettled", 0), ("ChunkSettled", 3), ("Delivered", 2)]
+)
+def test_what_was_sent_through_another_contract_is_named_and_the_rest_still_audited(
+    recording: Recording, event: str, nth: int
+) -> None:
+    chain = EditedChain(recording)
+    chain.call_of(event, nth, to=NOBODY)
+    findings = audited(chain).findings
+    assert {finding.rule for finding in findings} == {"history.indirect"}
+    assert any("not auditable from calldata" in each.found and NOBODY.hex() in each.found for each in findings)
+
+
 def test_every_rule_in_the_code_has_a_meaning_and_a_history_that_breaks_it() -> None:
     used: set[str] = set()
     for source in Path(ledger.audit.__path__[0]).glob("*.py"):
