@@ -1,7 +1,8 @@
 """Compiles the Vyper sources, once per version of them.
 
-The first call after a change compiles (about ten seconds for all contracts); later ones read a cache keyed by
-everything that determines the result: the sources, the compiler's and snekmate's versions, this file's format.
+The first call after a change compiles the contracts it reaches (about fifteen seconds for all of them); later ones
+read a cache keyed by everything that determines a contract: its source and those it imports, the compiler's and
+snekmate's versions, this file's format.
 """
 
 import contextlib
@@ -9,15 +10,18 @@ import functools
 import hashlib
 import json
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-SOURCES = Path(__file__).parent
+# Elsewhere only for tests that compile changed sources; the folder's name has to be `contracts` there too.
+SOURCES = Path(os.environ.get("WATTBOOK_CONTRACTS") or Path(__file__).parent)
 CONTRACTS = ("credit", "exchange", "escrow", "energy", "certificates", "markets", "challenges")
-_CACHE_FORMAT = "1"
+_CACHE_FORMAT = "2"
+_OUTPUTS = ("abi", "bytecode", "bytecode_runtime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +48,41 @@ def artifacts() -> dict[str, Artifact]:
     Raises:
         vyper.exceptions.VyperException: a source does not compile.
     """
-    path = _cache_folder() / f"contracts-{_sources_hash()}.json"
+    return {name: _artifact(name) for name in CONTRACTS}
+
+
+def _artifact(name: str) -> Artifact:
+    path = _cache_folder() / f"{name}-{_sources_hash(name)}.json"
     compiled = _read_cache(path)
     if compiled is None:
-        compiled = {name: _compile(name) for name in CONTRACTS}
+        compiled = _compile(name)
         _write_cache(path, compiled)
-    return {
-        name: Artifact(
-            name=name,
-            abi=entry["abi"],
-            creation_code=bytes.fromhex(entry["bytecode"].removeprefix("0x")),
-            runtime_code=bytes.fromhex(entry["bytecode_runtime"].removeprefix("0x")),
-        )
-        for name, entry in compiled.items()
-    }
+    return Artifact(
+        name=name,
+        abi=compiled["abi"],
+        creation_code=bytes.fromhex(compiled["bytecode"].removeprefix("0x")),
+        runtime_code=bytes.fromhex(compiled["bytecode_runtime"].removeprefix("0x")),
+    )
 
 
-def _sources_hash() -> str:
+def _sources_hash(name: str) -> str:
     digest = hashlib.sha256(_CACHE_FORMAT.encode())
     for package in ("vyper", "snekmate"):
         digest.update(metadata.version(package).encode() + b"\0")
-    for source in sorted(SOURCES.glob("*.vy*")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    for source, text in sorted(_sources_of(name).items()):
+        digest.update(source.encode() + b"\0" + text.encode() + b"\0")
     return digest.hexdigest()[:32]
+
+
+def _sources_of(name: str) -> dict[str, str]:
+    """A contract's source and those of ours that it imports, directly or not."""
+    found: dict[str, str] = {}
+    missing = {name}
+    while missing:
+        each = missing.pop()
+        found[each] = (SOURCES / f"{each}.vy").read_text(encoding="utf-8")
+        missing |= set(re.findall(r"^from contracts import (\w+)$", found[each], re.MULTILINE)) - found.keys()
+    return found
 
 
 def _compile(name: str) -> dict[str, Any]:
@@ -78,11 +94,7 @@ def _compile(name: str) -> dict[str, Any]:
     search_paths = [Path(snekmate.__path__[0]).parent, SOURCES.parent]
     bundle = FilesystemInputBundle(search_paths)
     source = bundle.load_file(SOURCES / f"{name}.vy")
-    return dict(
-        compile_from_file_input(
-            source, input_bundle=bundle, output_formats=["abi", "bytecode", "bytecode_runtime"]
-        )
-    )
+    return dict(compile_from_file_input(source, input_bundle=bundle, output_formats=list(_OUTPUTS)))
 
 
 def _cache_folder() -> Path:
@@ -95,7 +107,7 @@ def _read_cache(path: Path) -> dict[str, Any] | None:
         compiled = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return compiled if isinstance(compiled, dict) and set(compiled) == set(CONTRACTS) else None
+    return compiled if isinstance(compiled, dict) and set(compiled) == set(_OUTPUTS) else None
 
 
 def _write_cache(path: Path, compiled: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ interface Escrow:
 
 
 interface Markets:
-    def was_operator(market: bytes32, account: address) -> bool: view
+    def may_have_taken(market: bytes32, account: address, slot: uint256) -> bool: view
     def freeze(market: bytes32): nonpayable
 
 
@@ -148,6 +148,8 @@ MASK_160: constant(uint256) = 2**160 - 1
 CLEARING_TIME_S: constant(uint256) = 300
 # A notice that is not used in this time lapses, so that no operator keeps one ready and leaves with its bond at once.
 RELEASE_WINDOW_S: constant(uint256) = 86_400
+# As in the escrow: a withdrawal that was requested longer ago has lapsed.
+WITHDRAWAL_WINDOW_S: constant(uint256) = 7 * 86_400
 
 CREDIT: immutable(IERC20)
 EXCHANGE: immutable(Exchange)
@@ -245,11 +247,14 @@ def release_bond(market: bytes32):
 
 
 @external
-def report_overdrawn(market: bytes32, slot: uint256, bids: DynArray[orders.Fill, MAX_BIDS]):
+def report_overdrawn(
+    market: bytes32, slot: uint256, bids: DynArray[orders.Fill, MAX_BIDS], places: DynArray[Place, MAX_BIDS]
+):
     """
-    @notice The operator shows, before it settles, that an account signed bids for more than its escrow; then it
-            need not fill them.
+    @notice The operator shows, before it settles, that an account has bids in the book for more than its escrow;
+            then it need not fill them.
     @param bids Of one account, in ascending order of their hashes, with no fill and no amount.
+    @param places Where each of them lies in the book.
     """
     assert msg.sender == self._operator(market), "challenges: not the operator"
     assert staticcall EXCHANGE.books(market, slot) != empty(bytes32), "challenges: no book"
@@ -260,8 +265,12 @@ def report_overdrawn(market: bytes32, slot: uint256, bids: DynArray[orders.Fill,
     account: address = orders.account_of(bids[0])
     last_digest: uint256 = 0
     cost: uint256 = 0
-    for bid: orders.Fill in bids:
+    assert len(places) == len(bids), "challenges: place"
+    for index: uint256 in range(len(bids), bound=MAX_BIDS):
+        bid: orders.Fill = bids[index]
         digest: bytes32 = self._checked(bid, market, slot, domain)
+        self._check_place(market, slot, digest, places[index])
+        assert block.timestamp <= orders.expiry_of(bid.terms), "challenges: expired"
         assert convert(digest, uint256) > last_digest, "challenges: order of bids"
         last_digest = convert(digest, uint256)
         assert orders.account_of(bid) == account, "challenges: another account"
@@ -269,7 +278,9 @@ def report_overdrawn(market: bytes32, slot: uint256, bids: DynArray[orders.Fill,
         cost += orders.price_of(bid.terms) * orders.quantity_of(bid.terms)
     withdrawal: Withdrawal = staticcall ESCROW.withdrawals(account)
     balance: uint256 = accounts.balance_of(staticcall EXCHANGE.word_of(account))
-    assert cost + withdrawal.amount > balance, "challenges: covered"
+    if block.timestamp <= withdrawal.ready_at + WITHDRAWAL_WINDOW_S:
+        cost += withdrawal.amount
+    assert cost > balance, "challenges: covered"
     self.is_overdrawn[market][slot][account] = True
     log Overdrawn(market=market, slot=slot, account=account)
 
@@ -289,7 +300,7 @@ def challenge_missing(market: bytes32, slot: uint256, receipt: Receipt, signatur
     )
     signer: address = self._signer(content, signature)
     assert signer != empty(address), "challenges: signature"
-    assert staticcall MARKETS.was_operator(market, signer), "challenges: not the operator's receipt"
+    assert staticcall MARKETS.may_have_taken(market, signer, slot), "challenges: not the operator's receipt"
     return self._open(MISSING, market, slot, receipt.order)
 
 

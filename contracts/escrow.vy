@@ -31,6 +31,14 @@ interface Exchange:
 interface Markets:
     def market_of_number(number: uint256) -> bytes32: view
     def holder_of(market: bytes32, role: uint256) -> address: view
+    def tariff_at(market: bytes32, slot: uint256) -> Tariff: view
+
+
+struct Tariff:
+    retail_price: uint256
+    feed_in_price: uint256
+    grid_fee: uint256
+    from_slot: uint256
 
 
 struct Withdrawal:
@@ -46,6 +54,7 @@ struct PostedOrder:
     epoch: uint256
     is_offer: bool
     is_filled: bool
+    set_aside: uint256
 
 
 event MemberRegistered:
@@ -93,6 +102,9 @@ event OrderPosted:
 
 MAX_REGISTRATIONS: constant(uint256) = 256
 MAX_POSTED: constant(uint256) = 32
+# Well below what a position holds, so that no member can make a slot impossible to settle by posting an order that does
+# not fit beside those it gave the operator.
+MAX_POSTED_WH: constant(uint256) = 1_000_000
 # A request that is not used in this time lapses, so that nobody keeps one ready and leaves without notice.
 WITHDRAWAL_WINDOW_S: constant(uint256) = 7 * 86_400
 # How far ahead an order can be posted.
@@ -266,7 +278,8 @@ def cancel_all():
 def post_order(market: bytes32, slot: uint256, order: orders.Fill):
     """
     @notice Put one's signed order on chain before gate closure. The operator cannot settle the slot without it if it is
-            strictly better than the price. A bid's cost at its limit is set aside until the slot is closed.
+            strictly better than the price. What it may cost is set aside until the slot is closed: of a bid the limit
+            price, of an offer that much of the retail price as the limit falls short of it.
     @param order As in a settlement, with no fill and no amount. It must last until the settlement's deadline.
     """
     control: uint256 = staticcall EXCHANGE.controls(market)
@@ -279,6 +292,7 @@ def post_order(market: bytes32, slot: uint256, order: orders.Fill):
     assert order.terms >> 146 == 0, "escrow: malformed order"
     terms: uint256 = order.terms
     assert orders.quantity_of(terms) > 0, "escrow: nothing ordered"
+    assert orders.quantity_of(terms) <= MAX_POSTED_WH, "escrow: too large"
     deadline: uint256 = slot + ((control >> 200) & MASK_24)
     assert orders.expiry_of(terms) >= deadline, "escrow: expires too early"
     digest: bytes32 = orders.digest_of(order, market, slot, staticcall EXCHANGE.domain_separator())
@@ -298,6 +312,10 @@ def post_order(market: bytes32, slot: uint256, order: orders.Fill):
         # One order for each member, so that no member keeps the others out.
         assert self.posted[market][slot][index].account != account, "escrow: already posted"
 
+    cover_price: uint256 = orders.price_of(terms)
+    if orders.is_offer(terms):
+        tariff: Tariff = staticcall MARKETS.tariff_at(market, slot)
+        cover_price = max(tariff.retail_price, cover_price) - cover_price
     posted: PostedOrder = PostedOrder(
         digest=digest,
         account=account,
@@ -306,11 +324,11 @@ def post_order(market: bytes32, slot: uint256, order: orders.Fill):
         epoch=epoch,
         is_offer=orders.is_offer(terms),
         is_filled=False,
+        set_aside=cover_price * orders.quantity_of(terms),
     )
     self.posted[market][slot].append(posted)
-    if not posted.is_offer:
-        self._require_untouched(word, market)
-        extcall EXCHANGE.set_word(account, accounts.debited(word, posted.price * posted.quantity))
+    self._require_untouched(word, market)
+    extcall EXCHANGE.set_word(account, accounts.debited(word, posted.set_aside))
     if count == 0:
         extcall EXCHANGE.note_posted(market, slot)
     log OrderPosted(market=market, slot=slot, account=account, digest=digest, order=order)
@@ -327,7 +345,7 @@ def fill_posted(market: bytes32, slot: uint256, digest: bytes32) -> uint256:
         posted: PostedOrder = self.posted[market][slot][index]
         if posted.digest == digest:
             self.posted[market][slot][index].is_filled = True
-            return 0 if posted.is_offer else posted.price * posted.quantity
+            return posted.set_aside
     raise "escrow: not posted"
 
 
@@ -335,7 +353,7 @@ def fill_posted(market: bytes32, slot: uint256, digest: bytes32) -> uint256:
 def close_posted(market: bytes32, slot: uint256, price: uint256, settled: bool):
     """
     @notice The exchange closes a slot: no posted order that is strictly better than the price was left out, and what
-            was set aside for unfilled bids is theirs again.
+            was set aside for the unfilled is theirs again.
     """
     assert msg.sender == EXCHANGE.address, "escrow: not the exchange"
     for posted: PostedOrder in self.posted[market][slot]:
@@ -344,9 +362,8 @@ def close_posted(market: bytes32, slot: uint256, price: uint256, settled: bool):
         if settled and staticcall EXCHANGE.is_current(posted.account, slot, posted.epoch):
             is_better: bool = posted.price < price if posted.is_offer else posted.price > price
             assert not is_better, "escrow: posted order left out"
-        if not posted.is_offer:
-            word: uint256 = staticcall EXCHANGE.word_of(posted.account)
-            extcall EXCHANGE.set_word(posted.account, accounts.credited(word, posted.price * posted.quantity))
+        word: uint256 = staticcall EXCHANGE.word_of(posted.account)
+        extcall EXCHANGE.set_word(posted.account, accounts.credited(word, posted.set_aside))
 
 
 # ---------------------------------------------------------------------- the fields of a market's control

@@ -317,6 +317,8 @@ def settle(
         account: address = orders.account_of(fill)
         word: uint256 = accounts.words[account]
         assert accounts.market_number_of(word) == number, "exchange: not a member"
+        # Its positions would never be delivered.
+        assert accounts.member_number_of(word) != 0, "exchange: utility order"
         assert accounts.is_current(account, word, slot, orders.epoch_of(terms)), "exchange: cancelled"
         if orders.is_posted(terms):
             # What was set aside for it pays for it.

@@ -99,8 +99,12 @@ VALIDATOR: constant(uint256) = 16
 
 MAX_VALIDATORS: constant(uint256) = 16
 MAX_TARIFFS: constant(uint256) = 1_000
-# Operators take orders for a week ahead at most, so a tariff is known before the first order it applies to.
-TARIFF_NOTICE_S: constant(uint256) = 8 * 86_400
+# Operators take orders for a week ahead at most.
+ORDERS_AHEAD_S: constant(uint256) = 8 * 86_400
+# So a tariff is known before the first order it applies to.
+TARIFF_NOTICE_S: constant(uint256) = ORDERS_AHEAD_S
+# A slot is settled well within the time in which it can be challenged, and a withdrawal requested.
+MAX_SETTLE_WITHIN_S: constant(uint256) = 3 * 86_400
 MAX_PRICE: constant(uint256) = 2**32 - 1
 MAX_TIME: constant(uint256) = 2**40 - 1
 MASK_16: constant(uint256) = 2**16 - 1
@@ -119,8 +123,8 @@ numbers: HashMap[bytes32, uint256]
 terms: HashMap[bytes32, MarketTerms]
 holders: HashMap[bytes32, HashMap[uint256, address]]
 offers: HashMap[bytes32, HashMap[uint256, address]]
-# Receipts signed by a former operator still bind the market.
-was_operator: public(HashMap[bytes32, HashMap[address, bool]])
+# Until when each account was the operator; MAX_TIME for the present one.
+operator_until: HashMap[bytes32, HashMap[address, uint256]]
 validator_count: public(HashMap[bytes32, uint256])
 approvals_needed: public(HashMap[bytes32, uint256])
 is_frozen: public(HashMap[bytes32, bool])
@@ -172,7 +176,7 @@ def open_market(
     assert terms.slot_length_s in [300, 900, 1_800, 3_600], "markets: slot length"
     assert terms.gate_lead_s <= MASK_24, "markets: gate lead"
     assert terms.settle_within_s > 0, "markets: no time to settle"
-    assert terms.settle_within_s <= MASK_24, "markets: settle within"
+    assert terms.settle_within_s <= MAX_SETTLE_WITHIN_S, "markets: settle within"
     assert tariff.from_slot == 0, "markets: first tariff"
     assert approvals_needed <= len(validators), "markets: approvals"
     assert approvals_needed > 0 or len(validators) == 0, "markets: approvals"
@@ -187,7 +191,7 @@ def open_market(
     self.holders[market][METER_AUTHORITY] = terms.meter_authority
     self.holders[market][REGISTRAR] = terms.registrar
     self.holders[market][UTILITY] = terms.utility
-    self.was_operator[market][terms.operator] = True
+    self.operator_until[market][terms.operator] = MAX_TIME
     self.validator_count[market] = len(validators)
     self.approvals_needed[market] = approvals_needed
     last: uint256 = 0
@@ -260,7 +264,8 @@ def accept_role(market: bytes32, role: uint256):
     self.holders[market][role] = msg.sender
     log RoleTaken(market=market, role=role, account=msg.sender)
     if role == OPERATOR:
-        self.was_operator[market][msg.sender] = True
+        self.operator_until[market][former] = block.timestamp
+        self.operator_until[market][msg.sender] = MAX_TIME
         self._update_control(market)
     elif role == UTILITY:
         extcall ESCROW.move_utility_account(market, former, msg.sender)
@@ -367,6 +372,17 @@ def holder_of(market: bytes32, role: uint256) -> address:
     @param role 0 operator, 1 meter authority, 2 registrar, 3 utility, 16 and on the validators.
     """
     return self.holders[market][role]
+
+
+@external
+@view
+def may_have_taken(market: bytes32, account: address, slot: uint256) -> bool:
+    """
+    @return Whether the account can have taken orders for the slot as the market's operator: receipts of a former one
+            bind the market for the slots that it took orders for, and no longer.
+    """
+    until: uint256 = self.operator_until[market][account]
+    return until != 0 and slot <= until + ORDERS_AHEAD_S
 
 
 @external

@@ -102,18 +102,7 @@ class OrderAnswer:
     def parse(cls, fields: Json) -> Self:
         """From JSON."""
         return cls(
-            order=Order(
-                account=from_data(fields["account"]),
-                market=from_data(fields["market"]),
-                slot=fields["slot"],
-                side=Side[fields["side"].upper()],
-                price=fields["price"],
-                quantity_wh=fields["quantity_wh"],
-                certificates=CertificatePreference[fields["certificates"].upper()],
-                epoch=fields["epoch"],
-                expires_at=fields["expires_at"],
-                salt=int(fields["salt"]),
-            ),
+            order=parsed_order(fields),
             hash=from_data(fields["hash"]),
             source=fields["source"],
             receipt=None if fields["receipt"] is None else SignedReceipt.parse(fields["receipt"]),
@@ -122,6 +111,22 @@ class OrderAnswer:
             reason=fields["reason"],
             settlement=OnChain.parse(fields["settlement"]),
         )
+
+
+def parsed_order(fields: Json) -> Order:
+    """An order from the JSON that shows it."""
+    return Order(
+        account=from_data(fields["account"]),
+        market=from_data(fields["market"]),
+        slot=fields["slot"],
+        side=Side[fields["side"].upper()],
+        price=fields["price"],
+        quantity_wh=fields["quantity_wh"],
+        certificates=CertificatePreference[fields["certificates"].upper()],
+        epoch=fields["epoch"],
+        expires_at=fields["expires_at"],
+        salt=int(fields["salt"]),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from ledger.eip712 import Receipt, cancellation_hash, receipt_hash, sign_order
-from ledger.hexcodec import to_data
+from ledger.hexcodec import from_data, to_data
 from ledger.keys import InvalidSignatureError, Key, recover
 from matching.errors import WattbookError
 from matching.orders import Order
@@ -184,6 +184,11 @@ class WattbookClient:
     def slot(self, slot: int) -> SlotAnswer:
         """One slot."""
         return self._parsed(SlotAnswer.parse, self._request("GET", f"/v1/slots/{slot}"))
+
+    def book(self, slot: int) -> list[bytes]:
+        """The hashes of the orders that the operator committed to for a slot, ascending."""
+        answer = self._request("GET", f"/v1/slots/{slot}/book")
+        return self._parsed(lambda fields: [from_data(each) for each in fields["orders"]], answer)
 
     def trades(
         self, *, slot: int | None = None, account: bytes | None = None, limit: int = 100

@@ -24,10 +24,12 @@ from ledger.market import Market, read_market
 from ledger.posted import read_posted
 from ledger.settlement import Settlement
 from ledger.steps import MAX_CONFIRMATIONS, Stepper
+from ledger.validators import read_validators
 from matching import uniform
 from matching.tariff import Tariff
 from node.api.app import create_app
 from node.api.services import Addresses, Services
+from node.approvals import Approvals
 from node.chainview import ChainView
 from node.clock import Clock, RealClock, SteppedClock, remembered_clock
 from node.datadir import DataFolder, DataFolderError, Deployment
@@ -61,6 +63,8 @@ class Config:
         market_name: names a new market; its UTF-8 bytes, at most 32, are the market's id.
         terms, tariff: of a new market; an existing one keeps its own. Whether its price is uniform follows from
             the design.
+        validators, approvals: the validators' addresses of a new market, and how many of them must sign each
+            settlement; none and 0 if nobody has to.
         design: of a new market, None for uniform; an existing one's must be the same, or None.
     """
 
@@ -75,6 +79,8 @@ class Config:
     terms: MarketTerms = field(default_factory=MarketTerms)
     tariff: Tariff = DEFAULT_TARIFF
     design: str | None = None
+    validators: tuple[bytes, ...] = ()
+    approvals: int = 0
     limits: Limits = field(default_factory=Limits)
     parties: Parties = field(default_factory=development_parties)
 
@@ -128,6 +134,7 @@ def open_node(config: Config) -> Iterator[Node]:
         clock.settle(store)
         view = ChainView(contracts, market)
         escrow = Escrow(store, view, view)
+        approvals = Approvals(store, domain, market.id, partial(read_validators, contracts, market.id))
         lifecycle = Lifecycle(
             store=store,
             market=market,
@@ -136,6 +143,7 @@ def open_node(config: Config) -> Iterator[Node]:
             accounts=view,
             posted=partial(read_posted, contracts, market.id),
             steps=_steps(config.parties, contracts, market, _stepper(config, chain, store)),
+            approvals=approvals,
             design=Design(deployment.design, store.devices),
         )
         registration = Registration(
@@ -179,6 +187,7 @@ def open_node(config: Config) -> Iterator[Node]:
                     limits=config.limits,
                     design=deployment.design,
                 ),
+                approvals=approvals,
                 metering=Metering(
                     market=market,
                     domain=domain,
@@ -271,7 +280,16 @@ def _deploy(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deplo
     contracts = deploy(chain, config.parties.deployer, roles)
     market = config.market_name.encode().ljust(32, b"\0")
     terms = replace(config.terms, uniform_price=design == uniform.DESIGN)
-    open_market(contracts, config.parties.owner, market, roles=roles, terms=terms, tariff=config.tariff)
+    open_market(
+        contracts,
+        config.parties.owner,
+        market,
+        roles=roles,
+        terms=terms,
+        tariff=config.tariff,
+        validators=config.validators,
+        approvals_needed=config.approvals,
+    )
     length = config.terms.slot_length_s
     first_slot = (now + config.terms.gate_lead_s) // length * length + length
     deployment = Deployment(

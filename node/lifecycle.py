@@ -22,6 +22,7 @@ from ledger.settlement import Settlement, SlotPhase
 from ledger.steps import Stepper
 from matching.errors import WattbookError
 from node.answering import Answering
+from node.approvals import Approvals, AwaitedApprovalsError
 from node.clock import Clock
 from node.design import Design
 from node.fills import fills_of, trades_of
@@ -66,6 +67,7 @@ class Lifecycle:
         accounts: Accounts,
         posted: Callable[[int], Sequence[PostedOrder]],
         steps: Steps,
+        approvals: Approvals,
         design: Design,
     ) -> None:
         """Set up.
@@ -78,6 +80,7 @@ class Lifecycle:
             accounts: the accounts on chain.
             posted: the orders that members put on chain for a slot.
             steps: what is done on chain.
+            approvals: the validators', without which their market's slots are not settled.
             design: how slots are cleared.
         """
         self._store = store
@@ -87,6 +90,7 @@ class Lifecycle:
         self._accounts = accounts
         self._posted = posted
         self._steps = steps
+        self._approvals = approvals
         self._design = design
         self._answering = Answering(store, steps.defence)
         self._turn = threading.Lock()
@@ -302,8 +306,14 @@ class Lifecycle:
                 self._steps.defence.report_overdrawn(slot, bids)
 
     def _settle_fills(self, slot: int) -> None:
-        fills = list(fills_of(self._store, slot).values())
-        self._steps.settlement.settle(slot, self._settlement_price(slot), fills)
+        fills, price = list(fills_of(self._store, slot).values()), self._settlement_price(slot)
+        try:
+            approvals = self._approvals.obtain(slot, price, fills)
+        except AwaitedApprovalsError:
+            if not self._steps.settlement.is_settled(slot):
+                raise
+            approvals = []  # it had them, and a seat has changed hands since
+        self._steps.settlement.settle(slot, price, fills, approvals)
 
     def _settlement_price(self, slot: int) -> int:
         accepted = [order for order in self._store.orders_to_clear(slot) if order.reason is None]

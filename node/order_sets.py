@@ -89,14 +89,27 @@ class OrderSets:
             "node.arrivals", where, arrivals == list(range(len(orders))), expected="every receipt's order",
             found=f"numbers {sorted(set(range(max(arrivals, default=0) + 1)) - set(arrivals))} are missing",
         )  # fmt: skip
-        book = sorted(
-            (record for record in orders if record.status is not OrderStatus.CANCELLED),
-            key=lambda record: record.signed.hash,
-        )
-        root = merkle.root([record.signed.hash for record in book])
-        findings.check("node.book", where, expected=(slot.book_root, slot.book_size), found=(root, len(book)))
+        self._check_book(slot, orders, findings)
         if not slot.is_unread:
-            self._check_clearing(slot, model, book, findings)
+            taking_part = [record for record in orders if record.status is not OrderStatus.CANCELLED]
+            taking_part.sort(key=lambda record: record.signed.hash)
+            self._check_clearing(slot, model, taking_part, findings)
+
+    def _check_book(self, slot: SlotModel, orders: Sequence[OrderRecord], findings: Findings) -> None:
+        """The published book is the committed one, and has every order with a receipt that was not cancelled."""
+        answer, where = self._get(f"/v1/slots/{slot.slot}/book"), f"book of slot {slot.slot}"
+        leaves = _parsed(lambda: [from_data(each) for each in answer["orders"]])
+        found = (merkle.root(leaves), len(leaves))
+        findings.check("node.book", where, expected=(slot.book_root, slot.book_size), found=found)
+        with_receipt = {record.signed.hash for record in orders if record.receipt_signature is not None}
+        cancelled = {record.signed.hash for record in orders if record.status is OrderStatus.CANCELLED}
+        # One that was posted, too, and cancelled with the node only, is not in the book and takes part.
+        posted = {record.signed.hash for record in orders if record.posted}
+        for digest in sorted((with_receipt - cancelled - posted - set(leaves)) | (set(leaves) - with_receipt)):
+            findings.require(
+                "node.missing", f"{where}, order {to_data(digest)}", False, expected="an order in the book",
+                found="not in the book" if digest in with_receipt else "not published",
+            )  # fmt: skip
 
     def _check_order(self, record: OrderRecord, operators: Sequence[bytes], findings: Findings) -> None:
         order, where = record.signed.order, f"order {to_data(record.signed.hash)}"
@@ -106,12 +119,13 @@ class OrderSets:
         except InvalidSignatureError as error:
             signer = error
         findings.check("node.signature", where, expected=order.account, found=signer)
-        receipt = Receipt(record.signed.hash, order.market, order.slot, record.index, record.received_at)
-        try:
-            signer = recover(receipt_hash(self._domain, receipt), record.receipt_signature)
-        except InvalidSignatureError as error:
-            signer = error
-        findings.require("node.receipt", where, signer in operators, expected="the operator's", found=signer)
+        if record.receipt_signature is not None:
+            receipt = Receipt(record.signed.hash, order.market, order.slot, record.index, record.received_at)
+            try:
+                signer = recover(receipt_hash(self._domain, receipt), record.receipt_signature)
+            except InvalidSignatureError as error:
+                signer = error
+            findings.require("node.receipt", where, signer in operators, expected="the operator's", found=signer)
         if record.wishes is not None:
             salt = _parsed(lambda: decoded(record.wishes or "").salt)
             findings.check("node.wishes", where, expected=order.salt, found=salt)
@@ -127,15 +141,17 @@ class OrderSets:
                     is_borne_out(on_chain, slot, book, record),
                     expected="a reason that the chain bears out", found=record.reason,
                 )  # fmt: skip
-        cleared = self._design.clear([record for record in book if record.reason is None])
-        expected = {fill.signed.hash: (fill.fill_wh, fill.amount_nano) for fill in cleared.fills}
-        found = {fill.signed.hash: (fill.fill_wh, fill.amount_nano) for fill in slot.fills}
+        accepted = [record for record in book if record.reason is None]
+        cleared = self._design.clear(accepted)
+        expected, found = (
+            {fill.signed.hash: (fill.fill_wh, fill.amount_nano, fill.is_posted) for fill in fills}
+            for fills in (cleared.fills, slot.fills)
+        )
         for digest in sorted(expected.keys() | found.keys()):
             where = f"clearing of slot {slot.slot}, order {to_data(digest)}"
             findings.check("node.clearing", where, expected=expected.get(digest), found=found.get(digest))
-        if slot.uniform_price and slot.fills:
-            where = f"clearing of slot {slot.slot}"
-            findings.check("node.price", where, expected=cleared.price, found=slot.price)
+        price = self._design.settlement_price(cleared.price, accepted)
+        findings.check("node.price", f"clearing of slot {slot.slot}", expected=price, found=slot.price)
 
     def _pages(self, slot: int) -> Iterator[list[OrderRecord]]:
         parameters: dict[str, Any] = {"slot": slot, "limit": _PAGE}
@@ -184,11 +200,12 @@ def _order(fields: dict[str, Any]) -> OrderRecord:
     receipt, statement = fields["receipt"], fields["statement"]
     return OrderRecord(
         signed=SignedOrder(order, from_data(fields["hash"]), from_data(fields["signature"])),
-        index=receipt["index"],
-        received_at=receipt["received_at"],
-        receipt_signature=from_data(receipt["signature"]),
+        index=fields["index"],
+        received_at=fields["received_at"],
+        receipt_signature=None if receipt is None else from_data(receipt["signature"]),
         status=OrderStatus(fields["status"]),
         reason=fields["reason"],
+        posted=fields["source"] == "posted",
         wishes=None if statement is None else json.dumps(statement, sort_keys=True, separators=(",", ":")),
     )
 

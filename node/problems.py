@@ -10,6 +10,8 @@ from node.refusals import UncoveredOrderError
 MEDIA_TYPE = "application/problem+json"
 
 STATUS = {
+    "approval.not_a_validator": HTTPStatus.FORBIDDEN,
+    "approval.signature": HTTPStatus.FORBIDDEN,
     "chain.unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "clock.backwards": HTTPStatus.CONFLICT,
     "clock.not_stepped": HTTPStatus.CONFLICT,
@@ -33,6 +35,8 @@ STATUS = {
     "order.unknown": HTTPStatus.NOT_FOUND,
     "order.unknown_market": HTTPStatus.UNPROCESSABLE_ENTITY,
     "order.wishes": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "proposal.changed": HTTPStatus.CONFLICT,
+    "proposal.unknown": HTTPStatus.NOT_FOUND,
     "reading.conflict": HTTPStatus.CONFLICT,
     "reading.continuity": HTTPStatus.CONFLICT,
     "reading.foreign": HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -84,9 +84,10 @@ class SettlementRules(Rulebook):
         slot.state = "settled"
         if state.unfinished_slot == slot.slot:
             state.unfinished_slot = None
+        from_book = sum(not fill.is_posted for fill in slot.fills)
         self.findings.require(
-            "settle.size", where, len(slot.fills) <= slot.book_size, expected=f"at most {slot.book_size} orders",
-            found=len(slot.fills),
+            "settle.size", where, from_book <= slot.book_size, expected=f"at most {slot.book_size} orders",
+            found=from_book,
         )  # fmt: skip
 
     def _take_chunk(self, slot: SlotModel, occurrence: Occurrence, *, more: bool) -> int | None:
@@ -110,7 +111,7 @@ class SettlementRules(Rulebook):
             self.unread(error, slot, occurrence)
             slot.chunk_sizes.append(0)
             return None
-        if slot.chunk_sizes:
+        if slot.chunk_sizes and not slot.is_unread:
             self.findings.check("chunk.price", where, expected=slot.price, found=batch.price)
         slot.price = batch.price
         self.findings.check("settle.price", where, expected=batch.price, found=occurrence.event.arguments["price"])

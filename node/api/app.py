@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from node.api import (
+    approvals,
     balances,
     certificates,
     clock,
@@ -25,6 +26,7 @@ _ROUTERS = (
     market.router,
     orders.router,
     slots.router,
+    approvals.router,
     trades.router,
     balances.router,
     certificates.router,

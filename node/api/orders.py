@@ -197,12 +197,13 @@ def _order_out(parts: Parts, record: OrderRecord, settled: IntentRecord | None) 
         statement=None if record.wishes is None else StatementFields.model_validate_json(record.wishes),
         amount_nano=None if parts.market.uniform_price else str(record.amount_nano),
         reason=record.reason,
-        receipt=_receipt_out(parts, record),
+        receipt=receipt_out(parts, record),
         settlement=on_chain(settled) if record.status is OrderStatus.FILLED else None,
     )
 
 
-def _receipt_out(parts: Parts, record: OrderRecord) -> ReceiptOut | None:
+def receipt_out(parts: Parts, record: OrderRecord) -> ReceiptOut | None:
+    """An order's receipt, or None if it was only posted."""
     if record.receipt_signature is None:
         return None
     return ReceiptOut(

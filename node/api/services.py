@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from ledger.eip712 import Domain
 from ledger.market import Market
+from node.approvals import Approvals
 from node.clock import Clock
 from node.escrow import Escrow
 from node.intake import Intake
@@ -36,6 +37,7 @@ class Services:
     store: Store
     clock: Clock
     intake: Intake
+    approvals: Approvals
     metering: Metering
     escrow: Escrow
     accounts: Accounts

@@ -40,7 +40,7 @@ def fail(error: object) -> NoReturn:
 def connected(url: str, key: str | None = None) -> Iterator[WattbookClient]:
     """A client of the node; whatever is refused inside ends the command."""
     try:
-        with WattbookClient(url, None if key is None else _key(key), patience_s=_PATIENCE_S) as client:
+        with WattbookClient(url, None if key is None else parsed_key(key), patience_s=_PATIENCE_S) as client:
             yield client
     except WattbookError as error:
         fail(error)
@@ -49,7 +49,7 @@ def connected(url: str, key: str | None = None) -> Iterator[WattbookClient]:
 def chosen_account(account: str | None, key: str | None) -> bytes | None:
     """The account that was named, or else the key's, or None."""
     if account is None:
-        return None if key is None else _key(key).address
+        return None if key is None else parsed_key(key).address
     try:
         address = from_data(account)
     except ValueError as error:
@@ -83,13 +83,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _key(text: str) -> Key:
-    # The text is a secret: no message may repeat it.
+def parsed_key(text: str, option: str = "--key") -> Key:
+    """A private key from its hexadecimal digits. The text is a secret: no message may repeat it."""
     try:
         key = Key(from_data(text if text.startswith("0x") else "0x" + text))
         key.address  # noqa: B018 -- a number outside the curve's order shows only now
     except ValueError:
-        raise typer.BadParameter("must be a private key", param_hint="--key") from None
+        raise typer.BadParameter("must be a private key", param_hint=option) from None
     if len(key.secret) != _KEY_BYTES:
-        raise typer.BadParameter(f"must be {2 * _KEY_BYTES} hexadecimal digits", param_hint="--key")
+        raise typer.BadParameter(f"must be {2 * _KEY_BYTES} hexadecimal digits", param_hint=option)
     return key

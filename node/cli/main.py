@@ -5,14 +5,17 @@ import typer
 from node.cli.audit import audit
 from node.cli.balance import balance
 from node.cli.certificates import certificates
+from node.cli.challenge import challenge_app, uphold, void
 from node.cli.demo import demo
 from node.cli.deposit import deposit
 from node.cli.order import order
 from node.cli.orders import orders
+from node.cli.post_order import post_order
 from node.cli.serve import serve
 from node.cli.simulate import simulate
 from node.cli.sweep import sweep
 from node.cli.trades import trades
+from node.cli.withdraw import withdraw
 
 app = typer.Typer(
     help="A local energy market: neighbours trade energy with one another for every quarter hour.",
@@ -22,3 +25,10 @@ app = typer.Typer(
 )
 for _command in (demo, serve, order, orders, balance, trades, certificates, audit, deposit, simulate, sweep):
     app.command()(_command)
+
+_ALONE = "Without the operator"
+app.command(rich_help_panel=_ALONE)(post_order)
+app.command(rich_help_panel=_ALONE)(withdraw)
+app.add_typer(challenge_app, name="challenge", rich_help_panel=_ALONE)
+app.command(rich_help_panel=_ALONE)(uphold)
+app.command(rich_help_panel=_ALONE)(void)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from sqlalchemy import Connection, bindparam, case, delete, insert, literal, update
 
 from node.store import schema
+from node.store.approvals import withdraw_proposal
 from node.store.errors import StoreConflictError
 from node.store.orders import Orders, read_book
 from node.store.records import (
@@ -93,6 +94,7 @@ class Progress(Orders, Slots):
             )
             if discarded.rowcount != 1:
                 raise StoreConflictError(f"slot {slot} has no clearing that is not settled: nothing to discard")
+            withdraw_proposal(connection, slot)
             connection.execute(
                 update(schema.orders)
                 .where(_ORDERS.slot == slot, _ORDERS.status == OrderStatus.CLOSED)
@@ -120,6 +122,7 @@ class Progress(Orders, Slots):
         """The slot was not settled in time: its orders are void, and what clearing decided never happened."""
         with self._write() as connection:
             move_slot(connection, slot, SlotState.VOIDED, price=None, bought_wh=None)
+            withdraw_proposal(connection, slot)
             connection.execute(
                 update(schema.orders)
                 .where(_ORDERS.slot == slot, _ORDERS.status.in_((OrderStatus.OPEN, OrderStatus.CLOSED)))

@@ -170,6 +170,24 @@ certificate_moves = Table(
     PrimaryKeyConstraint("slot", "number"),
 )
 
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("slot", BigInteger, ForeignKey("slots.slot"), primary_key=True, autoincrement=False),
+    _required("price", BigInteger),
+    _required("digest", LargeBinary(32)),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    _required("slot", BigInteger, ForeignKey("slots.slot")),
+    _required("validator", LargeBinary(20)),
+    _required("digest", LargeBinary(32)),
+    _required("signature", LargeBinary(65)),
+    PrimaryKeyConstraint("slot", "validator"),
+)
+
 # Onboarding steps belong to slot 0, which no market trades, so an intent's slot need not be in `slots`.
 intents = Table(
     "intents",

@@ -1,5 +1,6 @@
 """The store: all its parts in one."""
 
+from node.store.approvals import Approvals
 from node.store.intents import Intents
 from node.store.members import Members
 from node.store.posted import Posted
@@ -7,5 +8,5 @@ from node.store.progress import Progress
 from node.store.results import Results
 
 
-class Store(Progress, Posted, Results, Members, Intents):
+class Store(Progress, Posted, Approvals, Results, Members, Intents):
     """The node's durable memory of one market. See `Database` for how it is opened and what a method promises."""

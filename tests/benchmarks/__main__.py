@@ -16,6 +16,8 @@ BENCHMARKS = (
     "devchain_speed",
     "settlement",
     "simulation.year",
+    "scheduler_day",
+    "audit",
 )
 
 for name in BENCHMARKS:

@@ -87,6 +87,7 @@ def test_some_slots_of_a_day_stay_within_the_budget(gas: dict[str, float]) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)  # about two minutes on an idle machine
 def test_a_day_stays_within_the_budget(town: World) -> None:
     with one_world_for_a_test(town) as world:
         assert_within_budget(measured_day(world, SLOTS_OF_A_DAY))

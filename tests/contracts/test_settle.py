@@ -69,6 +69,13 @@ def test_nobody_settles_an_unknown_market(closed: World) -> None:
         closed.act("operator", "settle", b"lugano".ljust(32, b"\0"), SLOT, 0, [], False, [])
 
 
+def test_the_utility_does_not_trade_in_its_own_market(closed: World) -> None:
+    closed.members.append(closed.keys["utility"])
+    fills = [filled(closed.bid(0, 10, PRICE)), filled(closed.offer(len(closed.members) - 1, 10, PRICE))]
+    with refused("exchange: utility order"):
+        closed.settle(fills)
+
+
 def test_a_slot_without_a_book_is_not_settled(world: World) -> None:
     world.close_gate()
     with refused("exchange: no book"):

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import uvicorn
 
+from ledger.keys import Key
 from ledger.market import AccountState, Market
+from ledger.validators import Validators
 from matching.tariff import Tariff
 from node.api.app import create_app
 from node.api.services import Addresses, Services
+from node.approvals import Approvals
 from node.clock import SteppedClock, remembered_clock
 from node.escrow import Escrow
 from node.intake import Intake, Limits
@@ -34,6 +37,8 @@ TERMS = Market(
     grid_limits=False,
 )
 LIMITS = Limits(quantity_wh=100_000, horizon_s=2 * 86_400)
+VALIDATOR_KEYS = sorted((Key(bytes([number] * 32)) for number in range(101, 105)), key=lambda key: key.address)
+VALIDATORS = Validators(tuple(key.address for key in VALIDATOR_KEYS), 3)
 START = SLOT - 3_600
 API_KEY = "the operator's key"
 CREDIT = 10**9
@@ -128,6 +133,7 @@ def small_node(folder: Path) -> tuple[Services, Ledger]:
         store=store,
         clock=clock,
         intake=intake,
+        approvals=Approvals(store, DOMAIN, MARKET, lambda: VALIDATORS),
         metering=Metering(market=TERMS, domain=DOMAIN, store=store, clock=clock),
         escrow=escrow,
         accounts=ledger,

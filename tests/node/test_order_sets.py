@@ -1,4 +1,4 @@
-"""A node's published orders against the chain: an honest node passes, and each rule has an answer that breaks it."""
+"""A node's published orders against the chain: an honest node passes, and each rule has an answer breaking it."""
 
 import json
 import re
@@ -15,8 +15,8 @@ from ledger.audit.run import audit
 from matching.orders import Side
 from node.auditing import NothingToAuditError, audit_url
 from node.cli.main import app
-from node.rejections import UNCOVERED_REASON
 from node.order_sets import NodeError, OrderSets
+from node.rejections import UNCOVERED_REASON
 from tests.system.street import BUYER, OTHER_BUYER, SELLER_OF_SUN, SLOT, Street, street
 
 Json = dict[str, Any]
@@ -36,11 +36,14 @@ class EditedOrderSets(OrderSets):
     """A node that says something else of the orders of the settled slot, the first to arrive last."""
 
     change: Callable[[list[Json]], object] = len
+    published: int | None = None
 
     def _get(self, path: str, parameters: Json | None = None) -> Json:
         answer = super()._get(path, parameters)
         if path == "/v1/orders" and answer["items"]:
             type(self).change(answer["items"])
+        if path.endswith("/book"):
+            answer["orders"] = answer["orders"][: self.published]
         return answer
 
 
@@ -73,12 +76,12 @@ def turned(text: str) -> str:
 CHANGES: dict[str, Callable[[list[Json]], object]] = {
     "node.order": lambda orders: orders[0].update(salt="7"),
     "node.signature": lambda orders: orders[0].update(signature=turned(orders[0]["signature"])),
-    "node.receipt": lambda orders: orders[0]["receipt"].update(received_at=1),
+    "node.receipt": lambda orders: orders[0].update(received_at=1),
     "node.wishes": with_wishes,
     "node.arrivals": lambda orders: orders.pop(),
-    "node.book": lambda orders: orders[0].update(status="cancelled"),
+    "node.missing": lambda orders: orders.pop(),
     "node.rejection": rejected,
-    "node.clearing": lambda orders: orders[0].update(price=190_000, quantity_wh=400),
+    "node.clearing": lambda orders: orders[1].update(quantity_wh=200),
     "node.price": lambda orders: orders[1].update(price=150_000),
 }
 
@@ -90,15 +93,20 @@ def test_an_honest_node_passes(settled: Street) -> None:
     assert audited.checks > audit(settled.node.chain, settled.node.contracts.exchange.address).checks
 
 
-@pytest.mark.parametrize("rule", NODE_RULES)
+@pytest.mark.parametrize("rule", CHANGES)
 def test_an_answer_that_breaks_a_rule_is_found(settled: Street, rule: str) -> None:
     assert broken(settled, len) == set()
     assert rule in broken(settled, CHANGES[rule])
 
 
+def test_a_book_that_is_not_the_committed_one_is_found(settled: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EditedOrderSets, "published", 1)
+    assert {"node.book", "node.missing"} <= broken(settled, len)
+
+
 def test_every_rule_in_the_code_has_an_answer_that_breaks_it() -> None:
     source = re.sub(r"^    code = .*$", "", Path(node.order_sets.__file__).read_text(), flags=re.MULTILINE)
-    assert set(re.findall(r'"(node\.[a-z_]+)"', source)) == set(NODE_RULES) == set(CHANGES)
+    assert set(re.findall(r'"(node\.[a-z_]+)"', source)) == set(NODE_RULES) == {*CHANGES, "node.book"}
 
 
 def test_another_exchange_or_no_node_cannot_be_audited(settled: Street) -> None:

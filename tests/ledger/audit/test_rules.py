@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import ledger.audit
-from ledger.audit.rules import RULES
+from ledger.audit.rules import NODE_RULES, RULES
 from ledger.audit.run import AuditReport, audit
 from tests.ledger.audit.edited import Arguments, EditedChain, Recording
 from tests.ledger.audit.story import DAY_S, LATER, tell
@@ -270,6 +270,19 @@ def test_a_history_that_breaks_a_rule_is_found(recording: Recording, rule: str) 
     assert rule in {finding.rule for finding in audited(chain).findings}
 
 
+@pytest.mark.parametrize(
+    ("event", "nth"), [("Settled", 0), ("Settled", 2), ("ChunkSettled", 0), ("ChunkSettled", 3), ("Delivered", 2)]
+)
+def test_what_was_sent_through_another_contract_is_named_and_the_rest_still_audited(
+    recording: Recording, event: str, nth: int
+) -> None:
+    chain = EditedChain(recording)
+    chain.call_of(event, nth, to=NOBODY)
+    findings = audited(chain).findings
+    assert {finding.rule for finding in findings} == {"history.indirect"}
+    assert any("not auditable from calldata" in each.found and NOBODY.hex() in each.found for each in findings)
+
+
 def test_every_rule_in_the_code_has_a_meaning_and_a_history_that_breaks_it() -> None:
     used: set[str] = set()
     for source in Path(ledger.audit.__path__[0]).glob("*.py"):
@@ -277,3 +290,9 @@ def test_every_rule_in_the_code_has_a_meaning_and_a_history_that_breaks_it() -> 
             named = re.sub(r"^    code = .*$", "", source.read_text(encoding="utf-8"), flags=re.MULTILINE)
             used |= set(re.findall(r'"([a-z]+\.[a-z_]+)"', named))
     assert used == set(RULES) == set(TAMPERINGS)
+
+
+def test_the_documentation_lists_every_rule_with_its_meaning() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "audit.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `([a-z._]+)` \| (.*) \|$", page, re.MULTILINE))
+    assert listed == RULES | NODE_RULES

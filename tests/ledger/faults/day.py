@@ -1,15 +1,15 @@
 """A market's day of steps, taken as a node takes them: whatever fails is tried again at the next round."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from random import Random
 
-from ledger.abi import Contract
 from ledger.allocation import Issuance
 from ledger.batches import FilledOrder, MemberReading
 from ledger.certificates import Certification
 from ledger.chain import Chain
 from ledger.delivery import Delivery
+from ledger.deployment import Contracts
 from ledger.intents import IntentStatus
 from ledger.onboarding import Device, Technology, register_device
 from ledger.settlement import Settlement
@@ -87,11 +87,10 @@ class Day:
 
     def _actions(self, stepper: Stepper) -> dict[str, Callable[[int], object]]:
         keys = self.world.keys
-        exchange = _behind(self.world.contracts.exchange, self.chain)
-        certificates = _behind(self.world.contracts.certificates, self.chain)
-        settlement = Settlement(exchange, MARKET, keys["operator"], stepper)
-        delivery = Delivery(exchange, MARKET, keys["meter_authority"], stepper)
-        certification = Certification(certificates, MARKET, keys["issuer"], stepper)
+        contracts = _behind(self.world.contracts, self.chain)
+        settlement = Settlement(contracts.exchange, MARKET, keys["operator"], stepper)
+        delivery = Delivery(contracts, MARKET, keys["meter_authority"], stepper)
+        certification = Certification(contracts.certificates, MARKET, keys["issuer"], stepper)
         issuances = [Issuance(DEVICE, self._producer, QUANTITY_WH)]
         return {
             "commit": lambda slot: settlement.commit_book(
@@ -140,15 +139,17 @@ class Day:
 
 
 def credits_in(world: World) -> int:
-    """The credits of all accounts, which are the exchange's."""
+    """The credits of all accounts, which are the escrow's."""
     everybody = [key.address for key in (*world.members, world.keys["utility"])]
     total = sum(world.balance(account) for account in everybody)
-    assert world.contracts.credit.read("balanceOf", world.exchange.address) == total
+    assert world.contracts.credit.read("balanceOf", world.contracts.escrow.address) == total
     return total
 
 
-def _behind(contract: Contract, chain: Chain) -> Contract:
-    return Contract(chain, contract.address, contract.interface)
+def _behind(contracts: Contracts, chain: Chain) -> Contracts:
+    """The same contracts, reached another way."""
+    each = {field.name: getattr(contracts, field.name) for field in fields(contracts)}
+    return Contracts(**{name: replace(contract, chain=chain) for name, contract in each.items()})
 
 
 def slots_of_a_day(count: int) -> list[int]:

@@ -139,7 +139,7 @@ def test_a_folder_is_only_held_against_its_own_chain_and_exchange(tmp_path: Path
             command = ["audit", "--rpc", f"http://127.0.0.1:{port}", "--data", str(tmp_path)]
             for options in ([], ["--exchange", "0x" + other.hex()]):
                 result = CliRunner().invoke(app, [*command, *options])
-                assert result.exit_code == 1
+                assert result.exit_code == 2  # it could not be audited
                 assert isinstance(result.exception, SystemExit)
                 assert result.output.count("\n") == 1, result.output
     finally:

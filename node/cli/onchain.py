@@ -1,0 +1,105 @@
+"""What the subcommands share that need no node: the chain's endpoint, the exchange and a key."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledger.chain import Chain
+from ledger.hexcodec import from_data
+from ledger.jsonrpc import JsonRpcChain
+from ledger.keys import Key
+from matching.errors import WattbookError
+from matching.orders import MARKET_BYTES
+from node.cli.common import fail, parsed_key
+
+if TYPE_CHECKING:
+    from ledger.deployment import Contracts
+
+DEFAULT_RPC = "http://127.0.0.1:8545"
+
+Rpc = Annotated[str, typer.Option("--rpc", envvar="WATTBOOK_RPC", help="The chain's JSON-RPC endpoint.")]
+Exchange = Annotated[
+    str, typer.Option("--exchange", envvar="WATTBOOK_EXCHANGE", help="The Exchange's address.", show_default=False)
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--key-file",
+        envvar="WATTBOOK_KEY_FILE",
+        help="A file that holds your private key, in hexadecimal; else --key counts.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+MarketName = Annotated[
+    str | None,
+    typer.Option(
+        "--market", help="A market's name, or its id in hexadecimal; by default your own, or the only one."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class OnChain:
+    """The contracts, and the key to act with."""
+
+    chain: Chain
+    contracts: "Contracts"
+    key: Key
+
+    def market(self, name: str | None) -> bytes:
+        """The id of the market that is meant.
+
+        Raises:
+            NoMarketError: none was named, and it does not go without saying.
+        """
+        from ledger.recourse import home_market
+
+        return home_market(self.contracts, self.key.address) if name is None else _market_id(name)
+
+
+@contextmanager
+def on_chain(rpc: str, exchange: str, key: str | None, key_file: Path | None) -> Iterator[OnChain]:
+    """The way to the contracts; whatever is refused inside ends the command."""
+    # The contracts take a second to import, which the other subcommands should not wait for.
+    from ledger.deployment import attach
+
+    signer, address = _signer(key, key_file), parsed_address(exchange, "--exchange")
+    try:
+        with closing(JsonRpcChain(rpc)) as chain:
+            yield OnChain(chain, attach(chain, address), signer)
+    except WattbookError as error:
+        fail(error)
+
+
+def parsed_address(text: str, option: str) -> bytes:
+    """The 20 bytes of an address."""
+    try:
+        address = from_data(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+    if len(address) != 20:
+        raise typer.BadParameter("must be 0x and 40 hexadecimal digits", param_hint=option)
+    return address
+
+
+def _signer(key: str | None, key_file: Path | None) -> Key:
+    if key_file is not None:
+        return parsed_key(key_file.read_text(encoding="utf-8").strip(), "--key-file")
+    if key is None:
+        raise typer.BadParameter("there must be a key to sign with", param_hint="--key-file")
+    return parsed_key(key, "--key")
+
+
+def _market_id(name: str) -> bytes:
+    try:
+        market = from_data(name) if name.startswith("0x") else name.encode().ljust(MARKET_BYTES, b"\0")
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--market") from error
+    if len(market) != MARKET_BYTES:
+        raise typer.BadParameter(f"must be {MARKET_BYTES} bytes", param_hint="--market")
+    return market
