@@ -1,7 +1,7 @@
 """What the gas of a settled order is spent on: `python -m tests.benchmarks.gas_profile`.
 
-Executes one settlement of 100 orders on py-evm and adds up what each instruction charges. The same contracts always
-give the same table.
+Executes one settlement of 100 orders on py-evm and adds up what each instruction charges. The same contracts give
+the same table.
 """
 
 from collections import Counter
