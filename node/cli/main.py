@@ -13,6 +13,7 @@ from node.cli.orders import orders
 from node.cli.post_order import post_order
 from node.cli.serve import serve
 from node.cli.trades import trades
+from node.cli.validate import validate
 from node.cli.withdraw import withdraw
 
 app = typer.Typer(
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (demo, serve, order, orders, balance, trades, certificates, audit, deposit):
+for _command in (demo, serve, order, orders, balance, trades, certificates, audit, deposit, validate):
     app.command()(_command)
 
 _ALONE = "Without the operator"

@@ -122,7 +122,13 @@ def meter_key(device: int) -> Ed25519PrivateKey:
 
 @contextmanager
 def street(
-    data: Path, design: str = "uniform", *, members: int = 4, rpc_url: str | None = None
+    data: Path,
+    design: str = "uniform",
+    *,
+    members: int = 4,
+    rpc_url: str | None = None,
+    validators: tuple[bytes, ...] = (),
+    approvals: int = 0,
 ) -> Iterator[Street]:
     config = Config(
         data=data,
@@ -131,6 +137,8 @@ def street(
         stepped_from=SLOT - 1_200,
         design=design,
         rpc_url=rpc_url,
+        validators=validators,
+        approvals=approvals,
     )
     accounts = dev_accounts()[FIRST_MEMBER_ACCOUNT : FIRST_MEMBER_ACCOUNT + members]
     keys = [Key(account.private_key) for account in accounts]
