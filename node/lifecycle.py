@@ -302,8 +302,10 @@ class Lifecycle:
     def _report_overdrawn(self, slot: int) -> None:
         """Show on chain who has no claim to be filled, before somebody says that an order was left out."""
         if self._market.has_priority:
-            for bids in to_report(self._store.orders_to_clear(slot), self._settlement_price(slot)):
-                self._steps.defence.report_overdrawn(slot, bids)
+            reports = to_report(self._store.orders_to_clear(slot), self._settlement_price(slot))
+            book = [order.signed.hash for order in self._store.book(slot)] if reports else []
+            for bids in reports:
+                self._steps.defence.report_overdrawn(slot, bids, book)
 
     def _settle_fills(self, slot: int) -> None:
         fills, price = list(fills_of(self._store, slot).values()), self._settlement_price(slot)
