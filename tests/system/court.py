@@ -13,6 +13,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
+from ledger.deployment import MarketTerms
 from ledger.devchain import dev_accounts
 from ledger.keys import Key
 from matching.orders import Side
@@ -102,5 +103,6 @@ class Court:
 @contextmanager
 def court(folder: Path, design: str = "uniform", *, approvals: int = 3) -> Iterator[Court]:
     accounts = tuple(key.address for key in VALIDATORS)
-    with street(folder / "node", design, validators=accounts, approvals=approvals) as found:
+    terms = MarketTerms(settle_within_s=1_800)
+    with street(folder / "node", design, validators=accounts, approvals=approvals, terms=terms) as found:
         yield Court(found, folder, design)
