@@ -32,7 +32,7 @@ def read_validators(contracts: "Contracts", market: bytes) -> Validators:
     return Validators(tuple(sorted(accounts)), contracts.markets.read("approvals_needed", market))
 
 
-def was_operator(contracts: "Contracts", market: bytes, account: bytes) -> bool:
-    """Whether the account is or was the market's operator, so that receipts it signed bind the market."""
-    answer: bool = contracts.markets.read("was_operator", market, account)
+def may_have_taken(contracts: "Contracts", market: bytes, account: bytes, slot: int) -> bool:
+    """Whether the account can have taken orders for the slot as the market's operator: then its receipts bind."""
+    answer: bool = contracts.markets.read("may_have_taken", market, account, slot)
     return answer

@@ -17,7 +17,7 @@ from ledger.keys import InvalidSignatureError, recover
 from ledger.market import Market
 from ledger.posted import read_posted
 from ledger.settlement import approval_hash
-from ledger.validators import was_operator
+from ledger.validators import may_have_taken
 from matching.errors import WattbookError
 from node.design import Design
 from node.store.records import OrderRecord
@@ -94,7 +94,7 @@ def _check_orders(contracts: Contracts, domain: Domain, market: Market, proposal
         if record.receipt_signature is not None:
             signer = _receipt_signer(domain, record)
             if signer not in operators:
-                operators[signer] = was_operator(contracts, market.id, signer)
+                operators[signer] = may_have_taken(contracts, market.id, signer, proposal.slot)
             require(operators[signer], "receipt", f"the receipt of {name} is not signed by the operator")
 
 
