@@ -93,8 +93,8 @@ def _validators(text: str, approvals: int) -> tuple[bytes, ...]:
         raise typer.BadParameter("the same address twice", param_hint="--validators")
     if len(accounts) > MAX_VALIDATORS:
         raise typer.BadParameter(f"at most {MAX_VALIDATORS}", param_hint="--validators")
-    if not (1 <= approvals <= len(accounts) or approvals == len(accounts) == 0):
-        raise typer.BadParameter(
-            f"must be 1 to {len(accounts)}, the number of validators", param_hint="--approvals"
-        )
+    if not accounts and approvals:
+        raise typer.BadParameter("must be 0, as nobody validates", param_hint="--approvals")
+    if accounts and not 1 <= approvals <= len(accounts):
+        raise typer.BadParameter(f"must be 1 to {len(accounts)}, all of them", param_hint="--approvals")
     return accounts

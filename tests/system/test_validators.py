@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from ledger.deployment import transact
 from ledger.onboarding import fund
+from ledger.settlement import SlotPhase
 from matching.orders import Side
 from matching.wishes import Trait
 from node import lifecycle
@@ -248,6 +249,41 @@ def test_a_validator_that_signed_one_settlement_signs_no_other_however_right(tmp
             found.look(seat)
         found.close_gate()
         assert found.state() is SlotState.SETTLED
+
+
+def test_approvals_survive_the_nodes_restart(tmp_path: Path) -> None:
+    with court(tmp_path) as found:
+        found.place_four()
+        found.close_gate()
+        for seat in (1, 2):
+            found.look(seat)
+    with court(tmp_path) as found:
+        assert found.state() is SlotState.CLEARED
+        assert found.look(2) == []
+        found.look(3)
+        found.close_gate()
+        assert found.state() is SlotState.SETTLED
+
+
+def test_no_chunk_of_a_slot_is_settled_before_all_of_it_is_approved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.settlement.FILLS_PER_TRANSACTION", 1)
+    with court(tmp_path) as found:
+        found.place_four()
+        found.close_gate()
+        phase = found.street.node.lifecycle._steps.settlement.phase
+        for seat in (0, 1):
+            found.look(seat)
+            found.close_gate()
+            assert phase(SLOT) is SlotPhase.OPEN
+        found.look(2)
+        found.close_gate()
+        assert phase(SLOT) is SlotPhase.SETTLED
+        steps = {each.intent.step for each in found.street.node.store.intents(SLOT)}
+        assert steps == {"commit", "settle-0", "settle-1", "settle"}
+        found.street.meter_after_the_slot(400, 500)
+        found.street.check_audit()
 
 
 def test_what_changed_since_the_clearing_does_not_make_it_wrong(tmp_path: Path) -> None:
