@@ -65,17 +65,19 @@ def answer_filled_calldata(number: int, order_hash: bytes, chunks: Sequence[Sequ
     raise NoProofError(f"order 0x{order_hash.hex()} is not among the fills of {len(chunks)} chunks")
 
 
-def report_overdrawn_calldata(bids: Sequence[SignedOrder]) -> bytes:
-    """Report that one account's bids for one slot, in any order, come to more than its escrow.
+def report_overdrawn_calldata(bids: Sequence[SignedOrder], book: Sequence[bytes]) -> bytes:
+    """Report that one account's bids of a slot's book, in any order, come to more than its escrow.
 
     Raises:
         ValueError: there is none.
+        NoProofError: the book does not hold one of them.
     """
     if not bids:
         raise ValueError("an account without bids cannot be overdrawn")
-    order = bids[0].order
-    words = [posted_words(bid) for bid in sorted(bids, key=lambda bid: bid.hash)]
-    return _interface().call("report_overdrawn", order.market, order.slot, words)
+    order, ordered = bids[0].order, sorted(bids, key=lambda bid: bid.hash)
+    places = _places_in_book([bid.hash for bid in ordered], book)
+    words = [posted_words(bid) for bid in ordered]
+    return _interface().call("report_overdrawn", order.market, order.slot, words, places)
 
 
 def place_in_book(order_hash: bytes, book: Sequence[bytes]) -> dict[str, object]:
@@ -84,10 +86,19 @@ def place_in_book(order_hash: bytes, book: Sequence[bytes]) -> dict[str, object]
     Raises:
         NoProofError: the book does not hold the order.
     """
-    if order_hash not in book:
-        raise NoProofError(f"order 0x{order_hash.hex()} is not in the book of {len(book)} orders")
-    index = book.index(order_hash)
-    return {"root": merkle.root(book), "size": len(book), "index": index, "path": merkle.path(book, index)}
+    return _places_in_book([order_hash], book)[0]
+
+
+def _places_in_book(hashes: Sequence[bytes], book: Sequence[bytes]) -> list[dict[str, object]]:
+    index_of = {order_hash: index for index, order_hash in enumerate(book)}
+    for order_hash in hashes:
+        if order_hash not in index_of:
+            raise NoProofError(f"order 0x{order_hash.hex()} is not in the book of {len(book)} orders")
+    indices, root = [index_of[order_hash] for order_hash in hashes], merkle.root(book)
+    return [
+        {"root": root, "size": len(book), "index": index, "path": path}
+        for index, path in zip(indices, merkle.paths(book, indices), strict=True)
+    ]
 
 
 def _signature(signature: bytes) -> dict[str, int]:

@@ -38,8 +38,8 @@ class Defence:
         self._operator = operator
         self._stepper = stepper
 
-    def report_overdrawn(self, slot: int, bids: Sequence[SignedOrder]) -> None:
-        """Show that one account's bids for a slot, in any order, come to more than its escrow.
+    def report_overdrawn(self, slot: int, bids: Sequence[SignedOrder], book: Sequence[bytes]) -> None:
+        """Show that one account's bids of a slot's book, in any order, come to more than its escrow.
 
         Raises:
             CallRevertedError: they do not, by now; or the slot's settlement has begun.
@@ -60,7 +60,7 @@ class Defence:
                 event=self._challenges.interface.topic("Overdrawn"),
                 topics=(account.rjust(32, b"\0"),),
                 is_done=is_done,
-                calldata=lambda: report_overdrawn_calldata(bids),
+                calldata=lambda: report_overdrawn_calldata(bids, book),
             )
         )
 

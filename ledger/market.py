@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from ledger.deployment import Contracts
 from matching.tariff import Tariff
 
+WITHDRAWAL_WINDOW_S = 7 * 86_400
+"""How long after its notice period a withdrawal that was asked for can be taken; as in `contracts/escrow.vy`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Market:
@@ -53,7 +56,8 @@ class AccountState:
         epoch: orders of earlier epochs are cancelled, if they are for `epoch_from_slot` or later.
         epoch_from_slot: earlier slots' gates had closed when the epoch was raised; see `epoch_holds`.
         market: the market the account belongs to, or None if it is not a member of any.
-        withdrawal_nano: credits that the account asked to withdraw.
+        withdrawal_nano: credits that the account asked to withdraw, unless so long ago that it lapsed.
+        is_utility: whether it is its market's utility, which places no orders.
     """
 
     balance_nano: int
@@ -62,6 +66,7 @@ class AccountState:
     market: bytes | None
     withdrawal_nano: int
     epoch_from_slot: int = 0
+    is_utility: bool = False
 
 
 def read_market(contracts: Contracts, market: bytes) -> Market:
@@ -83,14 +88,24 @@ def read_tariff(contracts: Contracts, market: bytes, slot: int, *, block_number:
 def read_account(contracts: Contracts, account: bytes, *, block_number: int | None = None) -> AccountState:
     """An account after a block (default: the head)."""
     state, market, withdrawal = contracts.escrow.read("standing_of", account, block_number=block_number)
+    has_lapsed = withdrawal["amount"] > 0 and _time_of(contracts, block_number) > (
+        withdrawal["ready_at"] + WITHDRAWAL_WINDOW_S
+    )
     return AccountState(
         balance_nano=state["balance"],
         debt_nano=state["debt"],
         epoch=state["epoch"],
         market=market if state["market_number"] else None,
-        withdrawal_nano=withdrawal["amount"],
+        withdrawal_nano=0 if has_lapsed else withdrawal["amount"],
         epoch_from_slot=state["epoch_from_slot"],
+        is_utility=state["market_number"] != 0 and state["member_number"] == 0,
     )
+
+
+def _time_of(contracts: Contracts, block_number: int | None) -> int:
+    chain = contracts.escrow.chain
+    block = None if block_number is None else chain.block(block_number)
+    return (block or chain.head()).timestamp
 
 
 def epoch_holds(contracts: Contracts, account: bytes, state: AccountState, slot: int, epoch: int) -> bool:

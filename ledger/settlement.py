@@ -141,13 +141,9 @@ class Settlement:
         """How far the slot is on chain."""
         return SlotPhase(self._exchange.read("slot_of", self._market, slot)["state"])
 
-    def is_frozen(self) -> bool:
-        """Whether the market is frozen: its slots are neither committed nor settled, but voided in time."""
-        control: int = self._exchange.read("controls", self._market)
-        return bool(control & _FROZEN)
-
     def _check_frozen(self) -> None:
-        if self.is_frozen():
+        control: int = self._exchange.read("controls", self._market)
+        if control & _FROZEN:
             raise HeldUpError("the market is frozen")
 
     def _check_free(self, slot: int) -> None:

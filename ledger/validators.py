@@ -1,8 +1,13 @@
 """Who has to approve a market's settlements."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ledger.deployment import Contracts
+if TYPE_CHECKING:  # the contracts take long to import
+    from ledger.deployment import Contracts
+
+MAX_VALIDATORS = 16
+"""Most validators that a market can name."""
 
 # The number of a market's first validator among its roles; see `contracts/markets.vy`.
 _FIRST_SEAT = 16
@@ -16,7 +21,7 @@ class Validators:
     approvals_needed: int = 0
 
 
-def read_validators(contracts: Contracts, market: bytes) -> Validators:
+def read_validators(contracts: "Contracts", market: bytes) -> Validators:
     """The validators at the chain's head; seats are handed over now and then, their numbers never change.
 
     Raises:
@@ -27,7 +32,7 @@ def read_validators(contracts: Contracts, market: bytes) -> Validators:
     return Validators(tuple(sorted(accounts)), contracts.markets.read("approvals_needed", market))
 
 
-def was_operator(contracts: Contracts, market: bytes, account: bytes) -> bool:
-    """Whether the account is or was the market's operator, so that receipts it signed bind the market."""
-    answer: bool = contracts.markets.read("was_operator", market, account)
+def may_have_taken(contracts: "Contracts", market: bytes, account: bytes, slot: int) -> bool:
+    """Whether the account can have taken orders for the slot as the market's operator: then its receipts bind."""
+    answer: bool = contracts.markets.read("may_have_taken", market, account, slot)
     return answer

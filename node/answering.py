@@ -33,16 +33,17 @@ class Answering:
         except WattbookError as error:
             log.warning("challenges not looked for", code=error.code, reason=str(error))
             return
-        before, self.unanswered = self.unanswered, {}
+        unanswered: dict[int, str] = {}
         for challenge in challenges:
             try:
                 self._defence.answer(challenge, lambda challenge=challenge: self._answer(challenge))  # type: ignore[misc]  # a loop's variable, bound
                 log.info("challenge answered", number=challenge.number, slot=challenge.slot)
             except WattbookError as error:
-                self.unanswered[challenge.number] = str(error)
-                if before.get(challenge.number) != str(error):
+                unanswered[challenge.number] = str(error)
+                if self.unanswered.get(challenge.number) != str(error):
                     # Its traceback would say no more.
                     log.error("challenge not answered", number=challenge.number, reason=str(error))  # noqa: TRY400
+        self.unanswered = unanswered
 
     def _answer(self, challenge: Challenge) -> bytes:
         number, order_hash = challenge.number, challenge.order_hash

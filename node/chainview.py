@@ -49,6 +49,19 @@ class ChainView:
             ("tariff", slot), lambda block: read_tariff(self._contracts, self._market.id, slot, block_number=block)
         )
 
+    def is_frozen(self) -> bool:
+        """Whether the market is frozen.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+
+        def read(block: int) -> bool:
+            frozen: bool = self._contracts.markets.read("is_frozen", self._market.id, block_number=block)
+            return frozen
+
+        return self._remembered("frozen", read)
+
     def _remembered(self, key: Hashable, read: Callable[[int], _T]) -> _T:
         head = self._contracts.exchange.chain.head()
         with self._lock:

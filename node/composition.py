@@ -198,6 +198,7 @@ def open_node(config: Config) -> Iterator[Node]:
                 escrow=escrow,
                 accounts=view,
                 tariffs=view,
+                market_state=view,
                 onboarding=registration,
                 lifecycle=lifecycle,
                 operator_api_key=folder.operator_api_key(),

@@ -179,7 +179,7 @@ class Intake:
 
     def _check_account(self, order: Order) -> None:
         standing = self._escrow.standing(order.account)
-        if standing.state.market != self._market.id:
+        if standing.state.market != self._market.id or standing.state.is_utility:
             raise NotAMemberError(f"0x{order.account.hex()} is not a member of market 0x{self._market.id.hex()}")
         if not self._escrow.epoch_holds(order):
             epoch = standing.state.epoch

@@ -124,9 +124,10 @@ class Lifecycle:
         with self._turn:
             self.trouble = "the last attempt ended early: see the log"  # unless it ends below
             self._repair()
-            self._answering.answer_open()
             self._add_due_slots()
             moved = [record.slot for record in self._store.slots(states=UNFINISHED) if self._advance_slot(record)]
+            # Last, as there are hours to answer, and many challenges must not hold up the slots.
+            self._answering.answer_open()
             self.trouble = None
             return [self._record(slot) for slot in moved]
 
@@ -135,14 +136,6 @@ class Lifecycle:
         """What an operator should know although slots move on: challenges that the node has no answer to."""
         unanswered = self._answering.unanswered
         return [f"challenge {number} is not answered: {unanswered[number]}" for number in sorted(unanswered)]
-
-    def is_frozen(self) -> bool:
-        """Whether the market is frozen: its slots wait, and are voided when their time is over.
-
-        Raises:
-            ChainUnavailableError: the chain is out of reach.
-        """
-        return self._steps.settlement.is_frozen()
 
     def next_due_at(self) -> int:
         """When the clock alone will make something due: the next gate closure or end of a slot."""
@@ -302,8 +295,10 @@ class Lifecycle:
     def _report_overdrawn(self, slot: int) -> None:
         """Show on chain who has no claim to be filled, before somebody says that an order was left out."""
         if self._market.has_priority:
-            for bids in to_report(self._store.orders_to_clear(slot), self._settlement_price(slot)):
-                self._steps.defence.report_overdrawn(slot, bids)
+            reports = to_report(self._store.orders_to_clear(slot), self._settlement_price(slot))
+            book = [order.signed.hash for order in self._store.book(slot)] if reports else []
+            for bids in reports:
+                self._steps.defence.report_overdrawn(slot, bids, book)
 
     def _settle_fills(self, slot: int) -> None:
         fills, price = list(fills_of(self._store, slot).values()), self._settlement_price(slot)

@@ -14,7 +14,7 @@ import httpx
 
 from ledger import merkle
 from ledger.audit.findings import Findings
-from ledger.audit.model import Model, SlotModel
+from ledger.audit.model import MarketModel, Model, SlotModel
 from ledger.chain import Chain
 from ledger.deployment import attach
 from ledger.eip712 import Domain, Receipt, SignedOrder, order_hash, order_signer, receipt_hash
@@ -82,7 +82,7 @@ class OrderSets:
             return
         orders = [order for items in self._pages(slot.slot) for order in items]
         for record in orders:
-            self._check_order(record, model.states[slot.market].operators, findings)
+            self._check_order(record, model.states[slot.market], findings)
         where = f"orders of slot {slot.slot}"
         arrivals = sorted(record.index for record in orders)
         findings.require(
@@ -111,7 +111,7 @@ class OrderSets:
                 found="not in the book" if digest in with_receipt else "not published",
             )  # fmt: skip
 
-    def _check_order(self, record: OrderRecord, operators: Sequence[bytes], findings: Findings) -> None:
+    def _check_order(self, record: OrderRecord, market: MarketModel, findings: Findings) -> None:
         order, where = record.signed.order, f"order {to_data(record.signed.hash)}"
         findings.check("node.order", where, expected=order_hash(self._domain, order), found=record.signed.hash)
         try:
@@ -125,7 +125,8 @@ class OrderSets:
                 signer = recover(receipt_hash(self._domain, receipt), record.receipt_signature)
             except InvalidSignatureError as error:
                 signer = error
-            findings.require("node.receipt", where, signer in operators, expected="the operator's", found=signer)
+            binds = isinstance(signer, bytes) and market.may_have_taken(signer, order.slot)
+            findings.require("node.receipt", where, binds, expected="the operator's of the time", found=signer)
         if record.wishes is not None:
             salt = _parsed(lambda: decoded(record.wishes or "").salt)
             findings.check("node.wishes", where, expected=order.salt, found=salt)

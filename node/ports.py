@@ -37,6 +37,17 @@ class Tariffs(Protocol):
         """
 
 
+class MarketState(Protocol):
+    """What may become of a market."""
+
+    def is_frozen(self) -> bool:
+        """Whether the market is frozen: its slots wait, and are voided when their time is over.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+
+
 class Onboarding(Protocol):
     """Brings members and their devices on chain and into the store. Repeating a registration changes nothing."""
 
@@ -59,13 +70,6 @@ class Lifecycle(Protocol):
     @property
     def concerns(self) -> Sequence[str]:
         """What an operator should know although slots move on, in words."""
-
-    def is_frozen(self) -> bool:
-        """Whether the market is frozen: its slots wait, and are voided when their time is over.
-
-        Raises:
-            ChainUnavailableError: the chain is out of reach.
-        """
 
     def advance(self) -> Sequence[SlotRecord]:
         """Do everything that is due now, and return the slots that moved, as they are afterwards."""

@@ -91,14 +91,15 @@ class Calls:
         arguments = self._arguments(occurrence, "certify")
         return arguments["issuances"], arguments["moves"]
 
-    def overdrawn_bids(self, occurrence: Occurrence) -> list[FilledOrder]:
-        """The bids by which an account was shown to be overdrawn.
+    def overdrawn(self, occurrence: Occurrence) -> tuple[list[FilledOrder], list[dict[str, Any]]]:
+        """The bids by which an account was shown to be overdrawn, and their places in the book.
 
         Raises:
             UnreadableCallError: the transaction is not such a report.
         """
         arguments = self._arguments(occurrence, "report_overdrawn")
-        return [self._order(occurrence, arguments, each) for each in arguments["bids"]]
+        bids = [self._order(occurrence, arguments, each) for each in arguments["bids"]]
+        return bids, arguments["places"]
 
     def posted(self, occurrence: Occurrence) -> FilledOrder:
         """The order in an `OrderPosted` event, which carries it whole.

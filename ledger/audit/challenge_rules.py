@@ -1,9 +1,12 @@
 """Replays bonds, challenges and their outcomes: credits of their own, apart from all accounts."""
 
+from typing import Any
+
+from ledger import merkle
 from ledger.audit.calls import Calls, UnreadableCallError
 from ledger.audit.findings import Findings
 from ledger.audit.history import Occurrence
-from ledger.audit.model import ChallengeModel, MarketModel, Model
+from ledger.audit.model import ChallengeModel, MarketModel, Model, SlotModel
 from ledger.audit.rulebook import Rulebook, Terms, hexed
 from ledger.batches import FilledOrder
 from ledger.eip712 import order_signer
@@ -13,6 +16,7 @@ from matching.orders import Side
 
 # As in the contract.
 MISSING, LEFT_OUT = 1, 2
+_RELEASE_WINDOW_S = 86_400
 
 
 class ChallengeRules(Rulebook):
@@ -56,10 +60,10 @@ class ChallengeRules(Rulebook):
         market, state = found
         where = f"bond of {hexed(market.id)}, block {occurrence.block}"
         self.check_sender("bond.operator", where, occurrence, market.operator)
-        in_time = 0 < state.bond_ready_at <= occurrence.timestamp
+        first, last = state.bond_ready_at, state.bond_ready_at + _RELEASE_WINDOW_S
         self.findings.require(
-            "bond.time", where, in_time, expected=f"released at {state.bond_ready_at} or later, if asked for",
-            found=occurrence.timestamp,
+            "bond.time", where, first > 0 and first <= occurrence.timestamp <= last,
+            expected=f"released from {first} to {last}, if asked for", found=occurrence.timestamp,
         )  # fmt: skip
         self.findings.check("bond.challenged", where, expected=0, found=state.open_challenges)
         self.findings.check(
@@ -77,7 +81,7 @@ class ChallengeRules(Rulebook):
         has_book = slot.book_root is not None and state == "open"
         self.findings.require("overdrawn.open", where, has_book, expected="an open slot with a book", found=state)
         try:
-            bids = self.calls.overdrawn_bids(occurrence)
+            bids, places = self.calls.overdrawn(occurrence)
         except UnreadableCallError as error:
             self.findings.require(
                 error.rule, where, False, expected="a call that calldata shows", found=str(error)
@@ -85,16 +89,26 @@ class ChallengeRules(Rulebook):
             return
         account = self.account(occurrence, account_of)
         cost = sum(bid.signed.order.price * bid.signed.order.quantity_wh for bid in bids)
-        balance = account.balance_nano - account.withdrawal_nano
+        balance = account.balance_nano - account.requested_nano(occurrence.timestamp)
         self.findings.require(
             "overdrawn.cost", where, cost > balance, expected=f"bids for more than {balance}", found=cost
         )
         hashes = [bid.signed.hash for bid in bids]
         good = hashes == sorted(set(hashes)) and all(_is_bid_of(bid, account_of) for bid in bids)
-        epochs = all(account.epoch_holds(slot.slot, bid.signed.order.epoch) for bid in bids)
+        hold = all(
+            account.epoch_holds(slot.slot, bid.signed.order.epoch)
+            and occurrence.timestamp <= bid.signed.order.expires_at
+            for bid in bids
+        )
         self.findings.require(
-            "overdrawn.bids", where, good and epochs, expected="bids of the account, once each, not cancelled",
+            "overdrawn.bids", where, good and hold,
+            expected="bids of the account, once each, not cancelled, not expired",
             found=[hexed(each) for each in hashes],
+        )  # fmt: skip
+        in_book = [_leads_to(slot, each, place) for each, place in zip(hashes, places, strict=False)]
+        self.findings.require(
+            "overdrawn.places", where, len(places) == len(bids) and all(in_book),
+            expected="each bid's place in the book", found=in_book,
         )  # fmt: skip
 
     # Challenges
@@ -174,6 +188,12 @@ class ChallengeRules(Rulebook):
         if challenge is not None:
             self.model.states[challenge.market].open_challenges -= 1
         return challenge
+
+
+def _leads_to(slot: SlotModel, order_hash: bytes, place: dict[str, Any]) -> bool:
+    """Whether an order lies at this place of the slot's book."""
+    root = merkle.root_by_path(order_hash, place["index"], place["size"], place["path"])
+    return (slot.book_root, slot.book_size) == (root, place["size"])
 
 
 def _is_bid_of(bid: FilledOrder, account: bytes) -> bool:

@@ -8,13 +8,13 @@ from ledger.audit.rulebook import Rulebook, Terms, hexed, where_of
 from ledger.batches import FilledOrder
 from ledger.eip712 import order_signer
 from ledger.keys import InvalidSignatureError
-from ledger.market import Market
-from matching.orders import Side
+from ledger.market import WITHDRAWAL_WINDOW_S, Market
+from matching.orders import Order, Side
 
 # As in the contract.
-_WITHDRAWAL_WINDOW_S = 7 * 86_400
 _POSTING_HORIZON_S = 8 * 86_400
 _MAX_POSTED = 32
+_MAX_POSTED_WH = 1_000_000
 
 
 class EscrowRules(Rulebook):
@@ -106,8 +106,8 @@ class EscrowRules(Rulebook):
         self.findings.check("withdraw.debt", where, expected=expected, found=debt_paid)
         first = account.withdrawal_ready_at
         self.findings.require(
-            "withdraw.time", where, first <= occurrence.timestamp <= first + _WITHDRAWAL_WINDOW_S,
-            expected=f"{first} to {first + _WITHDRAWAL_WINDOW_S}", found=occurrence.timestamp,
+            "withdraw.time", where, first <= occurrence.timestamp <= first + WITHDRAWAL_WINDOW_S,
+            expected=f"{first} to {first + WITHDRAWAL_WINDOW_S}", found=occurrence.timestamp,
         )  # fmt: skip
         payable = min(account.withdrawal_nano, account.balance_nano - debt_paid)
         self.findings.check("withdraw.amount", where, expected=payable, found=amount)
@@ -192,12 +192,18 @@ class EscrowRules(Rulebook):
             expected=f"at most {_MAX_POSTED}",
             found=len(others) + 1,
         )
-        set_aside = order.price * order.quantity_wh if order.side is Side.BID else 0
-        if order.side is Side.BID:
-            self._check_untouched("unfinished.post", where, account)
+        set_aside = self._set_aside_nano(order)
+        self._check_untouched("unfinished.post", where, account)
         account.balance_nano -= set_aside
         self.not_negative(account, where)
         slot.posted[posted.signed.hash] = PostedOrder(posted.signed, set_aside)
+
+    def _set_aside_nano(self, order: Order) -> int:
+        """What a posted order may cost, as the contract sets it aside."""
+        if order.side is Side.BID:
+            return order.price * order.quantity_wh
+        retail_price = self.model.tariff_at(order.market, order.slot).retail_price
+        return max(retail_price - order.price, 0) * order.quantity_wh
 
     def _check_time(self, occurrence: Occurrence, market: Market, slot: SlotModel, where: str) -> None:
         self.findings.require("post.priority", where, market.has_priority, expected="priority", found="none")
@@ -227,7 +233,7 @@ class EscrowRules(Rulebook):
         self.findings.require(
             "post.form",
             where,
-            has_no_fill and order.quantity_wh > 0,
-            expected="an order without a fill",
+            has_no_fill and 0 < order.quantity_wh <= _MAX_POSTED_WH,
+            expected=f"an order for 1 to {_MAX_POSTED_WH} Wh, without a fill",
             found=posted,
         )

@@ -24,7 +24,8 @@ class FillRules:
             signer = str(error)
         self._findings.check("settle.signature", where, expected=order.account, found=signer)
         account = self._model.accounts.get(order.account)
-        member_of = account.market if account else None
+        # The utility has an account in its market and is no member of it.
+        member_of = account.market if account and order.account != market.utility else None
         self._findings.check("settle.member", where, expected=slot.market, found=member_of)
         holds = account is not None and account.epoch_holds(slot.slot, order.epoch)
         self._findings.require(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ledger.audit.calls import Calls
 from ledger.audit.findings import Findings
 from ledger.audit.history import Occurrence
-from ledger.audit.model import MarketModel, Model
+from ledger.audit.model import ORDERS_AHEAD_S, MarketModel, Model
 from ledger.audit.rulebook import Rulebook, Terms, hexed
 from ledger.chain import ZERO_ADDRESS
 from ledger.market import Market
@@ -19,7 +19,7 @@ ROLE_FIELDS = {
     REGISTRAR: "registrar",
     UTILITY: "utility",
 }
-_TARIFF_NOTICE_S = 8 * 86_400
+_TARIFF_NOTICE_S = ORDERS_AHEAD_S
 
 
 def holder(market: Market, state: MarketModel, role: int) -> bytes:
@@ -70,7 +70,7 @@ class MarketRules(Rulebook):
         terms = arguments["terms"]
         self.model.markets[market] = Market(id=market, **terms)
         self.model.states[market] = MarketModel(
-            validators=validators, approvals_needed=needed, operators=[terms["operator"]]
+            validators=validators, approvals_needed=needed, operators={terms["operator"]: None}
         )
         self.model.tariffs[market] = []
 
@@ -105,7 +105,7 @@ class MarketRules(Rulebook):
         role, account = occurrence.event.arguments["role"], occurrence.event.arguments["account"]
         allowed = {holder(market, state, role)}
         if role == OPERATOR and state.is_frozen and self.model.owner is not None:
-            allowed.add(self.model.owner)
+            allowed = {self.model.owner}
         where = f"role {role}, block {occurrence.block}"
         self.check_sender("role.holder", where, occurrence, allowed)
         state.offers[role] = account
@@ -122,8 +122,9 @@ class MarketRules(Rulebook):
         self.check_sender("role.accepts", where, occurrence, account)
         if role in ROLE_FIELDS:
             self.model.markets[market.id] = replace(market, **{ROLE_FIELDS[role]: account})
-            if role == OPERATOR and account not in state.operators:
-                state.operators.append(account)
+            if role == OPERATOR:
+                state.operators[market.operator] = occurrence.timestamp
+                state.operators[account] = None
         else:
             seat = role - VALIDATOR
             is_free = 0 <= seat < len(state.validators) and account not in state.validators

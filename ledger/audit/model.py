@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from ledger.allocation import Issuance, Move
 from ledger.batches import FilledOrder, MemberReading
 from ledger.eip712 import SignedOrder
-from ledger.market import Market
+from ledger.market import WITHDRAWAL_WINDOW_S, Market
 from ledger.onboarding import Device
 from ledger.trades import Trade, trades_of
 from matching.orders import Side
 from matching.tariff import Tariff
+
+ORDERS_AHEAD_S = 8 * 86_400
+"""No operator takes orders for slots further ahead; as in `contracts/markets.vy`."""
 
 
 @dataclass
@@ -37,6 +40,10 @@ class AccountModel:
     def epoch_from_slot(self) -> int:
         """The first slot of the epoch."""
         return self.epoch_starts[-1]
+
+    def requested_nano(self, now: int) -> int:
+        """What it asked to withdraw, unless so long ago that the request has lapsed."""
+        return self.withdrawal_nano if now <= self.withdrawal_ready_at + WITHDRAWAL_WINDOW_S else 0
 
     def epoch_holds(self, slot: int, epoch: int) -> bool:
         """Whether orders of this epoch hold for the slot."""
@@ -139,7 +146,7 @@ class MarketModel:
 
     Attributes:
         validators: by their seats.
-        operators: everyone who ever was.
+        operators: everyone who ever was, and until when, Unix seconds; None for the present one.
         offers: to whom each role is offered.
         members: in the order of registration, the utility left out.
         unfinished_slot: the slot of which some chunks are in, and not all.
@@ -150,7 +157,7 @@ class MarketModel:
 
     validators: list[bytes] = field(default_factory=list)
     approvals_needed: int = 0
-    operators: list[bytes] = field(default_factory=list)
+    operators: dict[bytes, int | None] = field(default_factory=dict)
     offers: dict[int, bytes] = field(default_factory=dict)
     members: list[bytes] = field(default_factory=list)
     is_frozen: bool = False
@@ -161,6 +168,13 @@ class MarketModel:
     freeze_due: bytes | None = None
     stale_since: int | None = None
     finished: list[list[int]] = field(default_factory=list)
+
+    def may_have_taken(self, account: bytes, slot: int) -> bool:
+        """Whether an account can have taken orders for a slot as the operator: receipts it signed then bind."""
+        if account not in self.operators:
+            return False
+        until = self.operators[account]
+        return until is None or slot <= until + ORDERS_AHEAD_S
 
     def finish(self, slot: int, length_s: int) -> None:
         """Remember that a slot is over."""

@@ -61,7 +61,7 @@ def read_market(parts: Parts) -> MarketOut:
     return MarketOut(
         id=market.id,
         design=parts.design,
-        is_frozen=parts.lifecycle.is_frozen(),
+        is_frozen=parts.market_state.is_frozen(),
         slot_length_s=market.slot_length_s,
         gate_lead_s=market.gate_lead_s,
         settle_within_s=market.settle_within_s,

@@ -12,7 +12,7 @@ from node.clock import Clock
 from node.escrow import Escrow
 from node.intake import Intake
 from node.metering import Metering
-from node.ports import Accounts, Lifecycle, Onboarding, Tariffs
+from node.ports import Accounts, Lifecycle, MarketState, Onboarding, Tariffs
 from node.store import Store
 
 
@@ -42,6 +42,7 @@ class Services:
     escrow: Escrow
     accounts: Accounts
     tariffs: Tariffs
+    market_state: MarketState
     onboarding: Onboarding
     lifecycle: Lifecycle
     operator_api_key: str

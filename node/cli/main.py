@@ -15,6 +15,7 @@ from node.cli.serve import serve
 from node.cli.simulate import simulate
 from node.cli.sweep import sweep
 from node.cli.trades import trades
+from node.cli.validate import validate
 from node.cli.withdraw import withdraw
 
 app = typer.Typer(
@@ -23,7 +24,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (demo, serve, order, orders, balance, trades, certificates, audit, deposit, simulate, sweep):
+for _command in (
+    demo, serve, order, orders, balance, trades, certificates, audit, deposit, validate, simulate, sweep,
+):  # fmt: skip
     app.command()(_command)
 
 _ALONE = "Without the operator"

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ledger.validators import MAX_VALIDATORS
 from matching.errors import WattbookError
 from node.cli.common import AsJson, fail, print_json
+from node.cli.onchain import parsed_address
 
 
 def serve(
@@ -30,6 +32,10 @@ def serve(
         str | None,
         typer.Option(help="How a new market clears: uniform, discriminatory, continuous or preferences."),
     ] = None,
+    validators: Annotated[
+        str, typer.Option(help="Addresses that validate a new market's settlements, separated by commas.")
+    ] = "",
+    approvals: Annotated[int, typer.Option(min=0, help="How many of them must approve each settlement.")] = 0,
     stepped_from: Annotated[
         int | None, typer.Option(help="Move the clock by hand, beginning at this Unix second.")
     ] = None,
@@ -40,6 +46,7 @@ def serve(
     from node.composition import Config, open_node, serving
     from node.parties import development_parties, read_parties
 
+    accounts = _validators(validators, approvals)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -53,6 +60,8 @@ def serve(
             stepped_from=stepped_from,
             market_name=market,
             design=design,
+            validators=accounts,
+            approvals=approvals,
             parties=development_parties() if parties is None else read_parties(parties),
         )
         with open_node(config) as node, serving(node):
@@ -76,3 +85,16 @@ def serve(
             stop.wait()
     except (WattbookError, OSError) as error:
         fail(error)
+
+
+def _validators(text: str, approvals: int) -> tuple[bytes, ...]:
+    accounts = tuple(parsed_address(part.strip(), "--validators") for part in text.split(",") if part.strip())
+    if len(set(accounts)) < len(accounts):
+        raise typer.BadParameter("the same address twice", param_hint="--validators")
+    if len(accounts) > MAX_VALIDATORS:
+        raise typer.BadParameter(f"at most {MAX_VALIDATORS}", param_hint="--validators")
+    if not accounts and approvals:
+        raise typer.BadParameter("must be 0, as nobody validates", param_hint="--approvals")
+    if accounts and not 1 <= approvals <= len(accounts):
+        raise typer.BadParameter(f"must be 1 to {len(accounts)}, all of them", param_hint="--approvals")
+    return accounts

@@ -6,8 +6,9 @@ from ledger.batches import FilledOrder, posted_words
 from ledger.chain import Receipt
 from ledger.eip712 import SignedOrder
 from ledger.keys import Key
+from matching.orders import Side
 from tests.contracts.fills import ESCROW, filled
-from tests.world import SLOT, TERMS, World
+from tests.world import SLOT, TARIFF, TERMS, World
 
 DEADLINE = SLOT + TERMS.settle_within_s
 
@@ -23,6 +24,13 @@ def post(
 
 def posted(signed: SignedOrder, fill_wh: int | None = None) -> FilledOrder:
     return replace(filled(signed, fill_wh), is_posted=True)
+
+
+def cover(signed: SignedOrder) -> int:
+    """What a posted order may cost: at its limit, or to make up for it at the retail price."""
+    order = signed.order
+    price = order.price if order.side is Side.BID else max(TARIFF.retail_price - order.price, 0)
+    return price * order.quantity_wh
 
 
 def changes(world: World) -> list[int]:

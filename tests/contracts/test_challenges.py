@@ -370,6 +370,25 @@ def test_the_receipts_of_a_former_operator_bind_the_market(missing: World) -> No
     assert missing.read("is_frozen", MARKET)
 
 
+@pytest.mark.parametrize("later_s", [0, 1])
+def test_a_former_operators_receipts_bind_for_slots_that_it_can_have_taken_orders_for(
+    world: World, later_s: int
+) -> None:
+    """Up to eight days after it handed over; otherwise it could freeze the market of its successors for ever."""
+    former, heir = world.keys["operator"], world.strangers[2]
+    slot = SLOT + 9 * 86_400
+    world.act(former, "offer_role", MARKET, 0, heir.address)
+    world.at(slot - 8 * 86_400 - later_s)
+    world.act(heir, "accept_role", MARKET, 0)
+    world.close_gate(slot)
+    world.act(heir, "commit_book", MARKET, slot, bytes(32), 0)
+    if later_s:
+        with refused("challenges: not the operator's receipt"):
+            challenge_missing(world, NEITHER, slot=slot)
+    else:
+        assert challenge_missing(world, NEITHER, slot=slot) == 1
+
+
 # ------------------------------------------------------------------------------------- the stake, and credit
 
 

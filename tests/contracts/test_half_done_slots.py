@@ -94,12 +94,12 @@ def post(world: World, member: int, side: str, slot: int) -> None:
     world.act(world.members[member], "post_order", MARKET, slot, posted_words(signed))
 
 
-def test_whoever_traded_in_the_slot_cannot_spend_on_a_posted_bid_but_can_post_an_offer(half_done: World) -> None:
+@pytest.mark.parametrize("side", ["bid", "offer"])
+def test_whoever_traded_in_the_slot_posts_no_order_and_others_do(half_done: World, side: str) -> None:
     later = NEXT + 3_600
     with refused("escrow: a slot is unfinished"):
-        post(half_done, 0, "bid", later)
-    post(half_done, 0, "offer", later)
-    post(half_done, 2, "bid", later)
+        post(half_done, 0, side, later)
+    post(half_done, 2, side, later)
 
 
 def test_deposits_requests_and_cancellations_go_on(half_done: World) -> None:

@@ -69,7 +69,9 @@ LIMITS: dict[tuple[str, str], Limit] = {
     ),
     ("challenges", "request_bond_release"): Limit(("operator",), "challenges: not the operator", (MARKET,)),
     ("challenges", "release_bond"): Limit(("operator",), "challenges: not the operator", (MARKET,)),
-    ("challenges", "report_overdrawn"): Limit(("operator",), "challenges: not the operator", (MARKET, SLOT, [])),
+    ("challenges", "report_overdrawn"): Limit(
+        ("operator",), "challenges: not the operator", (MARKET, SLOT, [], [])
+    ),
     # An energy token goes nowhere, whoever asks.
     ("energy", "setApprovalForAll"): Limit((), NOT_ENERGY, (b"\x09" * 20, True)),
     ("energy", "safeTransferFrom"): Limit((), NOT_ENERGY, (b"\x09" * 20, b"\x08" * 20, SLOT, 1, b"")),

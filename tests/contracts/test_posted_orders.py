@@ -1,7 +1,7 @@
 """Orders that members put on chain themselves: who may, when, and within which limits."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -10,9 +10,9 @@ from ledger.deployment import MarketTerms
 from ledger.eip712 import SignedOrder, order_hash
 from matching.orders import Order, Side
 from tests.contracts.fills import ESCROW, PRICE, filled
-from tests.contracts.posted import DEADLINE, changes, post, posted, set_aside
+from tests.contracts.posted import DEADLINE, changes, cover, post, posted, set_aside
 from tests.contracts.second_market import SECOND_MARKET, second_market
-from tests.world import MARKET, ONE_CREDIT, SLOT, TERMS, World, new_world, one_world_for_a_test, refused
+from tests.world import MARKET, ONE_CREDIT, SLOT, TARIFF, TERMS, World, new_world, one_world_for_a_test, refused
 
 HORIZON_S = 8 * 86_400
 MOST_POSTED = 32
@@ -33,10 +33,10 @@ def odd(world: World, member: int, **changes: object) -> SignedOrder:
 
 
 @pytest.mark.parametrize("side", Side)
-def test_a_posted_order_is_kept_and_a_bids_cost_set_aside(world: World, side: Side) -> None:
+def test_a_posted_order_is_kept_and_what_it_may_cost_set_aside(world: World, side: Side) -> None:
     signed = world.order(0, side, 10, PRICE)
     receipt = post(world, signed)
-    cost = 10 * PRICE if side is Side.BID else 0
+    cost = 10 * (PRICE if side is Side.BID else TARIFF.retail_price - PRICE)
     assert changes(world) == [-cost, 0, 0, 0]
     assert set_aside(world) == cost
     (kept,) = world.read("posted_orders", MARKET, SLOT)
@@ -48,6 +48,7 @@ def test_a_posted_order_is_kept_and_a_bids_cost_set_aside(world: World, side: Si
         "epoch": 0,
         "is_offer": side is Side.OFFER,
         "is_filled": False,
+        "set_aside": cost,
     }
     assert world.read("slot_of", MARKET, SLOT)["posted"]
     assert not world.read("slot_of", MARKET, SLOT + 900)["posted"]
@@ -223,14 +224,51 @@ def test_a_member_sets_aside_at_most_what_it_has(world: World) -> None:
     assert world.balance(world.members[0].address) == 0
 
 
-def test_what_is_set_aside_is_not_withdrawn(world: World) -> None:
+@pytest.mark.parametrize("below", [-1, 0, 1, TARIFF.retail_price])
+def test_of_an_offer_what_its_limit_falls_short_of_the_retail_price_is_set_aside(world: World, below: int) -> None:
+    """The utility makes up at that price for what is sold and not generated."""
+    signed = world.offer(0, 10, TARIFF.retail_price - below)
+    post(world, signed)
+    assert set_aside(world) == cover(signed) == 10 * max(below, 0)
+    assert changes(world) == [-cover(signed), 0, 0, 0]
+
+
+def test_an_offer_is_covered_at_the_tariff_of_its_slot(world: World) -> None:
+    later = SLOT + 9 * 86_400
+    dearer = asdict(TARIFF) | {"retail_price": TARIFF.retail_price + 7, "from_slot": later}
+    world.act("utility", "set_tariff", MARKET, dearer)
+    world.time.now = later - 86_400
+    for member, slot in enumerate((later - 900, later)):
+        post(world, world.offer(member, 10, PRICE, slot=slot))
+    short = TARIFF.retail_price - PRICE
+    assert changes(world) == [-10 * short, -10 * (short + 7), 0, 0]
+
+
+def test_a_member_posts_no_offer_that_it_could_not_pay_for(world: World) -> None:
+    """Nobody pushes the price down with energy that it does not have, and leaves the utility with the bill."""
+    quantity_wh, price = 1_000_000, TARIFF.retail_price - 1
     member = world.members[0]
-    world.act(member, "request_withdrawal", ESCROW)
-    post(world, world.bid(0, 10, PRICE, slot=SLOT + 86_400))
+    world.act(member, "request_withdrawal", ESCROW - quantity_wh + 1)
     world.time.now += 2 * 3_600
     world.act(member, "withdraw")
-    assert world.contracts.credit.read("balanceOf", member.address) == ESCROW - 10 * PRICE
-    assert set_aside(world) == 10 * PRICE
+    signed = world.offer(0, quantity_wh, price, slot=SLOT + 86_400)
+    with refused("account: escrow"):  # one nano-credit short
+        post(world, signed)
+    world.fund(member.address, 1)
+    post(world, signed)
+    assert world.balance(member.address) == 0
+
+
+@pytest.mark.parametrize("side", Side)
+def test_what_is_set_aside_is_not_withdrawn(world: World, side: Side) -> None:
+    member = world.members[0]
+    world.act(member, "request_withdrawal", ESCROW)
+    signed = world.order(0, side, 10, PRICE, slot=SLOT + 86_400)
+    post(world, signed)
+    world.time.now += 2 * 3_600
+    world.act(member, "withdraw")
+    assert world.contracts.credit.read("balanceOf", member.address) == ESCROW - cover(signed)
+    assert set_aside(world) == cover(signed)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from ledger.deployment import transact
 from ledger.eip712 import SignedOrder
 from matching.orders import Side
 from tests.contracts.fills import ESCROW, PRICE, filled, pair
-from tests.contracts.posted import DEADLINE, changes, post, posted, set_aside
+from tests.contracts.posted import DEADLINE, changes, cover, post, posted, set_aside
 from tests.world import MARKET, SLOT, TERMS, World, one_world_for_a_test, refused
 
 # ------------------------------------------------------------------------- what becomes of what is set aside
@@ -38,18 +38,22 @@ def test_a_bid_at_the_price_may_be_filled_in_part_and_has_the_rest_back(world: W
     assert set_aside(world) == 0
 
 
-def test_an_offer_is_paid_and_had_nothing_set_aside(world: World) -> None:
+def test_a_filled_offer_is_paid_and_has_back_what_was_set_aside(world: World) -> None:
     signed = world.offer(0, 10, PRICE - 1)
     post(world, signed)
+    assert set_aside(world) == cover(signed) > 0
     world.commit()
     world.settle([posted(signed), filled(world.bid(1, 10, PRICE))])
     assert changes(world) == [10 * PRICE, -10 * PRICE, 0, 0]
     assert set_aside(world) == 0
 
 
-@pytest.mark.parametrize("below", [0, 1])
-def test_a_bid_that_is_not_filled_has_everything_back(world: World, below: int) -> None:
-    post(world, world.bid(0, 10, PRICE - below))
+@pytest.mark.parametrize("worse", [0, 1])
+@pytest.mark.parametrize("side", Side)
+def test_an_order_that_is_not_filled_has_everything_back(world: World, side: Side, worse: int) -> None:
+    signed = world.order(0, side, 10, PRICE - worse if side is Side.BID else PRICE + worse)
+    post(world, signed)
+    assert set_aside(world) == cover(signed) > 0
     world.commit()
     world.settle(pair(replace(world, members=world.members[1:])))
     assert changes(world) == [0, -100 * PRICE, 100 * PRICE, 0]
@@ -58,24 +62,25 @@ def test_a_bid_that_is_not_filled_has_everything_back(world: World, below: int) 
 
 
 def test_what_is_set_aside_pays_for_its_own_order_when_nothing_else_is_left(world: World) -> None:
-    quantity_wh = ESCROW // PRICE
-    signed = world.bid(0, quantity_wh, PRICE)
+    quantity_wh = 1_000_000
+    price = ESCROW // quantity_wh
+    signed = world.bid(0, quantity_wh, price)
     post(world, signed)
-    assert world.balance(world.members[0].address) < PRICE
+    assert world.balance(world.members[0].address) == 0
     world.commit()
-    offer = world.offer(1, quantity_wh, PRICE)
+    offer = world.offer(1, quantity_wh, price)
     with refused("account: escrow"):  # as an order like any other it is not covered
-        world.settle([filled(signed), filled(offer)])
-    world.settle([posted(signed), filled(offer)])
-    assert changes(world)[0] == -quantity_wh * PRICE
+        world.settle([filled(signed), filled(offer)], price)
+    world.settle([posted(signed), filled(offer)], price)
+    assert changes(world)[0] == -quantity_wh * price
 
 
 def test_other_bids_are_not_paid_from_what_is_set_aside_for_one_that_stays_unfilled(world: World) -> None:
-    quantity_wh = ESCROW // PRICE
-    post(world, world.bid(0, quantity_wh, PRICE))
+    price = ESCROW // 1_000_000
+    post(world, world.bid(0, 1_000_000, price))
     world.commit()
     with refused("account: escrow"):
-        world.settle([filled(world.bid(0, 1, PRICE + 1)), filled(world.offer(1, 1, PRICE))])
+        world.settle([filled(world.bid(0, 1, price + 1)), filled(world.offer(1, 1, price))], price)
 
 
 @pytest.mark.parametrize("side", Side)
@@ -296,8 +301,7 @@ def test_whatever_is_posted_is_filled_if_it_is_better_and_given_back_if_not(
         signed = [world.order(member, order[0], order[2], order[1]) for member, order in enumerate(drawn)]
         for each in signed:
             post(world, each)
-        locked = [each.order.quantity_wh * each.order.price * (each.order.side is Side.BID) for each in signed]
-        assert changes(world)[: len(drawn)] == [-amount for amount in locked]
+        assert changes(world)[: len(drawn)] == [-cover(each) for each in signed]
         for member, order in enumerate(drawn):
             if order[3] == "cancelled":
                 world.act(world.members[member], "cancel_all")

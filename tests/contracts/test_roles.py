@@ -236,14 +236,51 @@ def test_a_role_passes_on_in_its_own_market_only(world: World) -> None:
     world.commit()
 
 
-def test_whoever_was_operator_once_is_remembered(world: World) -> None:
-    heir, offered = world.strangers[:2]
-    world.act("operator", "offer_role", MARKET, OPERATOR, offered.address)
-    world.act("operator", "offer_role", MARKET, OPERATOR, heir.address)
+AHEAD_S = 8 * 86_400  # how far ahead of its slot an order is taken at most
+LAST_SLOT = 2**40 - 1
+
+
+def may_have_taken(world: World, key: Key, slot: int, market: bytes = MARKET) -> bool:
+    answer: bool = world.read("may_have_taken", market, key.address, slot)
+    return answer
+
+
+def hand_over_operator(world: World, former: str | Key, heir: Key) -> int:
+    """Returns the second at which it happened."""
+    world.act(former, "offer_role", MARKET, OPERATOR, heir.address)
     world.act(heir, "accept_role", MARKET, OPERATOR)
-    was = [world.read("was_operator", MARKET, key.address) for key in (world.keys["operator"], heir, offered)]
-    assert was == [True, True, False]
-    assert not world.read("was_operator", MARKET, world.keys["utility"].address)
+    return world.chain.head().timestamp
+
+
+def test_an_operator_may_have_taken_orders_for_slots_up_to_eight_days_after_it_handed_over(world: World) -> None:
+    former, heir = world.keys["operator"], world.strangers[0]
+    assert may_have_taken(world, former, LAST_SLOT)
+    assert not may_have_taken(world, heir, SLOT)
+    last = hand_over_operator(world, former, heir) + AHEAD_S
+    assert [may_have_taken(world, former, slot) for slot in (0, SLOT, last, last + 1)] == [True] * 3 + [False]
+    assert may_have_taken(world, heir, LAST_SLOT)
+
+
+def test_whoever_was_never_an_operator_took_no_orders(world: World) -> None:
+    offered = world.strangers[1]
+    world.act("operator", "offer_role", MARKET, OPERATOR, offered.address)
+    hand_over_operator(world, "operator", world.strangers[0])
+    second_market(world)
+    for key in (offered, world.keys["utility"], world.keys["owner"]):
+        assert not may_have_taken(world, key, SLOT)
+    assert not may_have_taken(world, world.strangers[0], SLOT, SECOND_MARKET)
+    assert not may_have_taken(world, world.keys["operator"], SLOT, b"x" * 32)
+
+
+def test_whoever_is_operator_again_takes_orders_again(world: World) -> None:
+    first, heir = world.keys["operator"], world.strangers[0]
+    hand_over_operator(world, first, heir)
+    world.time.now += 86_400
+    last = hand_over_operator(world, heir, first) + AHEAD_S
+    assert may_have_taken(world, first, LAST_SLOT)
+    assert [may_have_taken(world, heir, slot) for slot in (last, last + 1)] == [True, False]
+    hand_over_operator(world, first, first)
+    assert may_have_taken(world, first, LAST_SLOT)
 
 
 def test_the_terms_name_the_present_holders(world: World) -> None:

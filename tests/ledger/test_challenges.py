@@ -93,11 +93,18 @@ def test_a_filled_order_is_shown_with_all_that_follow_in_its_chunk(place: int) -
 
 
 def test_bids_are_reported_in_ascending_order_of_their_hashes() -> None:
-    name, arguments = decoded(report_overdrawn_calldata(ORDERS[::-1]))
+    name, arguments = decoded(report_overdrawn_calldata(ORDERS[::-1], BOOK))
     assert name == "report_overdrawn"
-    assert arguments == {"market": MARKET, "slot": 900, "bids": [posted_words(each) for each in ORDERS]}
+    assert arguments == {
+        "market": MARKET,
+        "slot": 900,
+        "bids": [posted_words(each) for each in ORDERS],
+        "places": [place_in_book(each.hash, BOOK) for each in ORDERS],
+    }
     with pytest.raises(ValueError, match="without bids"):
-        report_overdrawn_calldata([])
+        report_overdrawn_calldata([], BOOK)
+    with pytest.raises(NoProofError, match="is not in the book"):
+        report_overdrawn_calldata(ORDERS, BOOK[1:])
 
 
 def test_what_is_not_there_is_not_proved() -> None:

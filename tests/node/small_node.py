@@ -61,6 +61,9 @@ class Ledger:
     def tariff(self, slot: int) -> Tariff:
         return TARIFF
 
+    def is_frozen(self) -> bool:
+        return False
+
 
 @dataclass(frozen=True)
 class OnboardingInMemory:
@@ -86,10 +89,6 @@ class GateKeeper:
     clock: SteppedClock
     trouble: str | None = None
     concerns: Sequence[str] = ()
-    frozen: bool = False
-
-    def is_frozen(self) -> bool:
-        return self.frozen
 
     def advance(self) -> Sequence[SlotRecord]:
         due = [
@@ -138,6 +137,7 @@ def small_node(folder: Path) -> tuple[Services, Ledger]:
         escrow=escrow,
         accounts=ledger,
         tariffs=ledger,
+        market_state=ledger,
         onboarding=onboarding,
         lifecycle=GateKeeper(store, clock),
         operator_api_key=API_KEY,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger.deployment import transact
+from ledger.deployment import MarketTerms, transact
 from ledger.devchain import dev_accounts
 from ledger.keys import Key
 from ledger.market import read_account, read_position
@@ -25,6 +25,7 @@ from tests.system.demo import free_port
 
 SLOT = 1_700_000_100
 DEPOSIT = 10 * 10**9
+TERMS = MarketTerms()
 SELLER_OF_SUN, SELLER_OF_STORED, BUYER, OTHER_BUYER = range(4)
 
 
@@ -122,7 +123,14 @@ def meter_key(device: int) -> Ed25519PrivateKey:
 
 @contextmanager
 def street(
-    data: Path, design: str = "uniform", *, members: int = 4, rpc_url: str | None = None
+    data: Path,
+    design: str = "uniform",
+    *,
+    members: int = 4,
+    rpc_url: str | None = None,
+    validators: tuple[bytes, ...] = (),
+    approvals: int = 0,
+    terms: MarketTerms = TERMS,
 ) -> Iterator[Street]:
     config = Config(
         data=data,
@@ -131,6 +139,9 @@ def street(
         stepped_from=SLOT - 1_200,
         design=design,
         rpc_url=rpc_url,
+        validators=validators,
+        approvals=approvals,
+        terms=terms,
     )
     accounts = dev_accounts()[FIRST_MEMBER_ACCOUNT : FIRST_MEMBER_ACCOUNT + members]
     keys = [Key(account.private_key) for account in accounts]

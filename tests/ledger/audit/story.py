@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 from ledger import merkle
 from ledger.batches import FilledOrder, MemberReading, posted_words, unwind_calldata
+from ledger.challenges import report_overdrawn_calldata
 from ledger.deployment import Roles, open_market, transact
 from ledger.eip712 import Receipt, receipt_hash
 from ledger.keys import Key
@@ -31,6 +32,7 @@ def tell(world: World) -> World:
     voided_slots(world)
     withdrawals(world)
     challenges(world)
+    post_offer(world)
     handovers(world)
     return others
 
@@ -83,7 +85,8 @@ def first_slot(world: World) -> None:
     hashes = sorted(signed.hash for signed in (posted, unfilled, offer, poor))
     world.close_gate(FIRST)
     world.act("operator", "commit_book", MARKET, FIRST, merkle.root(hashes), len(hashes))
-    world.act("operator", "report_overdrawn", MARKET, FIRST, [posted_words(poor)])
+    report = report_overdrawn_calldata([poor], hashes)
+    transact(world.contracts.challenges, world.keys["operator"], report)
     world.settle([FilledOrder(posted, 300, is_posted=True), FilledOrder(offer, 300)], PRICE, slot=FIRST)
     world.deliver(readings(world, m0=(400, 0), m1=(0, 500)), slot=FIRST)
     certify(world, [(DEVICE, 500)], [(DEVICE, world.members[0].address, 300, True)], slot=FIRST)
@@ -201,6 +204,13 @@ def challenges(world: World) -> None:
     world.time.now = world.chain.head().timestamp + 8 * DAY_S + 1
     world.act("operator", "release_bond", MARKET)
     world.act("treasurer", "post_bond", MARKET, ONE_CREDIT)
+
+
+def post_offer(world: World) -> None:
+    """It stays open to the end, and what may make up for it stays set aside."""
+    slot = (world.time.now // 900 + 4) * 900
+    offer = world.offer(2, 30, 100_000, slot=slot)
+    world.act(world.members[2], "post_order", MARKET, slot, posted_words(offer))
 
 
 def handovers(world: World) -> None:

@@ -10,7 +10,7 @@ import ledger.audit
 from ledger.audit.rules import NODE_RULES, RULES
 from ledger.audit.run import AuditReport, audit
 from tests.ledger.audit.edited import Arguments, EditedChain, Recording
-from tests.ledger.audit.story import DAY_S, LATER, tell
+from tests.ledger.audit.story import DAY_S, FIRST, LATER, tell
 from tests.world import MARKET, World, new_world
 
 NOBODY = b"\x13" * 20
@@ -144,7 +144,7 @@ TAMPERINGS: dict[str, Tampering] = {
     "slot.aligned": lambda c: c.edit("Voided", -1, slot=plus(1)),
     "slot.over": lambda c: c.repeat("BookCommitted", after=("OwnershipTransferred", -1)),
     "commit.operator": lambda c: c.call_of("BookCommitted", sender=NOBODY),
-    "commit.frozen": lambda c: c.insert("markets", "Frozen", ("OrderPosted", -1), market=MARKET),
+    "commit.frozen": lambda c: c.insert("markets", "Frozen", ("OrderPosted", 1), market=MARKET),
     "commit.time": lambda c: c.shift("BookCommitted", -DAY_S),
     "commit.once": lambda c: c.repeat("BookCommitted"),
     "settle.operator": lambda c: c.call_of("Settled", sender=NOBODY),
@@ -154,7 +154,7 @@ TAMPERINGS: dict[str, Tampering] = {
     "settle.book": lambda c: c.drop("BookCommitted"),
     "settle.more": lambda c: c.calldata("Settled", put("more", True)),
     "settle.batch": lambda c: c.calldata("Settled", put("fills", lambda fills: fills * 513)),
-    "settle.size": lambda c: c.edit("BookCommitted", size=1),
+    "settle.size": lambda c: c.edit("BookCommitted", size=0),
     "settle.form": lambda c: c.calldata("Settled", fill(lambda word: word | 1 << 230, "who")),
     "settle.unique": lambda c: c.calldata("Settled", put("fills", lambda fills: fills[::-1])),
     "settle.signature": lambda c: c.calldata("Settled", fill(flip, "r")),
@@ -203,6 +203,7 @@ TAMPERINGS: dict[str, Tampering] = {
     "overdrawn.operator": lambda c: c.call_of("Overdrawn", sender=NOBODY),
     "overdrawn.open": lambda c: c.drop("BookCommitted"),
     "overdrawn.bids": lambda c: c.calldata("Overdrawn", first("bids", r=flip)),
+    "overdrawn.places": lambda c: c.calldata("Overdrawn", first("places", index=plus(1))),
     "overdrawn.cost": lambda c: c.calldata("Overdrawn", first("bids", terms=repriced(1))),
     "challenge.number": lambda c: c.edit("Challenged", number=9),
     "challenge.kind": lambda c: c.edit("Challenged", kind=7),
@@ -256,6 +257,19 @@ TAMPERINGS: dict[str, Tampering] = {
     "storage.retired": lambda c: c.answer("certificates", "retired_of", plus(1)),
 }
 
+# Other ways to break some of them.
+MORE_TAMPERINGS: list[tuple[str, Tampering]] = [
+    ("role.holder", lambda c: c.drop("Unfrozen", -1)),
+    ("post.form", lambda c: c.edit("OrderPosted", order=terms(lambda word: without(32, 0)(word) | 1_000_001))),
+    ("unfinished.post", lambda c: c.repeat("OrderPosted", -1, after=("ChunkSettled", -1), slot=LATER)),
+    ("settle.member", lambda c: c.edit("MarketOpened", terms=lambda t: {**t, "utility": member(c.world, 0)})),
+    ("bond.time", lambda c: c.shift("BondReleased", 2 * DAY_S)),
+    ("overdrawn.bids", lambda c: c.shift("Overdrawn", 2**40)),
+    ("overdrawn.places", lambda c: c.calldata("Overdrawn", first("places", size=plus(1)))),
+    ("overdrawn.places", lambda c: c.calldata("Overdrawn", put("places", []))),
+    ("storage.balance", lambda c: c.edit("OrderPosted", -1, order=terms(repriced(99_999)))),
+]
+
 
 def test_the_honest_history_breaks_no_rule(recording: Recording) -> None:
     report = audited(EditedChain(recording))
@@ -268,6 +282,28 @@ def test_a_history_that_breaks_a_rule_is_found(recording: Recording, rule: str) 
     chain = EditedChain(recording)
     TAMPERINGS[rule](chain)
     assert rule in {finding.rule for finding in audited(chain).findings}
+
+
+@pytest.mark.parametrize(("rule", "tamper"), MORE_TAMPERINGS)
+def test_there_is_more_than_one_way_to_break_some_rules(
+    recording: Recording, rule: str, tamper: Tampering
+) -> None:
+    chain = EditedChain(recording)
+    tamper(chain)
+    assert rule in {finding.rule for finding in audited(chain).findings}
+
+
+@pytest.mark.parametrize("has_lapsed", [False, True])
+def test_what_an_account_asked_to_withdraw_makes_it_overdrawn_until_the_request_lapses(
+    recording: Recording, has_lapsed: bool
+) -> None:
+    """Its bid of a million Wh costs exactly the thousand credits that it has."""
+    chain = EditedChain(recording)
+    chain.calldata("Overdrawn", first("bids", terms=repriced(1_000_000)))
+    ready_at = FIRST - 300 - 7 * DAY_S + (-1 if has_lapsed else 1)
+    poor = member(chain.world, 3)
+    chain.insert("escrow", "WithdrawalRequested", ("OrderPosted", 1), account=poor, amount=1, ready_at=ready_at)
+    assert ("overdrawn.cost" in {finding.rule for finding in audited(chain).findings}) is has_lapsed
 
 
 @pytest.mark.parametrize(

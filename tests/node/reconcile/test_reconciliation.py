@@ -14,11 +14,13 @@ from matching.orders import Side
 from node.auditing import NodeAudit, NothingToAuditError, audit_folder, audit_node
 from node.cli.main import app
 from node.composition import running_server
+from node.design import Design
 from node.parties import development_parties
 from node.store.progress import Progress
 from node.store.records import OrderStatus, SlotState
 from tests.system.demo import free_port
-from tests.system.street import BUYER, DEPOSIT, SELLER_OF_SUN, SLOT, Street, street
+from tests.system.recourse import post
+from tests.system.street import BUYER, DEPOSIT, OTHER_BUYER, SELLER_OF_SUN, SLOT, Street, street
 
 
 class KilledError(BaseException):
@@ -175,3 +177,49 @@ def test_withdrawals_and_cancellations_of_everything_are_replayed(tmp_path: Path
         assert audited(found).findings == ()
         assert model.withdrawal_nano == 0
         assert read_account(found.node.contracts, account).balance_nano == model.balance_nano
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        ("UPDATE orders SET posted = 0 WHERE posted = 1", "store.posted"),
+        ("UPDATE orders SET posted = 1 WHERE posted = 0", "store.posted"),
+        ("DELETE FROM orders WHERE receipt_signature IS NULL", "store.posted"),
+        ("UPDATE orders SET received_at = received_at + 1 WHERE posted = 1", "store.posted.order"),
+        ("UPDATE orders SET receipt_signature = NULL WHERE posted = 0", "store.posted.order"),
+        ("UPDATE orders SET receipt_signature = zeroblob(65) WHERE posted = 1", "store.order.receipt"),
+        ("UPDATE orders SET fill_wh = fill_wh - 1 WHERE posted = 1", "store.order.fill"),
+        ("UPDATE orders SET status = 'cancelled' WHERE posted = 1", "store.order.cancelled"),
+    ],
+)
+def test_posted_orders_are_held_against_the_chain(tmp_path: Path, statement: str, rule: str) -> None:
+    with street(tmp_path) as found:
+        found.place(SELLER_OF_SUN, Side.OFFER, 400, 100_000)
+        post(found, BUYER, Side.BID, 400, 190_000)
+        found.trade_and_deliver(400, 400)
+        found.check_audit()
+        change(tmp_path, statement)
+        assert rule in {finding.rule for finding in audited(found).findings}
+
+
+def test_a_settlement_price_that_leaves_a_better_order_out_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with street(tmp_path) as found:
+        found.place(BUYER, Side.BID, 400, 100_000)
+        monkeypatch.setattr(Design, "settlement_price", lambda *_: 99_999)
+        found.advance(SLOT - 300)
+        monkeypatch.undo()
+        assert [finding.rule for finding in audited(found).findings] == ["store.settlement_price"]
+
+
+def test_an_account_that_overdrew_and_was_not_reported_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with street(tmp_path) as found:
+        place_a_pair(found)
+        found.place(OTHER_BUYER, Side.BID, 500, 195_000)
+        found.act(OTHER_BUYER, "request_withdrawal", DEPOSIT)
+        monkeypatch.setattr(found.node.lifecycle, "_report_overdrawn", lambda _: None)
+        found.advance(SLOT - 300)
+        assert [finding.rule for finding in audited(found).findings] == ["store.overdrawn"]

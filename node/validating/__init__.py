@@ -1,0 +1,1 @@
+"""Validators: processes of their own that clear each slot again and approve its settlement, or refuse."""
