@@ -9,7 +9,7 @@ from node.store.records import SlotRecord, SlotState
 
 
 def compare_approvals(context: Context, record: SlotRecord, cleared: Cleared | None, price: int) -> None:
-    """One slot: `cleared`, and the price it settles at, are what clearing again came to; None if it is not cleared."""
+    """One slot: `cleared` and `price` are what clearing it again came to; None if it is not cleared."""
     store, where = context.store, f"slot {record.slot}"
     needed: int = context.contracts.markets.read("approvals_needed", store.market)
     found, expected = store.proposal(record.slot), None
