@@ -76,7 +76,7 @@ def test_ownership_passes_only_when_the_new_owner_accepts(world: World) -> None:
 def test_a_market_opens_with_its_terms_tariff_and_number(
     world: World, uniform_price: bool, grid_limits: bool
 ) -> None:
-    pricing = {"uniform_price": uniform_price, "grid_limits": grid_limits}
+    pricing: dict[str, Any] = {"uniform_price": uniform_price, "grid_limits": grid_limits}
     open_other(world, **pricing)
     assert world.read("market_count") == 2
     assert world.contracts.markets.read("market_of_number", 2) == OTHER_MARKET
