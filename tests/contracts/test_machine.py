@@ -84,7 +84,7 @@ def run(homes: Homes, *, examples: int, steps: int) -> None:
 
 
 def test_the_contracts_do_what_the_model_does(homes: Homes) -> None:
-    run(homes, examples=10, steps=25)
+    run(homes, examples=6, steps=25)
 
 
 @pytest.mark.slow
