@@ -299,7 +299,6 @@ def challenge_missing(market: bytes32, slot: uint256, receipt: Receipt, signatur
         abi_encode(RECEIPT_TYPE_HASH, receipt.order, market, slot, receipt.index, receipt.received_at)
     )
     signer: address = self._signer(content, signature)
-    assert signer != empty(address), "challenges: signature"
     assert staticcall MARKETS.may_have_taken(market, signer, slot), "challenges: not the operator's receipt"
     return self._open(MISSING, market, slot, receipt.order)
 

@@ -45,7 +45,10 @@ def home_market(contracts: Contracts, account: bytes) -> bytes:
 
 
 def post_order(contracts: Contracts, key: Key, signed: SignedOrder) -> Receipt:
-    """Put one's order on chain; a bid's cost at its limit is set aside until its slot is closed."""
+    """Put one's order on chain; what it may cost is set aside until its slot is closed.
+
+    That is its limit price of a bid, and of an offer what its limit falls short of the retail price.
+    """
     order = signed.order
     return _act(contracts.escrow, key, "post_order", order.market, order.slot, posted_words(signed))
 

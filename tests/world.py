@@ -196,6 +196,11 @@ ROLE_NAMES = ("owner", "treasurer", "operator", "meter_authority", "issuer", "re
 STRANGERS = 6
 
 
+def accounts_for(members: int) -> int:
+    """How many development accounts a world with so many members needs: deployer, roles, members, strangers."""
+    return 1 + len(ROLE_NAMES) + members + STRANGERS
+
+
 @contextmanager
 def new_world(
     members: int = 4,
@@ -206,14 +211,15 @@ def new_world(
 ) -> Iterator[World]:
     """Everything deployed on a fresh chain, with some escrow for each member and the utility."""
     time = Time(SLOT - 3_600)
-    accounts = len(ROLE_NAMES) + 1 + members + STRANGERS
-    with opened_chain(chain_kind, time, accounts) as chain:
-        yield _world(chain, time, members, uniform_price=uniform_price, escrow=escrow)
+    with opened_chain(chain_kind, time, accounts_for(members)) as chain:
+        yield world_on(chain, time, members, uniform_price=uniform_price, escrow=escrow)
 
 
-def _world(chain: WorldChain, time: Time, members: int, *, uniform_price: bool, escrow: int) -> World:
+def world_on(
+    chain: WorldChain, time: Time, members: int, *, uniform_price: bool = True, escrow: int = 1_000 * ONE_CREDIT
+) -> World:
     """Deploy and register everything on a new chain."""
-    accounts = dev_accounts(len(ROLE_NAMES) + 1 + members + STRANGERS)
+    accounts = dev_accounts(accounts_for(members))
     keys = [Key(account.private_key) for account in accounts]
     roles = dict(zip(ROLE_NAMES, keys[1:], strict=False))
     named = Roles(**{name: key.address for name, key in roles.items()})

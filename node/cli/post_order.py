@@ -29,7 +29,8 @@ def post_order(
 ) -> None:
     """Put an order on chain yourself: the slot cannot be settled without it if it is better than the price.
 
-    A bid's cost at its limit is set aside until the slot is closed. One order for each member and slot.
+    What it may cost is set aside until the slot is closed: a bid's limit price, and of an offer what its limit
+    falls short of the retail price. One order for each member and slot, of at most 1,000 kWh.
     """
     if bid == offer:
         raise typer.BadParameter("give one of the two", param_hint="--bid, --offer")

@@ -19,6 +19,16 @@ from node.store.evidence import damage, slots_in
 # Onboarding belongs to slot 0, which no market trades.
 _ONBOARDING = 0
 
+_OF_SLOTS = (
+    schema.orders,
+    schema.trades,
+    schema.issuances,
+    schema.certificate_moves,
+    schema.proposals,
+    schema.approvals,
+    schema.intents,
+)
+
 
 class ForeignMarketError(WattbookError):
     """The store's market is not on the exchange that was audited."""
@@ -84,7 +94,7 @@ class Reconciliation:
             if market == context.store.market:
                 where = f"table slots, slot {slot}"
                 context.findings.require("store.slot", where, slot in known, expected="a slot", found="none")
-        for table in (schema.orders, schema.trades, schema.issuances, schema.certificate_moves, schema.intents):
+        for table in _OF_SLOTS:
             where = f"table {table.name}"
             named = context.read(where, partial(slots_in, context.store, table)) or set()
             allowed = known | {_ONBOARDING} if table is schema.intents else known

@@ -9,6 +9,7 @@ from ledger.audit.model import SlotModel
 from ledger.intents import IntentRecord
 from ledger.trades import Trade
 from node.design import Cleared
+from node.reconcile.approvals import compare_approvals
 from node.reconcile.context import Context, hexed
 from node.reconcile.intents import check_intent, compare_steps, is_after, is_of_step
 from node.reconcile.orders import check_order, check_rejections, check_reports, order_where
@@ -114,8 +115,11 @@ class SlotComparison:
         """Whether the operator cleared as the market's design says: the same orders, the same result."""
         is_cleared = self._record.state not in _NOT_CLEARED and not self._is_voided
         cleared, accepted = _NOTHING, [order for order in orders if order.reason is None]
+        price = 0
         if is_cleared:
             cleared = self._context.design.clear(accepted)
+            price = self._context.design.settlement_price(cleared.price, accepted)
+        compare_approvals(self._context, self._record, cleared if is_cleared else None, price)
         fills = {fill.signed.hash: (fill.fill_wh, fill.amount_nano, fill.is_posted) for fill in cleared.fills}
         if is_cleared and "settle" in self._state.blocks:
             on_chain = {
@@ -123,7 +127,6 @@ class SlotComparison:
             }
             where = f"clearing of {self._where}"
             self._findings.check("store.clearing", where, expected=_shown(fills), found=_shown(on_chain))
-            price = self._context.design.settlement_price(cleared.price, accepted)
             self._findings.check("store.settlement_price", where, expected=price, found=self._state.price)
             fills = on_chain
             check_rejections(self._context, self._state, orders)

@@ -16,7 +16,7 @@ from ledger.eip712 import Domain, Receipt, order_hash, order_signer, receipt_has
 from ledger.keys import InvalidSignatureError, recover
 from ledger.market import Market
 from ledger.posted import read_posted
-from ledger.settlement import approval_hash
+from ledger.settlement import NO_BOOK, SlotPhase, approval_hash
 from ledger.validators import may_have_taken
 from matching.errors import WattbookError
 from node.design import Design
@@ -25,10 +25,6 @@ from node.validating.errors import RefusalError, require
 from node.validating.proposal import StatedOrder, StatedProposal
 from node.validating.rejections import check_rejections
 from node.wishes import decoded
-
-_NO_BOOK = bytes(32)
-_OPEN, _PARTIAL = 0, 4
-_FROZEN = 1 << 242
 
 
 def digest_to_sign(contracts: Contracts, market: Market, design: Design, proposal: StatedProposal) -> bytes:
@@ -68,10 +64,10 @@ def _check_slot(contracts: Contracts, market: Market, slot: int) -> bytes:
     exchange = contracts.exchange
     require(market.is_aligned(slot), "slot", f"no slot begins at {slot}")
     book: bytes = exchange.read("books", market.id, slot)
-    require(book != _NO_BOOK, "slot", f"slot {slot} has no committed book")
-    state = exchange.read("slot_of", market.id, slot)["state"]
-    require(state in (_OPEN, _PARTIAL), "slot", f"slot {slot} is closed on chain")
-    require(not exchange.read("controls", market.id) & _FROZEN, "frozen", "the market is frozen")
+    require(book != NO_BOOK, "slot", f"slot {slot} has no committed book")
+    phase = exchange.read("slot_of", market.id, slot)["state"]
+    require(phase in (SlotPhase.OPEN, SlotPhase.PARTIAL), "slot", f"slot {slot} is closed on chain")
+    require(not contracts.markets.read("is_frozen", market.id), "frozen", "the market is frozen")
     now, latest = exchange.chain.head().timestamp, market.void_after(slot)
     require(now <= latest, "late", f"slot {slot} had to be settled by {latest}: it is {now}")
     return book
@@ -126,10 +122,10 @@ def _check_posted(contracts: Contracts, market: Market, slot: int, orders: Itera
     """Whether exactly the orders that are posted on chain are said to be, and those without a receipt last."""
     on_chain = [posted.signed.hash for posted in read_posted(contracts, market.id, slot)]
     stated = {each.record.signed.hash: each.record for each in orders if each.record.posted}
-    different = sorted(stated.keys() ^ set(on_chain))
-    require(
-        not different, "posted", f"order 0x{different[0].hex()} is posted on one side only" if different else ""
-    )
+    for digest in sorted(stated.keys() ^ set(on_chain)):
+        raise RefusalError(
+            "posted", f"order 0x{digest.hex()} is posted as only one side says: the node or the chain"
+        )
     arrivals = [stated[digest].index for digest in on_chain if stated[digest].receipt_signature is None]
     require(arrivals == sorted(arrivals), "posted", "posted orders are not in their order on chain")
 

@@ -5,11 +5,12 @@ account, its orders must be accepted or left out as its state was after some blo
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ledger.chain import Chain
 from ledger.deployment import Contracts
 from ledger.market import AccountState, Market, epoch_holds, read_account
+from matching.orders import Order
 from node.rejections import (
     CANCELLED_REASON,
     CLEARING_TIME_S,
@@ -71,9 +72,6 @@ class _Judge:
             and not record.posted
             and record.signed.order.expires_at < now + CLEARING_TIME_S
         }
-        self._current: Callable[[OrderRecord, AccountState], bool] = lambda record, state: epoch_holds(
-            contracts, record.signed.order.account, state, record.signed.order.slot, record.signed.order.epoch
-        )
 
     def expected(self, state: AccountState) -> dict[bytes, str]:
         """Hash and reason of each order that is to be left out; see `node.rejections.rejected`."""
@@ -81,11 +79,14 @@ class _Judge:
         for record in self._own:
             if state.market != self._market.id:
                 found[record.signed.hash] = NOT_A_MEMBER_REASON
-            elif not self._current(record, state):
+            elif not self._is_current(record.signed.order, state):
                 found[record.signed.hash] = CANCELLED_REASON
             elif record.signed.hash in self._expired:
                 found[record.signed.hash] = EXPIRED_REASON
         return found | dict.fromkeys(uncovered(self._own, state, found), UNCOVERED_REASON)
+
+    def _is_current(self, order: Order, state: AccountState) -> bool:
+        return epoch_holds(self._contracts, order.account, state, order.slot, order.epoch)
 
 
 def _blocks_since_commitment(contracts: Contracts, market: Market, slot: int, head: int) -> list[int]:

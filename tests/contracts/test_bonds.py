@@ -12,7 +12,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ledger.challenges import answer_cancelled_calldata, answer_in_book_calldata
+from ledger.challenges import answer_cancelled_calldata, answer_in_book_calldata, challenge_missing_calldata
 from ledger.eip712 import SignedOrder, cancellation_hash
 from tests.contracts.disputes import (
     BOND,
@@ -21,11 +21,13 @@ from tests.contracts.disputes import (
     committed,
     credits_of,
     post_bond,
+    receipt,
     send,
     wait_out,
     with_credits,
 )
 from tests.contracts.fills import PRICE
+from tests.contracts.lying import lying_world, tell
 from tests.world import MARKET, SLOT, World, one_world_for_a_test, refused
 
 NOTICE_S = TERMS.claim_period_s + TERMS.response_s
@@ -149,6 +151,50 @@ def test_the_bond_is_the_present_operators(asked: World) -> None:
         asked.act(former, "release_bond", MARKET)
     asked.act(heir, "release_bond", MARKET)
     assert credits_of(asked, heir.address) == BOND
+
+
+# ------------------------------------------------------------------------------------------ a lying token
+
+
+@pytest.fixture
+def lying(world: World) -> World:
+    return lying_world(world)
+
+
+def test_a_bond_that_the_token_denies_is_not_posted(lying: World) -> None:
+    with refused("challenges: transfer"):
+        lying.act("operator", "post_bond", MARKET, 1)
+
+
+def test_a_bond_is_not_gone_if_the_token_denies_its_release(lying: World) -> None:
+    tell(lying, honest=True)
+    lying.act("operator", "post_bond", MARKET, 1)
+    lying.act("operator", "request_bond_release", MARKET)
+    lying.time.now = lying.read("bond_ready_at", MARKET)
+    tell(lying, honest=False)
+    with refused("challenges: transfer"):
+        lying.act("operator", "release_bond", MARKET)
+    assert lying.read("bonds", MARKET) == 1
+
+
+def test_nobody_challenges_with_a_stake_that_the_token_denies(lying: World) -> None:
+    committed(lying)
+    with refused("challenges: transfer"):
+        send(lying, lying.strangers[1], challenge_missing_calldata(*receipt(lying, NEITHER)))
+
+
+def test_no_challenge_is_upheld_while_the_token_denies_the_payment(lying: World) -> None:
+    tell(lying, honest=True)
+    committed(lying)
+    send(lying, lying.strangers[1], challenge_missing_calldata(*receipt(lying, NEITHER)))
+    tell(lying, honest=False)
+    wait_out(lying)
+    with refused("challenges: transfer"):
+        lying.act(lying.strangers[1], "uphold", 1)
+    assert not lying.read("is_frozen", MARKET)
+    tell(lying, honest=True)
+    lying.act(lying.strangers[1], "uphold", 1)
+    assert lying.read("is_frozen", MARKET)
 
 
 # -------------------------------------------------------------------------------------------- conservation

@@ -100,6 +100,23 @@ def test_the_contract_and_python_agree_on_every_proof_right_or_wrong(
             assert court.accepts(root, size, claimed, shown) == expected
 
 
+def test_a_book_that_has_fewer_orders_than_it_says_proves_nothing(world: World) -> None:
+    court, book = Court(world), book_with_order_at(0, 2)
+    root, path = merkle.root(book), merkle.path(book, 0)
+    for size, is_accepted in ((2, True), (3, False), (4, False), (1, False)):
+        court.commit(root, size)
+        assert court.accepts(root, size, 0, path) is is_accepted
+    court.commit(merkle.root([ORDER]), 2)
+    assert not court.accepts(merkle.root([ORDER]), 2, 0, [])
+
+
+def test_a_book_that_has_more_orders_than_it_says_proves_nothing(world: World) -> None:
+    court, book = Court(world), book_with_order_at(1, 2)
+    root, path = merkle.root(book), merkle.path(book, 1)
+    court.commit(root, 1)
+    assert not court.accepts(root, 1, 0, path)
+
+
 def test_a_path_is_at_most_thirty_two_hashes(world: World) -> None:
     court = Court(world)
     for index in (2**32 - 1, 0):

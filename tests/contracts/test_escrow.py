@@ -1,16 +1,11 @@
 """Credits go in, come out after a notice period without anybody's consent, and debts come first."""
 
-from dataclasses import replace
-
 import pytest
 
-from ledger.abi import Contract, interface
 from ledger.batches import FilledOrder, MemberReading
-from ledger.deployment import Roles, confirmed, contract_address, open_market
-from ledger.transactions import build
 from tests.contracts.debts import ESCROW, LEAST_DEBT, NOTICE_S, deliver_consumption, run_into_debt, tokens
-from tests.contracts.sources import deployed
-from tests.world import MARKET, ROLE_NAMES, SLOT, TARIFF, TERMS, World, refused
+from tests.contracts.lying import lying_world, tell
+from tests.world import MARKET, SLOT, TARIFF, TERMS, World, refused
 
 # --------------------------------------------------------------------------------------------- deposits
 
@@ -347,50 +342,10 @@ def test_a_stranger_has_an_empty_account(world: World, function: str) -> None:
 
 # --------------------------------------------------------------------------------------- a lying token
 
-LYING_TOKEN = """
-# pragma version ==0.4.3
-# pragma evm-version london
-
-honest: public(bool)
-
-@external
-def set_honest(honest: bool):
-    self.honest = honest
-
-@external
-def transfer(to: address, amount: uint256) -> bool:
-    return self.honest
-
-@external
-def transferFrom(owner: address, to: address, amount: uint256) -> bool:
-    return self.honest
-"""
-
 
 @pytest.fixture
 def lying(world: World) -> World:
-    """A world whose contracts were deployed on a token that only says whether it transferred."""
-    key = world.strangers[0]
-    token = deployed(world.chain, key, LYING_TOKEN)
-    nonce = world.chain.nonce(key.address)
-    exchange, escrow, markets = (contract_address(key.address, nonce + place) for place in range(3))
-    owner, elsewhere = world.keys["owner"].address, world.contracts.challenges.address
-    arguments = {
-        "exchange": (escrow, markets),
-        "escrow": (token.address, exchange, markets, NOTICE_S),
-        "markets": (owner, exchange, escrow, bytes(20), bytes(20), elsewhere),
-    }
-    found = {"credit": token}
-    for name, values in arguments.items():
-        data = interface(name).creation(*values)
-        address = confirmed(world.chain, build(world.chain, key, to=None, data=data).raw).contract_address
-        assert address is not None
-        found[name] = Contract(world.chain, address, interface(name))
-    lying = replace(world, contracts=replace(world.contracts, **found))
-    roles = Roles(**{name: world.keys[name].address for name in ROLE_NAMES})
-    open_market(lying.contracts, world.keys["owner"], MARKET, roles=roles, terms=TERMS, tariff=TARIFF)
-    lying.act("registrar", "register", MARKET, [world.members[0].address])
-    return lying
+    return lying_world(world)
 
 
 def test_a_deposit_that_the_token_denies_does_not_count(lying: World) -> None:
@@ -400,10 +355,10 @@ def test_a_deposit_that_the_token_denies_does_not_count(lying: World) -> None:
 
 def test_a_withdrawal_that_the_token_denies_does_not_count(lying: World) -> None:
     member = lying.members[0]
-    lying.send("treasurer", lying.contracts.credit, "set_honest", True)
+    tell(lying, honest=True)
     lying.act("treasurer", "deposit", member.address, 1)
     lying.act(member, "request_withdrawal", 1)
-    lying.send("treasurer", lying.contracts.credit, "set_honest", False)
+    tell(lying, honest=False)
     lying.time.now += 2 * NOTICE_S
     with refused("escrow: transfer"):
         lying.act(member, "withdraw")

@@ -307,10 +307,7 @@ def replaced(places: list[dict[str, Any]], **changes: object) -> list[dict[str, 
 NOT_THE_PLACE = "challenges: place"
 REFUSED: dict[str, tuple[Callable[[World], Call], str]] = {
     "none": (altered(lambda _: ([], [])), "challenges: no bids"),
-    "one twice": (
-        lambda world: tuple(3 * each for each in in_book(world, bids(world, 1))),  # type: ignore[return-value]
-        "challenges: order of bids",
-    ),
+    "one twice": (altered(lambda call: (call[0][:1] * 3, call[1][:1] * 3)), "challenges: order of bids"),
     "turned round": (altered(lambda call: (call[0][::-1], call[1][::-1])), "challenges: order of bids"),
     "of two accounts": (
         lambda world: in_book(world, [*bids(world, 2), *bids(world, 2, member=3)]),

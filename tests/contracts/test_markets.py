@@ -76,7 +76,7 @@ def test_ownership_passes_only_when_the_new_owner_accepts(world: World) -> None:
 def test_a_market_opens_with_its_terms_tariff_and_number(
     world: World, uniform_price: bool, grid_limits: bool
 ) -> None:
-    pricing = {"uniform_price": uniform_price, "grid_limits": grid_limits}
+    pricing: dict[str, Any] = {"uniform_price": uniform_price, "grid_limits": grid_limits}
     open_other(world, **pricing)
     assert world.read("market_count") == 2
     assert world.contracts.markets.read("market_of_number", 2) == OTHER_MARKET
@@ -131,14 +131,18 @@ def test_a_market_opens_once(world: World) -> None:
         ({"settle_within_s": 3 * 86_400 + 1}, "markets: settle within"),
     ],
 )
-def test_terms_outside_their_limits_are_refused(world: World, changes: dict[str, object], reason: str) -> None:
+def test_terms_outside_their_limits_are_refused(world: World, changes: dict[str, Any], reason: str) -> None:
     with refused(reason):
         open_other(world, **changes)
 
 
 @pytest.mark.parametrize("slot_length_s", [300, 900, 1_800, 3_600])
 def test_terms_at_their_limits_are_taken_and_do_not_run_into_one_another(world: World, slot_length_s: int) -> None:
-    changes = {"slot_length_s": slot_length_s, "gate_lead_s": 2**24 - 1, "settle_within_s": 3 * 86_400}
+    changes: dict[str, Any] = {
+        "slot_length_s": slot_length_s,
+        "gate_lead_s": 2**24 - 1,
+        "settle_within_s": 3 * 86_400,
+    }
     open_other(world, **changes)
     assert world.read("terms_of", OTHER_MARKET) == terms(world, **changes)
     operator = world.strangers[0]

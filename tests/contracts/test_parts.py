@@ -1,9 +1,11 @@
 """The contracts name one another from the start, and none of them takes ether."""
 
+from dataclasses import asdict
+
 import pytest
 
 from ledger.abi import interface
-from ledger.deployment import DeploymentError, confirmed, transact
+from ledger.deployment import ChallengeTerms, DeploymentError, confirmed, transact
 from ledger.transactions import build
 from tests.world import MARKET, SLOT, TERMS, World, refused
 
@@ -34,6 +36,28 @@ def test_a_contract_needs_the_others(world: World, contract: str, missing: str) 
         arguments["withdrawal_notice_s"] = 3_600
     with refused(f"{contract}: {missing}"):
         build(world.chain, world.strangers[0], to=None, data=interface(contract).creation(*arguments.values()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"credit": bytes(20)}, "challenges: credit"),
+        ({"stake": 0}, "challenges: stake"),
+        ({"response_s": 0}, "challenges: response time"),
+        ({"stake": 1, "penalty": 0, "claim_period_s": 0, "response_s": 1}, None),
+    ],
+)
+def test_a_challenge_costs_something_and_leaves_time_to_answer(
+    world: World, changes: dict[str, object], reason: str | None
+) -> None:
+    parts = dict.fromkeys(("credit", "exchange", "escrow", "markets"), world.strangers[0].address)
+    arguments = {**parts, **asdict(ChallengeTerms()), **changes}
+    data = interface("challenges").creation(*arguments.values())
+    if reason is None:
+        build(world.chain, world.strangers[0], to=None, data=data)
+    else:
+        with refused(reason):
+            build(world.chain, world.strangers[0], to=None, data=data)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What the audit makes of a small market's store: rejections, interrupted notes, and folders of other chains."""
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from node.design import Design
 from node.parties import development_parties
 from node.store.progress import Progress
 from node.store.records import OrderStatus, SlotState
+from tests.system.court import court
 from tests.system.demo import free_port
 from tests.system.recourse import post
 from tests.system.street import BUYER, DEPOSIT, OTHER_BUYER, SELLER_OF_SUN, SLOT, Street, street
@@ -223,3 +225,44 @@ def test_an_account_that_overdrew_and_was_not_reported_is_found(
         monkeypatch.setattr(found.node.lifecycle, "_report_overdrawn", lambda _: None)
         found.advance(SLOT - 300)
         assert [finding.rule for finding in audited(found).findings] == ["store.overdrawn"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        ("UPDATE proposals SET price = price + 1", "store.proposal"),
+        ("UPDATE proposals SET digest = randomblob(32)", "store.proposal"),
+        ("UPDATE proposals SET slot = slot + 1", "store.orphans"),
+        ("DELETE FROM proposals", "store.proposal"),
+        ("UPDATE approvals SET digest = randomblob(32)", "store.approval"),
+        ("UPDATE approvals SET signature = zeroblob(65)", "store.approval"),
+        ("UPDATE approvals SET validator = randomblob(20)", "store.approval"),
+        ("UPDATE approvals SET slot = slot + 1", "store.orphans"),
+        ("DELETE FROM approvals", "store.approvals"),
+    ],
+)
+def test_approvals_are_held_against_what_was_cleared(
+    approved: Path, tmp_path: Path, statement: str, rule: str
+) -> None:
+    shutil.copytree(approved, tmp_path / "copy")
+    change(tmp_path / "copy", statement)
+    chain = DevChain.open(tmp_path / "copy" / "chain", clock=lambda: 0)
+    try:
+        assert rule in {finding.rule for finding in audit_folder(chain, tmp_path / "copy").findings}
+    finally:
+        chain.close()
+
+
+@pytest.fixture(scope="module")
+def approved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a market with a slot that a validator approved."""
+    folder = tmp_path_factory.mktemp("approved")
+    with court(folder, approvals=1) as found:
+        found.place_four()
+        found.close_gate()
+        assert audited(found.street).findings == ()
+        found.look(0)
+        found.close_gate()
+        assert found.street.state() is SlotState.SETTLED
+        assert audited(found.street).findings == ()
+    return folder / "node"
