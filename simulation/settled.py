@@ -116,7 +116,7 @@ def settle(results: Results, progress: Progress | None = None) -> Settled:
             if progress is not None:
                 progress(position + 1, len(slots))
         paid = [then - now for then, now in zip(before, market.balances(), strict=True)]
-        report = audit(chain, market.contracts.exchange.address)
+        report = audit(chain, market.contracts.exchange.address, keep_slots=True)
         if paid != bills_nano(results):
             raise BrokenRunError("the chain's balances have not changed by the bills of the run")
         if not report.holds:
@@ -168,9 +168,9 @@ class _Market:
     def retired_wh(self, report: AuditReport) -> tuple[int, ...]:
         """Certificates retired for each member, Wh."""
         retired = dict.fromkeys((key.address for key in self._members), 0)
-        for certificate in report.model.certificates.values():
-            for account, amount_wh in certificate.retired_wh.items():
-                retired[account] += amount_wh
+        for slot in report.model.slots.values():
+            for move in slot.moves:
+                retired[move.account] += move.amount_wh if move.retired else 0
         return tuple(retired.values())
 
     def gas_used(self) -> int:

@@ -89,6 +89,8 @@ class LyingChain:
         self.change_input = lambda data: data
 
     def __getattr__(self, name: str) -> object:
+        if name in ("blocks", "transactions", "calls"):
+            raise AttributeError(name)  # several questions at once would get around what is changed here
         return getattr(self._chain, name)
 
     def call(self, to: Address, data: bytes, **more: object) -> bytes:
