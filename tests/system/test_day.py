@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.abi import interface
+from ledger.deployment import attach
 from matching.orders import Side
 from node.store.records import OrderStatus, SlotState, Technology
 from tests.system.demo import Demo, Remains, opened
@@ -121,22 +122,17 @@ def check_balances(
     remains: Remains, slot: int, bought: Counter[bytes], sold: Counter[bytes], net: dict[bytes, int]
 ) -> None:
     """What the exchange's accounts gained and lost in this slot's two transactions, by the chain's own getters."""
-    exchange = remains.deployment.exchange
-    face = interface("exchange")
+    contracts = attach(remains.chain, remains.deployment.exchange)
+    accounts = [member.account for member in remains.store.members()]
+    utility = contracts.markets.read("terms_of", remains.deployment.market)["utility"]
+    tariff = contracts.markets.read("tariff_at", remains.deployment.market, slot)
 
     def balances(block: int) -> dict[bytes, int]:
-        found = {}
-        for account in (*accounts, utility):
-            data = remains.chain.call(exchange, face.call("account_of", account), block_number=block)
-            found[account] = face.decode_result("account_of", data)["balance"]
-        return found
+        return {
+            account: contracts.exchange.read("account_of", account, block_number=block)["balance"]
+            for account in (*accounts, utility)
+        }
 
-    accounts = [member.account for member in remains.store.members()]
-    terms = remains.chain.call(exchange, face.call("terms_of", remains.deployment.market))
-    utility = face.decode_result("terms_of", terms)["utility"]
-    tariff = face.decode_result(
-        "tariff_at", remains.chain.call(exchange, face.call("tariff_at", remains.deployment.market, slot))
-    )
     blocks = {
         record.intent.step: record.block_number
         for record in remains.store.intents(slot)
