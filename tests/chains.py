@@ -15,7 +15,6 @@ from ledger.jsonrpc import JsonRpcChain
 from tests.anvil import installed, required, running_anvil
 
 EMBEDDED, ANVIL = "embedded", "anvil"
-CHAIN_KINDS = (EMBEDDED, ANVIL)
 
 _PATIENCE_S = 60
 
@@ -100,12 +99,13 @@ class AnvilChain(JsonRpcChain):
 def run_on_each_chain(metafunc: pytest.Metafunc) -> None:
     """A directory's `pytest_generate_tests`: whatever needs a world runs on each kind of chain that is asked for.
 
-    Where anvil is neither installed nor required, a line at the top says so, instead of hundreds of skipped tests.
+    The default suite runs them on the embedded chain, the slow one on anvil. Where anvil is neither installed nor
+    required, a line at the top says so, instead of hundreds of skipped tests.
     """
     if "chain_kind" in metafunc.fixturenames:
         wanted = metafunc.config.getoption("chain")
-        both = CHAIN_KINDS if installed() or required() else (EMBEDDED,)
-        kinds = both if wanted == "both" else (wanted,)
+        on_anvil = (pytest.param(ANVIL, marks=pytest.mark.slow),) if installed() or required() else ()
+        kinds = (EMBEDDED, *on_anvil) if wanted == "both" else (wanted,)
         metafunc.parametrize("chain_kind", kinds, indirect=True, scope="session")
 
 

@@ -34,6 +34,7 @@ def _forget_what_a_test_compiled() -> object:
     artifacts.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_cold_cache_is_filled_with_what_the_compiler_makes(cache: Path) -> None:
     fresh = artifacts()
     written_at = {file: file.stat().st_mtime_ns for file in cache.iterdir()}

@@ -84,6 +84,7 @@ def test_other_slots_wait_for_the_one_that_is_settled_in_part(
         assert found.clients[0].order(later).status is OrderStatus.FILLED
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small_chunks")
 def test_a_slot_that_was_settled_in_part_is_taken_back_when_its_time_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from ledger.market import read_account
 from matching.orders import Side
 from node.fills import fills_of
@@ -32,6 +34,7 @@ def test_a_slot_waits_for_its_last_reading(tmp_path: Path) -> None:
         found.check_audit()
 
 
+@pytest.mark.slow
 def test_a_node_that_was_away_too_long_voids_and_everything_is_imbalance(tmp_path: Path) -> None:
     with street(tmp_path) as found:
         offer, bid = place_a_pair(found)
@@ -45,6 +48,7 @@ def test_a_node_that_was_away_too_long_voids_and_everything_is_imbalance(tmp_pat
         assert buyer.balance_nano == DEPOSIT - 400 * 220_000  # from the utility, at the retail price
 
 
+@pytest.mark.slow
 def test_a_settlement_that_the_node_did_not_live_to_note_is_not_voided_later(tmp_path: Path) -> None:
     with street(tmp_path) as found:
         place_a_pair(found)

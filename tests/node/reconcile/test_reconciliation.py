@@ -96,6 +96,7 @@ def advance_to_the_end(found: Street) -> None:
     found.node.lifecycle.advance()
 
 
+@pytest.mark.slow
 def test_an_intent_that_voiding_overtook_hides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: object, **__: object) -> None:
         raise KilledError
