@@ -74,7 +74,7 @@ def test_a_changed_source_has_those_compiled_again_that_are_made_of_it_and_no_ot
         (tmp_path / source.name).write_bytes(source.read_bytes())
     monkeypatch.setattr(module, "SOURCES", tmp_path)
     assert {name: module._sources_hash(name) for name in CONTRACTS} == before
-    with (tmp_path / "orders.vy").open("a", encoding="utf-8") as source:
-        source.write("\n")
+    with (tmp_path / "orders.vy").open("a", encoding="utf-8") as changed_source:
+        changed_source.write("\n")
     changed = {name for name in CONTRACTS if module._sources_hash(name) != before[name]}
     assert changed == {"exchange", "escrow", "challenges"}

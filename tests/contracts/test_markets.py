@@ -347,6 +347,13 @@ def test_a_tariff_is_announced_before_anybody_orders_for_its_first_slot(world: W
     world.act("utility", "set_tariff", MARKET, tariff_from(LATER))
 
 
+def test_a_tariff_begins_in_the_last_slot_that_there_is_at_the_latest(world: World) -> None:
+    last = (2**40 - 1) // 900 * 900
+    with refused("markets: slot"):
+        world.act("utility", "set_tariff", MARKET, tariff_from(last + 900))
+    world.act("utility", "set_tariff", MARKET, tariff_from(last))
+
+
 def test_tariffs_are_announced_in_the_order_of_their_slots(world: World) -> None:
     world.act("utility", "set_tariff", MARKET, tariff_from(LATER + 1_800))
     for slot in (LATER + 900, LATER + 1_800):
