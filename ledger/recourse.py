@@ -75,17 +75,23 @@ def challenge(contracts: Contracts, key: Key, calldata: bytes) -> int:
     Raises:
         NoStakeError: they are too few.
     """
-    credit, challenges = contracts.credit, contracts.challenges
-    stake = challenges.read("terms")[0]
-    held = credit.read("balanceOf", key.address)
-    if held < stake:
-        raise NoStakeError(
-            f"a challenge takes {stake} nano-credits: 0x{key.address.hex()} has {held} outside of escrow"
-        )
-    if credit.read("allowance", key.address, challenges.address) < stake:
-        _act(credit, key, "approve", challenges.address, stake)
+    challenges = contracts.challenges
+    _allow(contracts, key, challenges.read("terms")[0])
     number: int = _argument(challenges, transact(challenges, key, calldata), "Challenged", "number")
     return number
+
+
+def post_bond(contracts: Contracts, key: Key, market: bytes, amount_nano: int) -> int:
+    """Add to a market's bond from the key's credits outside of escrow; returns the bond, nano-credits.
+
+    Raises:
+        NoStakeError: they are too few.
+        CallRevertedError: there is no such market.
+    """
+    _allow(contracts, key, amount_nano)
+    _act(contracts.challenges, key, "post_bond", market, amount_nano)
+    bond: int = contracts.challenges.read("bonds", market)
+    return bond
 
 
 def uphold(contracts: Contracts, key: Key, number: int) -> int:
@@ -108,6 +114,19 @@ def void(contracts: Contracts, key: Key, market: bytes, slot: int) -> int:
         transact(exchange, key, unwind_calldata(exchange.interface.selector("unwind"), market, slot, fills))
         taken_back += 1
     return taken_back
+
+
+def _allow(contracts: Contracts, key: Key, amount_nano: int) -> None:
+    """Let the challenges' contract take this much of the key's credits."""
+    credit, challenges = contracts.credit, contracts.challenges
+    held = credit.read("balanceOf", key.address)
+    if held < amount_nano:
+        raise NoStakeError(
+            f"this takes {amount_nano} nano-credits: 0x{key.address.hex()} has {held} outside of escrow "
+            "(`wattbook withdraw` takes them out)"
+        )
+    if credit.read("allowance", key.address, challenges.address) < amount_nano:
+        _act(credit, key, "approve", challenges.address, amount_nano)
 
 
 def _act(contract: Contract, key: Key, function: str, *arguments: object) -> Receipt:

@@ -24,7 +24,7 @@ from ledger.market import Market, read_market
 from ledger.posted import read_posted
 from ledger.settlement import Settlement
 from ledger.steps import MAX_CONFIRMATIONS, Stepper
-from ledger.validators import read_validators
+from ledger.validators import Validators, read_validators
 from matching import uniform
 from matching.tariff import Tariff
 from node.api.app import create_app
@@ -128,6 +128,8 @@ def open_node(config: Config) -> Iterator[Node]:
         deployment = known or _deploy(config, folder, chain, clock.now())
         contracts = attach(chain, deployment.exchange)
         market = read_market(contracts, deployment.market)
+        if config.validators:
+            _require_validators(config, read_validators(contracts, market.id))
         domain = Domain(chain.chain_id, deployment.exchange)
         store = Store(folder.store_url, domain=domain, market=market.id)
         stack.callback(store.close)
@@ -270,6 +272,19 @@ def _require_same(config: Config, known: Deployment) -> None:
     if config.design not in (None, known.design):
         raise DataFolderError(
             f"{config.data} holds a market of design {known.design}: it cannot be {config.design}"
+        )
+
+
+def _require_validators(config: Config, found: Validators) -> None:
+    """Refuse to go on as if a market had validators that it was not opened with.
+
+    Raises:
+        DataFolderError: it has others, or needs more or fewer of their approvals.
+    """
+    if found != Validators(tuple(sorted(config.validators)), config.approvals):
+        raise DataFolderError(
+            f"{config.data} holds a market with {len(found.accounts)} validators, {found.approvals_needed} of them"
+            " needed: they are named when a market is opened, and only they pass their seats on"
         )
 
 

@@ -19,8 +19,9 @@ T = TypeVar("T")
 JsonFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False)]
 
 challenge_app = typer.Typer(
-    help="Challenge the operator. It takes a stake, which comes back with some of the operator's bond if you are "
-    "right, and is lost if you are wrong.",
+    help="Challenge the operator. It takes a stake (10 EUR unless the exchange was deployed with another) of your "
+    "credits outside of escrow. If you are right it comes back, with some of the operator's bond if there is one; "
+    "if you are wrong it is lost.",
     no_args_is_help=True,
 )
 
@@ -71,6 +72,27 @@ def left_out(
         signed = _read(order, lambda fields: _signed_order(fields, domain))
         hashes = _fetched_book(url, signed.order.slot) if book is None else _read(book, _book)
         _challenge(found, challenge_left_out_calldata(signed, hashes), json=json)
+
+
+def bond(
+    *,
+    eur: Annotated[str, typer.Option(help="How much to add.")],
+    exchange: Exchange,
+    market: MarketName = None,
+    key: MemberKey = None,
+    key_file: KeyFile = None,
+    rpc: Rpc = DEFAULT_RPC,
+    json: AsJson = False,
+) -> None:
+    """Add to a market's bond, which pays whoever shows that orders were left out. There is none at first."""
+    from ledger.recourse import post_bond
+
+    with on_chain(rpc, exchange, key, key_file) as found:
+        total = post_bond(found.contracts, found.key, found.market(market), units.money_nano(eur))
+        if json:
+            print_json({"bond_nano": str(total)})
+        else:
+            typer.echo(f"The bond is {units.shown_money(total)}.")
 
 
 def uphold(

@@ -5,7 +5,7 @@ import typer
 from node.cli.audit import audit
 from node.cli.balance import balance
 from node.cli.certificates import certificates
-from node.cli.challenge import challenge_app, uphold, void
+from node.cli.challenge import bond, challenge_app, uphold, void
 from node.cli.demo import demo
 from node.cli.deposit import deposit
 from node.cli.order import order
@@ -33,5 +33,6 @@ _ALONE = "Without the operator"
 app.command(rich_help_panel=_ALONE)(post_order)
 app.command(rich_help_panel=_ALONE)(withdraw)
 app.add_typer(challenge_app, name="challenge", rich_help_panel=_ALONE)
+app.command(rich_help_panel=_ALONE)(bond)
 app.command(rich_help_panel=_ALONE)(uphold)
 app.command(rich_help_panel=_ALONE)(void)

@@ -55,3 +55,6 @@ def test_a_new_market_has_the_validators_that_it_was_given(tmp_path: Path) -> No
         finally:
             process.kill()
     assert found == Validators((bytes.fromhex(ONE[2:]), bytes.fromhex(TWO[2:])), 1)
+    again = subprocess.run([*command[:-1], ONE], capture_output=True, text=True, check=False, timeout=60)
+    assert again.returncode == 1
+    assert "holds a market with 2 validators, 1 of them needed" in again.stderr
