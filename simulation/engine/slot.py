@@ -146,6 +146,11 @@ def put(book: Book, orders: Orders, action: int, row: int) -> None:
 def withdraw_opposite(book: Book, orders: Orders, row: int) -> None:
     """Cancel what the storage that traded with this row has on its other side."""
     opposite = other_side(row, len(orders.side))
-    if opposite < 0 or book.order[opposite] < 0 or book.state.left_wh[book.order[opposite]] == 0:
+    if opposite < 0:
+        return
+    if book.order[opposite] < 0:
+        orders.left_wh[opposite] = 0  # it has not entered yet, and will not
+        return
+    if book.state.left_wh[book.order[opposite]] == 0:
         return
     put(book, orders, CANCEL, opposite)
