@@ -18,6 +18,7 @@ from ethereum.ercs import IERC20
 from snekmate.utils import ecdsa
 
 from contracts import accounts
+from contracts import market_word
 from contracts import orders
 
 
@@ -141,9 +142,6 @@ LEFT_OUT: constant(uint256) = 2
 MAX_PATH: constant(uint256) = 32
 MAX_LINKS: constant(uint256) = 1_024
 MAX_BIDS: constant(uint256) = 64
-MASK_16: constant(uint256) = 2**16 - 1
-MASK_24: constant(uint256) = 2**24 - 1
-MASK_160: constant(uint256) = 2**160 - 1
 # An order that expires within this time of the settlement may have expired when the operator cleared the slot.
 CLEARING_TIME_S: constant(uint256) = 300
 # A notice that is not used in this time lapses, so that no operator keeps one ready and leaves with its bond at once.
@@ -312,7 +310,7 @@ def challenge_left_out(market: bytes32, slot: uint256, order: orders.Fill, place
     @return The challenge's number.
     """
     control: uint256 = staticcall EXCHANGE.controls(market)
-    assert (control >> 240) & 3 == 1, "challenges: no priority in this market"
+    assert market_word.has_priority(control), "challenges: no priority in this market"
     slot_then: Slot = staticcall EXCHANGE.slot_of(market, slot)
     assert slot_then.settled_at > 0, "challenges: not settled"
     digest: bytes32 = self._checked(order, market, slot, staticcall EXCHANGE.domain_separator())
@@ -326,7 +324,7 @@ def challenge_left_out(market: bytes32, slot: uint256, order: orders.Fill, place
     account: address = orders.account_of(order)
     assert not self.is_overdrawn[market][slot][account], "challenges: overdrawn"
     number: uint256 = accounts.market_number_of(staticcall EXCHANGE.word_of(account))
-    assert number == (control >> 224) & MASK_16, "challenges: not a member"
+    assert number == market_word.number_of(control), "challenges: not a member"
     self._check_place(market, slot, digest, place)
     return self._open(LEFT_OUT, market, slot, digest)
 
@@ -490,7 +488,7 @@ def _signer(content: bytes32, signature: Signature) -> address:
 @internal
 @view
 def _operator(market: bytes32) -> address:
-    return convert(staticcall EXCHANGE.controls(market) & MASK_160, address)
+    return market_word.operator_of(staticcall EXCHANGE.controls(market))
 
 
 # ------------------------------------------------------------------------------------------------- views

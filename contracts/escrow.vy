@@ -14,6 +14,7 @@
 from ethereum.ercs import IERC20
 
 from contracts import accounts
+from contracts import market_word
 from contracts import orders
 
 
@@ -112,7 +113,6 @@ POSTING_HORIZON_S: constant(uint256) = 8 * 86_400
 REGISTRAR: constant(uint256) = 2
 UTILITY: constant(uint256) = 3
 MASK_16: constant(uint256) = 2**16 - 1
-MASK_24: constant(uint256) = 2**24 - 1
 
 CREDIT: immutable(IERC20)
 EXCHANGE: immutable(Exchange)
@@ -147,7 +147,7 @@ def register(market: bytes32, members: DynArray[address, MAX_REGISTRATIONS]):
     @notice Make accounts members of a market. An account belongs to one market for good.
     """
     assert msg.sender == staticcall MARKETS.holder_of(market, REGISTRAR), "escrow: not the registrar"
-    number: uint256 = self._market_number(staticcall EXCHANGE.controls(market))
+    number: uint256 = market_word.number_of(staticcall EXCHANGE.controls(market))
     count: uint256 = self.member_count[market]
     for member: address in members:
         count += 1
@@ -161,7 +161,7 @@ def open_utility_account(market: bytes32, utility: address):
     @notice The utility has an account in its market, and is not one of its members.
     """
     assert msg.sender == MARKETS.address, "escrow: not the markets"
-    self._open_account(market, self._market_number(staticcall EXCHANGE.controls(market)), utility, 0)
+    self._open_account(market, market_word.number_of(staticcall EXCHANGE.controls(market)), utility, 0)
 
 
 @external
@@ -252,7 +252,7 @@ def _require_untouched(word: uint256, market: bytes32):
     """
     unfinished: uint256 = staticcall EXCHANGE.unfinished_slot(market)
     if unfinished != 0:
-        slot_index: uint256 = unfinished // self._slot_length(staticcall EXCHANGE.controls(market))
+        slot_index: uint256 = unfinished // market_word.slot_length_of(staticcall EXCHANGE.controls(market))
         assert accounts.latest_slot_index(word) < slot_index, "escrow: a slot is unfinished"
 
 
@@ -268,8 +268,8 @@ def cancel_all():
     word: uint256 = self._word_of_member(msg.sender)
     market: bytes32 = staticcall MARKETS.market_of_number(accounts.market_number_of(word))
     control: uint256 = staticcall EXCHANGE.controls(market)
-    slot_length_s: uint256 = self._slot_length(control)
-    from_slot: uint256 = ((block.timestamp + self._gate_lead(control)) // slot_length_s + 1) * slot_length_s
+    slot_length_s: uint256 = market_word.slot_length_of(control)
+    from_slot: uint256 = ((block.timestamp + market_word.gate_lead_of(control)) // slot_length_s + 1) * slot_length_s
     epoch: uint256 = extcall EXCHANGE.raise_epoch(msg.sender, from_slot)
     log EpochRaised(account=msg.sender, epoch=epoch, from_slot=from_slot)
 
@@ -284,16 +284,16 @@ def post_order(market: bytes32, slot: uint256, order: orders.Fill):
     """
     control: uint256 = staticcall EXCHANGE.controls(market)
     # Elsewhere there is no price that the order could be held against.
-    assert (control >> 240) & 3 == 1, "escrow: no priority in this market"
-    assert slot % self._slot_length(control) == 0, "escrow: slot"
-    assert block.timestamp + self._gate_lead(control) < slot, "escrow: gate closed"
+    assert market_word.has_priority(control), "escrow: no priority in this market"
+    assert slot % market_word.slot_length_of(control) == 0, "escrow: slot"
+    assert block.timestamp + market_word.gate_lead_of(control) < slot, "escrow: gate closed"
     assert slot <= block.timestamp + POSTING_HORIZON_S, "escrow: too early"
     assert orders.is_well_formed(order), "escrow: malformed order"
     assert order.terms >> 146 == 0, "escrow: malformed order"
     terms: uint256 = order.terms
     assert orders.quantity_of(terms) > 0, "escrow: nothing ordered"
     assert orders.quantity_of(terms) <= MAX_POSTED_WH, "escrow: too large"
-    deadline: uint256 = slot + ((control >> 200) & MASK_24)
+    deadline: uint256 = market_word.deadline_of(control, slot)
     assert orders.expiry_of(terms) >= deadline, "escrow: expires too early"
     digest: bytes32 = orders.digest_of(order, market, slot, staticcall EXCHANGE.domain_separator())
     assert orders.signed_by_account(order, digest), "escrow: signature"
@@ -301,7 +301,7 @@ def post_order(market: bytes32, slot: uint256, order: orders.Fill):
     # Otherwise whoever has an older order of a member posts that one and keeps the member from posting another.
     assert msg.sender == account, "escrow: not the account"
     word: uint256 = self._word_of_member(account)
-    assert accounts.market_number_of(word) == self._market_number(control), "escrow: not a member"
+    assert accounts.market_number_of(word) == market_word.number_of(control), "escrow: not a member"
     # The utility's account can move to another address, and then its orders can no longer be filled.
     assert accounts.member_number_of(word) != 0, "escrow: not a member"
     epoch: uint256 = orders.epoch_of(terms)
@@ -366,33 +366,12 @@ def close_posted(market: bytes32, slot: uint256, price: uint256, settled: bool):
         extcall EXCHANGE.set_word(posted.account, accounts.credited(word, posted.set_aside))
 
 
-# ---------------------------------------------------------------------- the fields of a market's control
-
-
 @internal
 @view
 def _word_of_member(account: address) -> uint256:
     word: uint256 = staticcall EXCHANGE.word_of(account)
     assert word != 0, "escrow: not a member"
     return word
-
-
-@internal
-@pure
-def _slot_length(control: uint256) -> uint256:
-    return (control >> 160) & MASK_16
-
-
-@internal
-@pure
-def _gate_lead(control: uint256) -> uint256:
-    return (control >> 176) & MASK_24
-
-
-@internal
-@pure
-def _market_number(control: uint256) -> uint256:
-    return (control >> 224) & MASK_16
 
 
 # ------------------------------------------------------------------------------------------------- views

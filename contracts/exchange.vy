@@ -24,6 +24,7 @@ from snekmate.utils import ecdsa
 from snekmate.utils import eip712_domain_separator
 
 from contracts import accounts
+from contracts import market_word
 from contracts import orders
 
 initializes: eip712_domain_separator
@@ -127,10 +128,7 @@ MAX_VALIDATORS: constant(uint256) = 16
 MAX_PRICE: constant(uint256) = 2**32 - 1
 MAX_TIME: constant(uint256) = 2**40 - 1
 
-MASK_5: constant(uint256) = 2**5 - 1
 MASK_8: constant(uint256) = 2**8 - 1
-MASK_16: constant(uint256) = 2**16 - 1
-MASK_24: constant(uint256) = 2**24 - 1
 MASK_32: constant(uint256) = 2**32 - 1
 MASK_40: constant(uint256) = 2**40 - 1
 MASK_160: constant(uint256) = 2**160 - 1
@@ -154,7 +152,7 @@ SETTLEMENT_TYPE_HASH: constant(bytes32) = keccak256(
 ESCROW: immutable(Escrow)
 MARKETS: immutable(Markets)
 
-# What settling needs of a market, in one word, as `markets.vy` lays it out.
+# What settling needs of a market, see `market_word.vy`.
 controls: public(HashMap[bytes32, uint256])
 market_of_number: HashMap[uint256, bytes32]
 
@@ -191,7 +189,7 @@ def set_control(market: bytes32, control: uint256):
     """
     assert msg.sender == MARKETS.address, "exchange: not the markets"
     self.controls[market] = control
-    self.market_of_number[self._number(control)] = market
+    self.market_of_number[market_word.number_of(control)] = market
 
 
 @external
@@ -233,9 +231,9 @@ def commit_book(market: bytes32, slot: uint256, root: bytes32, size: uint256):
     """
     control: uint256 = self.controls[market]
     self._check_operator(control)
-    assert slot % self._slot_length(control) == 0, "exchange: slot"
-    assert block.timestamp >= slot - self._gate_lead(control), "exchange: gate open"
-    assert block.timestamp <= self._deadline(control, slot), "exchange: too late"
+    assert slot % market_word.slot_length_of(control) == 0, "exchange: slot"
+    assert block.timestamp >= slot - market_word.gate_lead_of(control), "exchange: gate open"
+    assert block.timestamp <= market_word.deadline_of(control, slot), "exchange: too late"
     assert self.books[market][slot] == empty(bytes32), "exchange: book committed"
     self.books[market][slot] = keccak256(abi_encode(root, size))
     log BookCommitted(market=market, slot=slot, root=root, size=size)
@@ -265,12 +263,12 @@ def settle(
     record: uint256 = self.slots[market][slot]
     state: uint256 = record & MASK_8
     assert state == 0 or state == PARTIAL, "exchange: slot closed"
-    assert block.timestamp <= self._deadline(control, slot), "exchange: too late"
+    assert block.timestamp <= market_word.deadline_of(control, slot), "exchange: too late"
     unfinished: uint256 = self.unfinished_slot[market]
     assert unfinished == 0 or unfinished == slot, "exchange: a slot is unfinished"
 
-    uniform_price: bool = (control >> 240) & 1 == 1
-    has_priority: bool = self._has_priority(control)
+    uniform_price: bool = market_word.has_one_price(control)
+    has_priority: bool = market_word.has_priority(control)
     assert price <= MAX_PRICE, "exchange: price"
     assert uniform_price or price == 0, "exchange: price"
     tally: Tally = empty(Tally)
@@ -281,8 +279,8 @@ def settle(
         chunk = record >> 88
 
     domain: bytes32 = eip712_domain_separator._domain_separator_v4()
-    slot_index: uint256 = slot // self._slot_length(control)
-    number: uint256 = self._number(control)
+    slot_index: uint256 = slot // market_word.slot_length_of(control)
+    number: uint256 = market_word.number_of(control)
     last_digest: uint256 = tally.last_digest
     fills_hash: bytes32 = tally.fills_hash
     bought_wh: uint256 = tally.bought_wh
@@ -379,7 +377,7 @@ def _check_approvals(
     domain: bytes32,
     approvals: DynArray[Approval, MAX_VALIDATORS],
 ):
-    needed: uint256 = (control >> 243) & MASK_5
+    needed: uint256 = market_word.approvals_needed_of(control)
     if needed == 0:
         assert len(approvals) == 0, "exchange: no validators"
         return
@@ -415,11 +413,11 @@ def deliver(market: bytes32, slot: uint256, readings: DynArray[uint256, MAX_READ
     assert is_settled or record & MASK_8 == VOIDED, "exchange: slot not settled"
     assert self.unfinished_slot[market] == 0, "exchange: a slot is unfinished"
     control: uint256 = self.controls[market]
-    slot_length_s: uint256 = self._slot_length(control)
+    slot_length_s: uint256 = market_word.slot_length_of(control)
     assert block.timestamp >= slot + slot_length_s, "exchange: slot not over"
 
     slot_index: uint256 = slot // slot_length_s
-    number: uint256 = self._number(control)
+    number: uint256 = market_word.number_of(control)
     cursor: uint256 = self.delivery_cursors[market][slot]
     last_account: uint256 = cursor & MASK_160
     members: uint256 = cursor >> 192
@@ -487,8 +485,8 @@ def void(market: bytes32, slot: uint256):
     """
     control: uint256 = self.controls[market]
     assert control != 0, "exchange: no such market"
-    assert slot % self._slot_length(control) == 0, "exchange: slot"
-    assert block.timestamp > self._deadline(control, slot), "exchange: not yet"
+    assert slot % market_word.slot_length_of(control) == 0, "exchange: slot"
+    assert block.timestamp > market_word.deadline_of(control, slot), "exchange: not yet"
     record: uint256 = self.slots[market][slot]
     state: uint256 = record & MASK_8
     assert state == 0 or state == PARTIAL, "exchange: slot closed"
@@ -519,9 +517,9 @@ def unwind(market: bytes32, slot: uint256, fills: DynArray[orders.Fill, MAX_ORDE
         fills_hash = keccak256(concat(fills_hash, digest, convert(fill.terms, bytes32)))
     assert fills_hash == self.fills_hashes[market][slot][chunk], "exchange: not the chunk's fills"
 
-    slot_index: uint256 = slot // self._slot_length(control)
+    slot_index: uint256 = slot // market_word.slot_length_of(control)
     price: uint256 = (record >> 8) & MASK_32
-    uniform_price: bool = (control >> 240) & 1 == 1
+    uniform_price: bool = market_word.has_one_price(control)
     for back: uint256 in range(1, len(fills) + 1, bound=MAX_ORDERS):
         # Backwards, as a balance that was spent in the slot was there before it was spent.
         fill: orders.Fill = fills[len(fills) - back]
@@ -553,50 +551,11 @@ def _close_void(market: bytes32, slot: uint256, record: uint256):
         extcall ESCROW.close_posted(market, slot, 0, False)
 
 
-# ----------------------------------------------------------------------- the fields of a market's control
-
-
 @internal
 @view
 def _check_operator(control: uint256):
-    assert msg.sender == convert(control & MASK_160, address), "exchange: not the operator"
-    assert (control >> 242) & 1 == 0, "exchange: frozen"
-
-
-@internal
-@pure
-def _slot_length(control: uint256) -> uint256:
-    return (control >> 160) & MASK_16
-
-
-@internal
-@pure
-def _gate_lead(control: uint256) -> uint256:
-    return (control >> 176) & MASK_24
-
-
-@internal
-@pure
-def _deadline(control: uint256, slot: uint256) -> uint256:
-    """
-    @return The last second at which the slot can be settled.
-    """
-    return slot + ((control >> 200) & MASK_24)
-
-
-@internal
-@pure
-def _number(control: uint256) -> uint256:
-    return (control >> 224) & MASK_16
-
-
-@internal
-@pure
-def _has_priority(control: uint256) -> bool:
-    """
-    @return Whether an order strictly better than the price must be filled whole: one price, and no grid limits.
-    """
-    return (control >> 240) & 3 == 1
+    assert msg.sender == market_word.operator_of(control), "exchange: not the operator"
+    assert not market_word.is_frozen(control), "exchange: frozen"
 
 
 # ------------------------------------------------------------------------------------------------ views
@@ -692,4 +651,4 @@ def position_of(account: address, slot: uint256) -> int256:
     market: bytes32 = self.market_of_number[accounts.market_number_of(word)]
     if market == empty(bytes32) or slot > MAX_TIME or self.slots[market][slot] & MASK_8 != SETTLED:
         return 0
-    return accounts.position(account, word, slot // self._slot_length(self.controls[market]))
+    return accounts.position(account, word, slot // market_word.slot_length_of(self.controls[market]))

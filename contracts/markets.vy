@@ -14,6 +14,9 @@
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
+from contracts import market_word
+
+
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
 
@@ -300,20 +303,18 @@ def unfreeze(market: bytes32):
 
 @internal
 def _update_control(market: bytes32):
-    """
-    @notice bits 0-159 operator, 160-175 slot length, 176-199 gate lead, 200-223 settlement time, 224-239 number,
-            240 uniform price, 241 grid limits, 242 frozen, 243-247 approvals needed.
-    """
     terms: MarketTerms = self.terms[market]
-    control: uint256 = convert(self.holders[market][OPERATOR], uint256)
-    control |= terms.slot_length_s << 160
-    control |= terms.gate_lead_s << 176
-    control |= terms.settle_within_s << 200
-    control |= self.numbers[market] << 224
-    control |= convert(terms.uniform_price, uint256) << 240
-    control |= convert(terms.grid_limits, uint256) << 241
-    control |= convert(self.is_frozen[market], uint256) << 242
-    control |= self.approvals_needed[market] << 243
+    control: uint256 = market_word.packed(
+        self.holders[market][OPERATOR],
+        terms.slot_length_s,
+        terms.gate_lead_s,
+        terms.settle_within_s,
+        self.numbers[market],
+        terms.uniform_price,
+        terms.grid_limits,
+        self.is_frozen[market],
+        self.approvals_needed[market],
+    )
     extcall EXCHANGE.set_control(market, control)
 
 

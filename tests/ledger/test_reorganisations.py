@@ -11,7 +11,8 @@ from ledger.steps import MAX_CONFIRMATIONS, OVERTAKEN, TAKEN, Step, StepError, S
 from ledger.transactions import NotMinedError, build
 from tests.chains import AnvilChain, run_on_each_chain
 from tests.ledger.journal import MemoryJournal
-from tests.world import MARKET, SLOT, World
+from tests.ledger.steps import committing
+from tests.world import SLOT, World
 
 pytest_generate_tests = run_on_each_chain
 
@@ -35,17 +36,7 @@ class Case:
         self.before = self.world.chain.snapshot()
 
     def step(self, slot: int = SLOT) -> Step:
-        exchange = self.world.exchange
-        return Step(
-            market=MARKET,
-            slot=slot,
-            name="commit",
-            key=self.key,
-            to=exchange.address,
-            event=exchange.interface.topic("BookCommitted"),
-            is_done=lambda: exchange.read("books", MARKET, slot) != bytes(32),
-            calldata=lambda: exchange.interface.call("commit_book", MARKET, slot, bytes(32), 0),
-        )
+        return committing(self.world, slot)
 
     def stepper(self) -> Stepper:
         return Stepper(self.world.chain, self.journal, confirmations=MAX_CONFIRMATIONS, patience_s=5)

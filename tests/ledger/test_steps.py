@@ -1,165 +1,46 @@
 """A step happens once, wherever the process dies and whatever the network does to its messages."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
-import rlp
 from eth_hash.auto import keccak
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ledger.chain import (
-    CallRevertedError,
     Chain,
     ChainUnavailableError,
     Receipt,
     Transaction,
     TransactionRefusedError,
 )
-from ledger.intents import Intent, IntentStatus
-from ledger.steps import MAX_REPLACEMENTS, REVERTED, TAKEN, Step, StepError, Stepper
+from ledger.intents import IntentStatus
+from ledger.steps import MAX_REPLACEMENTS, TAKEN, StepError, Stepper
 from ledger.transactions import NotMinedError
 from tests.ledger.journal import MemoryJournal
-from tests.world import MARKET, SLOT, TERMS, World, one_world_for_a_test
-
-
-class CrashError(Exception):
-    """The process is killed here."""
-
-
-Fault = Callable[[Chain, bytes], bytes]
-
-
-class FaultyChain:
-    """A real chain on which the next broadcasts go wrong in given ways, and then go right again."""
-
-    def __init__(self, chain: Chain, *faults: Fault) -> None:
-        self._chain = chain
-        self._faults = list(faults)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._chain, name)
-
-    def send(self, raw: bytes) -> bytes:
-        fault = self._faults.pop(0) if self._faults else send
-        return fault(self._chain, raw)
-
-
-def send(chain: Chain, raw: bytes) -> bytes:
-    return chain.send(raw)
-
-
-def crash_before_sending(_chain: Chain, _raw: bytes) -> bytes:
-    raise CrashError
-
-
-def crash_after_sending(chain: Chain, raw: bytes) -> bytes:
-    chain.send(raw)
-    raise CrashError
-
-
-def lose_the_request(_chain: Chain, _raw: bytes) -> bytes:
-    raise ChainUnavailableError("no answer")
-
-
-def lose_the_reply(chain: Chain, raw: bytes) -> bytes:
-    chain.send(raw)
-    raise ChainUnavailableError("no answer")
-
-
-def say_already_known(chain: Chain, raw: bytes) -> bytes:
-    chain.send(raw)
-    raise TransactionRefusedError("already known")
-
-
-def refuse(_chain: Chain, _raw: bytes) -> bytes:
-    raise TransactionRefusedError("txpool is full")
-
-
-def say_underpriced(_chain: Chain, _raw: bytes) -> bytes:
-    raise TransactionRefusedError("replacement transaction underpriced")
-
-
-def leave_it_in_the_pool(_chain: Chain, raw: bytes) -> bytes:
-    return keccak(raw)
-
-
-FAULTS = (
-    crash_before_sending,
+from tests.ledger.steps import (
+    FAULTS,
+    Case,
+    CrashError,
+    Fault,
+    FaultyChain,
+    assert_done_once,
     crash_after_sending,
-    lose_the_request,
-    lose_the_reply,
-    say_already_known,
-    refuse,
-    say_underpriced,
+    crash_before_sending,
+    fees,
     leave_it_in_the_pool,
+    lose_the_reply,
+    lose_the_request,
+    refuse,
+    say_already_known,
+    say_underpriced,
 )
-
-
-class Case:
-    """One step, an intent journal that survives, and a new stepper for each life of the process."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.journal = MemoryJournal()
-        self.key = world.keys["operator"]
-        self.before = world.chain.snapshot()
-        self.first_nonce = world.chain.nonce(self.key.address)
-        world.close_gate(SLOT + 1_800)
-
-    def step(self, slot: int = SLOT) -> Step:
-        exchange = self.world.exchange
-        return Step(
-            market=MARKET,
-            slot=slot,
-            name="commit",
-            key=self.key,
-            to=exchange.address,
-            event=exchange.interface.topic("BookCommitted"),
-            is_done=lambda: exchange.read("books", MARKET, slot) != bytes(32),
-            calldata=lambda: exchange.interface.call("commit_book", MARKET, slot, bytes(32), 0),
-        )
-
-    def run(self, *faults: Fault, slot: int = SLOT, patience_s: float = 0.0) -> None:
-        chain: Chain = FaultyChain(self.world.chain, *faults)
-        Stepper(chain, self.journal, patience_s=patience_s).run(self.step(slot))
-
-    def effects(self) -> list[int]:
-        """The slots whose book was committed, once for each time."""
-        head = self.world.chain.head().number
-        events = self.world.exchange.events(["BookCommitted"], first_block=0, last_block=head)
-        return [event.arguments["slot"] for event in events]
-
-    def nonces_used(self) -> int:
-        return self.world.chain.nonce(self.key.address) - self.first_nonce
-
-    def spend_the_nonce(self) -> None:
-        self.world.act(self.key, "void", MARKET, SLOT // 900 * 900 - 900 * (1_000 + self.nonces_used()))
-
-
-def fees(intent: Intent) -> tuple[int, int]:
-    """The priority fee and the most it pays, both per gas."""
-    assert intent.raw_transaction is not None
-    _, _, tip, fee, *_ = rlp.decode(intent.raw_transaction[1:])
-    return int.from_bytes(tip), int.from_bytes(fee)
+from tests.world import SLOT, World, one_world_for_a_test
 
 
 @pytest.fixture
 def case(world: World) -> Case:
     return Case(world)
-
-
-def assert_done_once(case: Case, *, transactions: int = 1) -> None:
-    assert case.effects() == [SLOT]
-    assert case.nonces_used() == transactions
-    (done,) = case.journal.confirmed
-    assert done.is_final
-    assert case.journal.unfinished() == []
-
-
-# ------------------------------------------------------------------------------------------- one fault
 
 
 def test_a_step_happens_and_is_confirmed(case: Case) -> None:
@@ -410,188 +291,6 @@ def test_an_effect_without_an_event_is_not_believed(case: Case) -> None:
     with pytest.raises(StepError, match="no event"):
         Stepper(case.world.chain, case.journal, patience_s=0).run(step)
     assert case.journal.intents == []
-
-
-# ------------------------------------------------------------------------------------ the nonce is taken
-
-
-def test_a_nonce_that_somebody_used_before_we_sent_is_given_up(case: Case) -> None:
-    def be_overtaken(chain: Chain, raw: bytes) -> bytes:
-        case.spend_the_nonce()
-        return chain.send(raw)
-
-    with pytest.raises(TransactionRefusedError, match="nonce too low"):
-        case.run(be_overtaken)
-    assert case.effects() == []
-    case.run()
-    assert_done_once(case, transactions=2)
-    assert [intent.attempt for intent in case.journal.intents] == [0, 1]
-    assert [intent.nonce for intent in case.journal.intents] == [case.first_nonce, case.first_nonce + 1]
-
-
-def test_a_nonce_that_somebody_used_while_we_were_down_is_given_up(case: Case) -> None:
-    with pytest.raises(CrashError):
-        case.run(crash_before_sending)
-    case.spend_the_nonce()
-    case.run()
-    assert_done_once(case, transactions=2)
-    assert [record.reason for record in case.journal.failed] == [TAKEN]
-
-
-def test_a_later_step_may_use_the_nonce_of_one_that_was_never_sent(case: Case) -> None:
-    with pytest.raises(CrashError):
-        case.run(crash_before_sending)
-    case.run(slot=SLOT + 900)
-    case.run()
-    assert sorted(case.effects()) == [SLOT, SLOT + 900]
-    assert case.nonces_used() == 2
-
-
-def test_two_nodes_with_one_key_bring_a_step_about_once_and_both_know_by_whom(case: Case) -> None:
-    with pytest.raises(CrashError):
-        case.run(crash_before_sending)
-    other = MemoryJournal()
-    case.world.time.now += 60  # the other's transaction is another one: fees and state have changed meanwhile
-    case.world.act(case.world.members[0], "request_withdrawal", 1)
-    Stepper(case.world.chain, other, patience_s=0).run(case.step())
-    case.run()
-    assert_done_once(case)
-    (theirs,) = other.confirmed
-    (found,) = case.journal.confirmed
-    assert found.intent.transaction_hash == theirs.intent.transaction_hash
-    assert (found.intent.raw_transaction, found.block_hash) == (None, theirs.block_hash)
-    assert [record.reason for record in case.journal.failed] == [TAKEN]
-
-
-def test_a_refusal_because_another_node_was_faster_is_no_failure(case: Case) -> None:
-    other = MemoryJournal()
-
-    def be_overtaken(chain: Chain, raw: bytes) -> bytes:
-        case.world.act(case.world.members[0], "request_withdrawal", 1)
-        Stepper(chain, other, patience_s=0).run(case.step())
-        return chain.send(raw)
-
-    case.run(be_overtaken)
-    assert_done_once(case)
-    assert [record.intent.raw_transaction for record in case.journal.confirmed] == [None]
-    assert [record.reason for record in case.journal.failed] == [TAKEN]
-
-
-def test_nodes_with_one_key_that_take_each_others_nonces_both_get_done(case: Case) -> None:
-    with pytest.raises(CrashError):
-        case.run(crash_before_sending)
-    other = MemoryJournal()
-    Stepper(case.world.chain, other, patience_s=0).run(case.step(SLOT + 900))
-    case.run()
-    assert sorted(case.effects()) == [SLOT, SLOT + 900]
-    assert [record.reason for record in case.journal.failed] == [TAKEN]
-    assert case.nonces_used() == 2
-
-
-def test_a_mined_transaction_is_confirmed_although_the_nonce_has_moved_on(case: Case) -> None:
-    with pytest.raises(CrashError):
-        case.run(crash_after_sending)
-    case.spend_the_nonce()
-    case.run()
-    assert_done_once(case, transactions=2)
-    assert case.journal.failed == []
-
-
-# ------------------------------------------------------------------------------------ it fails on chain
-
-
-def test_what_the_contract_refuses_is_neither_sent_nor_written_down(case: Case) -> None:
-    with pytest.raises(CallRevertedError, match="exchange: gate open"):
-        case.run(slot=SLOT + 90_000)
-    assert (case.journal.intents, case.nonces_used()) == ([], 0)
-
-
-def void_step(case: Case) -> Step:
-    exchange = case.world.exchange
-    return Step(
-        market=MARKET,
-        slot=SLOT,
-        name="void",
-        key=case.key,
-        to=exchange.address,
-        event=exchange.interface.topic("Voided"),
-        is_done=lambda: exchange.read("slot_of", MARKET, SLOT)["state"] != 0,
-        calldata=lambda: exchange.interface.call("void", MARKET, SLOT),
-    )
-
-
-def test_a_transaction_that_failed_as_another_was_faster_is_noted_beside_the_other(case: Case) -> None:
-    world = case.world
-    world.at(SLOT + TERMS.settle_within_s + 1)
-
-    def be_overtaken(chain: Chain, raw: bytes) -> bytes:
-        world.act(world.strangers[0], "void", MARKET, SLOT)
-        return chain.send(raw)
-
-    chain: Chain = FaultyChain(world.chain, be_overtaken)
-    stepper = Stepper(chain, case.journal, patience_s=0)
-    stepper.run(void_step(case))
-    stepper.run(void_step(case))
-    assert [record.reason for record in case.journal.failed] == [REVERTED]
-    assert [record.intent.sender for record in case.journal.confirmed] == [world.strangers[0].address]
-    assert case.nonces_used() == 1
-
-
-def test_a_transaction_that_failed_and_left_the_work_undone_is_reported_and_attempted_anew(case: Case) -> None:
-    world = case.world
-    too_late = SLOT + TERMS.settle_within_s + 1
-    world.at(too_late)
-
-    def be_mined_too_early(chain: Chain, raw: bytes) -> bytes:
-        world.time.now -= 1
-        return chain.send(raw)
-
-    chain: Chain = FaultyChain(world.chain, be_mined_too_early)
-    stepper = Stepper(chain, case.journal, patience_s=0)
-    with pytest.raises(StepError, match=r"void of slot .* reverted"):
-        stepper.run(void_step(case))
-    world.at(too_late)
-    stepper.run(void_step(case))
-    assert [record.reason for record in case.journal.failed] == [REVERTED]
-    assert [record.intent.attempt for record in case.journal.confirmed] == [1]
-
-
-def test_a_transaction_that_failed_on_chain_while_we_were_down_is_noted(case: Case) -> None:
-    world = case.world
-    world.at(SLOT + TERMS.settle_within_s + 1)
-
-    def be_overtaken_and_crash(chain: Chain, raw: bytes) -> bytes:
-        world.act(world.strangers[0], "void", MARKET, SLOT)
-        return crash_after_sending(chain, raw)
-
-    chain: Chain = FaultyChain(world.chain, be_overtaken_and_crash)
-    stepper = Stepper(chain, case.journal, patience_s=0)
-    with pytest.raises(CrashError):
-        stepper.run(void_step(case))
-    stepper.run(void_step(case))
-    assert [record.reason for record in case.journal.failed] == [REVERTED]
-    assert case.nonces_used() == 1
-
-
-def test_a_transaction_that_did_only_a_part_is_not_taken_for_the_whole(case: Case) -> None:
-    world = case.world
-    case.run()
-    world.settle([])
-    world.at(SLOT + 1_800)
-    account = int.from_bytes(min(key.address for key in world.members), "big")
-    step = Step(
-        market=MARKET,
-        slot=SLOT,
-        name="deliver",
-        key=world.keys["meter_authority"],
-        to=world.exchange.address,
-        event=world.exchange.interface.topic("Delivered"),
-        is_done=lambda: world.exchange.read("slot_of", MARKET, SLOT)["state"] == 2,
-        calldata=lambda: world.exchange.interface.call("deliver", MARKET, SLOT, [account]),
-    )
-    with pytest.raises(StepError, match=f"deliver of slot {SLOT}: .* did not do its work"):
-        Stepper(world.chain, case.journal, patience_s=0).run(step)
-    assert world.exchange.read("delivered_members", MARKET, SLOT) == 1
 
 
 # --------------------------------------------------------------------------------------- any misfortune
