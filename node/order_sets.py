@@ -21,7 +21,7 @@ from ledger.eip712 import Domain, Receipt, SignedOrder, order_hash, order_signer
 from ledger.hexcodec import from_data, to_data
 from ledger.keys import InvalidSignatureError, recover
 from matching.errors import WattbookError
-from matching.orders import CertificatePreference, Order, Side
+from node.answers import parsed_order
 from node.design import Design
 from node.reconcile.context import OnChain
 from node.reconcile.orders import is_borne_out
@@ -186,21 +186,9 @@ def _orders(page: dict[str, Any]) -> list[OrderRecord]:
 
 
 def _order(fields: dict[str, Any]) -> OrderRecord:
-    order = Order(
-        account=from_data(fields["account"]),
-        market=from_data(fields["market"]),
-        slot=fields["slot"],
-        side=Side[fields["side"].upper()],
-        price=fields["price"],
-        quantity_wh=fields["quantity_wh"],
-        certificates=CertificatePreference[fields["certificates"].upper()],
-        epoch=fields["epoch"],
-        expires_at=fields["expires_at"],
-        salt=int(fields["salt"]),
-    )
     receipt, statement = fields["receipt"], fields["statement"]
     return OrderRecord(
-        signed=SignedOrder(order, from_data(fields["hash"]), from_data(fields["signature"])),
+        signed=SignedOrder(parsed_order(fields), from_data(fields["hash"]), from_data(fields["signature"])),
         index=fields["index"],
         received_at=fields["received_at"],
         receipt_signature=None if receipt is None else from_data(receipt["signature"]),

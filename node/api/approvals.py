@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from node.api.fields import Address, Hash, Signature
-from node.api.orders import CertificatesName, OrderFields, ReceiptOut, SideName, StatementFields, receipt_out
+from node.api.orders import OrderFields, ReceiptOut, StatementFields, receipt_out, signed_fields
 from node.api.services import Parts
 from node.store.records import OrderRecord
 
@@ -107,19 +107,8 @@ def approve(slot: int, fields: ApprovalFields, parts: Parts) -> ApprovalsOut:
 
 
 def _proposed(parts: Parts, record: OrderRecord) -> ProposedOrderOut:
-    order = record.signed.order
     return ProposedOrderOut(
-        account=order.account,
-        market=order.market,
-        slot=order.slot,
-        side=SideName[order.side.name],
-        price=order.price,
-        quantity_wh=order.quantity_wh,
-        certificates=CertificatesName[order.certificates.name],
-        epoch=order.epoch,
-        expires_at=order.expires_at,
-        salt=order.salt,
-        signature=record.signed.signature,
+        **signed_fields(record.signed),
         statement=None if record.wishes is None else StatementFields.model_validate_json(record.wishes),
         hash=record.signed.hash,
         in_book=record.is_in_book,

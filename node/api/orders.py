@@ -1,11 +1,12 @@
 """`/v1/orders`: place, find and cancel orders. An order's id is its EIP-712 hash."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 from pydantic import BaseModel, ConfigDict, Field
 
+from ledger.eip712 import SignedOrder
 from ledger.intents import IntentRecord
 from matching.orders import MAX_TIME, CertificatePreference, Order, Side
 from matching.wishes import Trait
@@ -175,20 +176,9 @@ def _shown(parts: Parts, records: list[OrderRecord]) -> list[OrderOut]:
 
 
 def _order_out(parts: Parts, record: OrderRecord, settled: IntentRecord | None) -> OrderOut:
-    order, order_hash = record.signed.order, record.signed.hash
     return OrderOut(
-        account=order.account,
-        market=order.market,
-        slot=order.slot,
-        side=SideName[order.side.name],
-        price=order.price,
-        quantity_wh=order.quantity_wh,
-        certificates=CertificatesName[order.certificates.name],
-        epoch=order.epoch,
-        expires_at=order.expires_at,
-        salt=order.salt,
-        signature=record.signed.signature,
-        hash=order_hash,
+        **signed_fields(record.signed),
+        hash=record.signed.hash,
         source=SourceName.POSTED if record.posted else SourceName.PLACED,
         index=record.index,
         received_at=record.received_at,
@@ -200,6 +190,24 @@ def _order_out(parts: Parts, record: OrderRecord, settled: IntentRecord | None) 
         receipt=receipt_out(parts, record),
         settlement=on_chain(settled) if record.status is OrderStatus.FILLED else None,
     )
+
+
+def signed_fields(signed: SignedOrder) -> dict[str, Any]:
+    """The fields of every answer that shows an order: what its account signed, and the signature."""
+    order = signed.order
+    return {
+        "account": order.account,
+        "market": order.market,
+        "slot": order.slot,
+        "side": SideName[order.side.name],
+        "price": order.price,
+        "quantity_wh": order.quantity_wh,
+        "certificates": CertificatesName[order.certificates.name],
+        "epoch": order.epoch,
+        "expires_at": order.expires_at,
+        "salt": order.salt,
+        "signature": signed.signature,
+    }
 
 
 def receipt_out(parts: Parts, record: OrderRecord) -> ReceiptOut | None:

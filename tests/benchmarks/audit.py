@@ -11,8 +11,7 @@ from tempfile import TemporaryDirectory
 from ledger.audit.run import audit
 from ledger.batches import FilledOrder
 from ledger.merkle import root
-from tests.anvil import installed
-from tests.chains import ANVIL, EMBEDDED
+from tests.benchmarks.both_chains import on_both_chains
 from tests.ledger.audit.story import readings
 from tests.world import SLOT, World, new_world
 
@@ -60,11 +59,7 @@ def measure(kind: str) -> None:
 def main() -> None:
     """Measure both chains, in one run; anvil only where it is installed."""
     print(f"{MEMBERS * SLOTS:,} orders of {MEMBERS} members in {SLOTS} slots")
-    measure(EMBEDDED)
-    if installed():
-        measure(ANVIL)
-    else:
-        print("anvil is not installed: 'make anvil'")
+    on_both_chains(measure)
 
 
 if __name__ == "__main__":

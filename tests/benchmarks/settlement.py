@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ledger.batches import FilledOrder
-from tests.anvil import installed
-from tests.chains import ANVIL, EMBEDDED
+from tests.benchmarks.both_chains import on_both_chains
 from tests.world import SLOT, World, new_world, one_world_for_a_test
 
 MEMBERS = 1_000
@@ -61,11 +60,7 @@ def measure(kind: str) -> None:
 def main() -> None:
     """Measure both chains, in one run; anvil only where it is installed."""
     print(f"{MEMBERS} orders of as many members, slot {SLOT}")
-    measure(EMBEDDED)
-    if installed():
-        measure(ANVIL)
-    else:
-        print("anvil is not installed: 'make anvil'")
+    on_both_chains(measure)
 
 
 if __name__ == "__main__":
