@@ -1,0 +1,1 @@
+"""How far certificates cover consumption slot by slot (24/7), and the emissions that follow."""
