@@ -38,13 +38,13 @@ def test_a_code_without_a_name_has_its_groups() -> None:
 
 @pytest.mark.parametrize("code", ["T01010", "T0101000", "F010100", "010100", "t010100", "T01010x", "T01010²", ""])
 def test_what_is_no_technology_code_is_refused(code: str) -> None:
-    with pytest.raises(EecsCodeError, match="'technology' is .*: must be T and 6 digits"):
+    with pytest.raises(EecsCodeError, match=r"'technology' is .*: must be T and 6 digits"):
         technology_number(code)
 
 
 @pytest.mark.parametrize("code", ["F0104010", "T01040100", "F010401000", "F0104010 "])
 def test_what_is_no_energy_source_code_is_refused(code: str) -> None:
-    with pytest.raises(EecsCodeError, match="'fuel' is .*: must be F and 8 digits"):
+    with pytest.raises(EecsCodeError, match=r"'fuel' is .*: must be F and 8 digits"):
         fuel_number(code)
 
 

@@ -65,5 +65,5 @@ def test_an_amount_has_to_be_positive(amount: int) -> None:
 def test_more_certificates_than_fit_a_batch_are_refused_with_what_fits() -> None:
     held = [part(300 * unit, 2) for unit in range(MAX_IDS + 2)]
     assert len(bundle(held, 2 * MAX_IDS)) == MAX_IDS
-    with pytest.raises(BatchTooLargeError, match="takes 129 certificates: at most 128 .* come to 256 Wh"):
+    with pytest.raises(BatchTooLargeError, match=r"takes 129 certificates: at most 128 .* come to 256 Wh"):
         bundle(held, 2 * MAX_IDS + 1)
