@@ -2,7 +2,8 @@
 
 Instead of issuing every slot of every device, the issuer may commit to a market's whole day: a leaf for each
 device with the amounts of all its slots. Anybody can then have slots issued, to their device's owner, by showing
-the leaf and its way to the root. The tree is that of `ledger.merkle`; `contracts/certificates.vy` computes the same.
+the leaf and its way to the root. The tree is that of `ledger.merkle`, and `contracts/certificates.vy` computes the
+same.
 """
 
 from collections.abc import Mapping, Sequence
