@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from ledger.chain import CallRevertedError
 from matching.errors import WattbookError
+from node.reasons import in_words
 from node.refusals import UncoveredOrderError
 
 MEDIA_TYPE = "application/problem+json"
@@ -12,6 +14,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUS = {
     "approval.not_a_validator": HTTPStatus.FORBIDDEN,
     "approval.signature": HTTPStatus.FORBIDDEN,
+    "chain.reverted": HTTPStatus.CONFLICT,
     "chain.unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "clock.backwards": HTTPStatus.CONFLICT,
     "clock.not_stepped": HTTPStatus.CONFLICT,
@@ -109,4 +112,6 @@ def problem(error: WattbookError) -> Problem:
         details["field"] = name
     if isinstance(error, UncoveredOrderError):
         details |= {"needed": str(error.needed_nano), "free": str(error.free_nano)}
+    if isinstance(error, CallRevertedError):
+        return Problem(code=error.code, detail=in_words(error.reason), details={"reason": error.reason})
     return Problem(code=error.code, detail=str(error), details=details)

@@ -9,10 +9,12 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from ledger.chain import CallRevertedError
 from ledger.hexcodec import from_data, to_data
 from ledger.keys import Key
 from matching.errors import WattbookError
 from node.client import WattbookClient
+from node.reasons import SENTENCES
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 _PATIENCE_S = 3.0
@@ -32,6 +34,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print integers in JSON, fo
 
 def fail(error: object) -> NoReturn:
     """Say in one line what went wrong, and end with status 1."""
+    if isinstance(error, CallRevertedError) and error.reason in SENTENCES:
+        error = f"{SENTENCES[error.reason]} ({error.reason})"
     typer.echo(f"error: {error}", err=True)
     raise typer.Exit(1)
 

@@ -5,6 +5,7 @@ from http import HTTPStatus
 import pytest
 
 import node.api
+from ledger.chain import CallRevertedError
 from matching.errors import WattbookError
 from matching.orders import InvalidOrderError
 from node.problems import STATUS, Problem, problem
@@ -50,9 +51,15 @@ def test_amounts_in_a_problem_are_decimal_strings() -> None:
     assert details == {"needed": str(2**60), "free": "-5"}
 
 
+def test_a_contracts_refusal_is_told_in_words_and_in_its_own() -> None:
+    found = problem(CallRevertedError("certificates: expired"))
+    assert (found.status, found.detail) == (409, "the certificate has expired")
+    assert found.details == {"reason": "certificates: expired"}
+
+
 @pytest.mark.parametrize(
     ("code", "status"),
-    [("chain.unavailable", 503), ("chain.reverted", 502), ("allocation.broken", 500)],
+    [("chain.unavailable", 503), ("chain.step", 502), ("allocation.broken", 500)],
 )
 def test_what_is_not_the_callers_fault_is_a_server_error(code: str, status: int) -> None:
     assert Problem(code, "").status == status

@@ -1,0 +1,15 @@
+"""What the contracts' refusals mean: a contract says `certificates: expired`, a person reads a sentence."""
+
+from node.reasons import certificates, challenges, escrow, exchange, markets
+
+SENTENCES = (
+    exchange.SENTENCES | escrow.SENTENCES | markets.SENTENCES | challenges.SENTENCES | certificates.SENTENCES
+)
+"""A sentence for every reason string of our contracts; a test holds it against their sources."""
+
+
+def in_words(reason: str) -> str:
+    """The sentence for a contract's reason string; of a reason that is not ours, the reason itself."""
+    if not reason:
+        return "the contract gives no reason"
+    return SENTENCES.get(reason, reason)
