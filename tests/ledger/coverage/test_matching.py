@@ -1,5 +1,6 @@
 from dataclasses import replace
 from fractions import Fraction
+from random import Random
 
 import numpy as np
 import pytest
@@ -100,9 +101,9 @@ def test_the_community_is_the_sum_of_its_members(claims: Claims) -> None:
 
 
 @given(any_claims(), st.randoms(use_true_random=False))
-def test_the_order_of_slots_in_a_period_does_not_matter(claims: Claims, random: object) -> None:
+def test_the_order_of_slots_in_a_period_does_not_matter(claims: Claims, random: Random) -> None:
     order = list(range(len(claims.slots)))
-    random.shuffle(order)  # type: ignore[attr-defined]  # hypothesis' random.Random
+    random.shuffle(order)
     shuffled = replace(
         claims, consumption_wh=claims.consumption_wh[:, order], retired_wh=claims.retired_wh[:, order]
     )
