@@ -1,6 +1,7 @@
 """Building and signing transactions, and waiting for them."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import rlp
@@ -45,13 +46,25 @@ def build(
     Raises:
         CallRevertedError: it would revert on the head's state.
     """
+    nonce = chain.nonce(key.address) if nonce is None else nonce
+    return sign(key, unsigned(chain, key.address, to=to, data=data, nonce=nonce, value_wei=value_wei))
+
+
+def unsigned(
+    chain: Chain, sender: Address, *, to: Address | None, data: bytes, nonce: int, value_wei: int = 0
+) -> dict[str, object]:
+    """The fields of an EIP-1559 transaction for its sender to sign, as JSON-RPC names them.
+
+    Raises:
+        CallRevertedError: it would revert on the head's state.
+    """
     gas = _TRANSFER_GAS
     if data or to is None:
-        gas = chain.estimate_gas(to, data, sender=key.address) * _GAS_HEADROOM_PERCENT // 100
+        gas = chain.estimate_gas(to, data, sender=sender) * _GAS_HEADROOM_PERCENT // 100
     fields: dict[str, object] = {
         "type": 2,
         "chainId": chain.chain_id,
-        "nonce": chain.nonce(key.address) if nonce is None else nonce,
+        "nonce": nonce,
         "gas": gas,
         "maxPriorityFeePerGas": PRIORITY_FEE_WEI,
         "maxFeePerGas": chain.head().base_fee_wei * _FEE_HEADROOM + PRIORITY_FEE_WEI,
@@ -60,7 +73,7 @@ def build(
     }
     if to is not None:
         fields["to"] = to
-    return _signed(key, fields)
+    return fields
 
 
 def outbid(chain: Chain, key: Key, raw: bytes) -> SignedTransaction:
@@ -83,7 +96,7 @@ def outbid(chain: Chain, key: Key, raw: bytes) -> SignedTransaction:
         "value": int.from_bytes(value),
         "data": data,
     }
-    return _signed(key, fields)
+    return sign(key, fields)
 
 
 def _more(fee: bytes) -> int:
@@ -91,8 +104,9 @@ def _more(fee: bytes) -> int:
     return -(-int.from_bytes(fee) * 9 // 8)
 
 
-def _signed(key: Key, fields: dict[str, object]) -> SignedTransaction:
-    raw = bytes(Account.sign_transaction(fields, key.secret).raw_transaction)
+def sign(key: Key, fields: Mapping[str, object]) -> SignedTransaction:
+    """Sign a transaction of these fields with its sender's key."""
+    raw = bytes(Account.sign_transaction(dict(fields), key.secret).raw_transaction)
     return SignedTransaction(raw=raw, hash=keccak(raw), nonce=int(str(fields["nonce"])))
 
 

@@ -58,6 +58,10 @@ STATUS = {
     "signature.invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
     "slot.unknown": HTTPStatus.NOT_FOUND,
     "store.conflict": HTTPStatus.CONFLICT,
+    "transaction.foreign": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "transaction.malformed": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "transaction.refused": HTTPStatus.CONFLICT,
+    "transaction.unknown": HTTPStatus.NOT_FOUND,
 }
 """HTTP status by code. A code that is missing is not the caller's fault: 500, or 502 if it is the chain's."""
 

@@ -18,6 +18,7 @@ from node.api import (
     settlements,
     slots,
     trades,
+    transactions,
 )
 from node.api.body_limit import BodyLimit
 from node.api.services import Services
@@ -36,6 +37,7 @@ _ROUTERS = (
     devices.router,
     deposits.router,
     clock.router,
+    transactions.router,
 )
 
 

@@ -16,10 +16,11 @@ from ledger.hexcodec import from_data, to_data
 
 
 @dataclass(frozen=True, slots=True)
-class _Hexadecimal:
-    """Bytes of a fixed length."""
+class Hexadecimal:
+    """Bytes of a fixed length, or of up to `most`."""
 
-    length: int
+    length: int | None = None
+    most: int | None = None
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
@@ -30,7 +31,8 @@ class _Hexadecimal:
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"type": "string", "pattern": f"^0x[0-9a-fA-F]{{{2 * self.length}}}$"}
+        digits = "*" if self.length is None else f"{{{2 * self.length}}}"
+        return {"type": "string", "pattern": f"^0x[0-9a-fA-F]{digits}$"}
 
     def _parse(self, value: object) -> bytes:
         if isinstance(value, bytes):
@@ -38,15 +40,17 @@ class _Hexadecimal:
         if not isinstance(value, str):
             raise ValueError("must be a string of hexadecimal digits")  # noqa: TRY004 -- pydantic catches ValueError
         data = from_data(value)
-        if len(data) != self.length:
+        if self.length is not None and len(data) != self.length:
             raise ValueError(f"must be 0x and {2 * self.length} hexadecimal digits, has {2 * len(data)}")
+        if self.most is not None and len(data) > self.most:
+            raise ValueError(f"must be 0x and at most {2 * self.most} hexadecimal digits, has {2 * len(data)}")
         return data
 
 
-Address = Annotated[bytes, _Hexadecimal(20)]
-Hash = Annotated[bytes, _Hexadecimal(32)]
-Signature = Annotated[bytes, _Hexadecimal(65)]
-MeterSignature = Annotated[bytes, _Hexadecimal(64)]
+Address = Annotated[bytes, Hexadecimal(20)]
+Hash = Annotated[bytes, Hexadecimal(32)]
+Signature = Annotated[bytes, Hexadecimal(65)]
+MeterSignature = Annotated[bytes, Hexadecimal(64)]
 
 
 def _number(value: object) -> object:

@@ -14,6 +14,7 @@ from node.intake import Intake
 from node.metering import Metering
 from node.ports import Accounts, Lifecycle, MarketState, Onboarding, Tariffs
 from node.store import Store
+from node.transactions import Transactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Services:
     market_state: MarketState
     onboarding: Onboarding
     lifecycle: Lifecycle
+    transactions: Transactions
     operator_api_key: str
 
 

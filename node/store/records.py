@@ -167,3 +167,24 @@ class CertificateMoveRecord:
     account: bytes
     amount_wh: int
     retired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SentRecord:
+    """A member's signed transaction that the node was asked to send.
+
+    Attributes:
+        hash: the transaction's hash.
+        sender: who signed it.
+        nonce: of the sender.
+        to: the contract that it calls.
+        raw: the signed bytes, to be sent any number of times.
+        received_at: Unix seconds UTC.
+    """
+
+    hash: bytes
+    sender: bytes
+    nonce: int
+    to: bytes
+    raw: bytes
+    received_at: int

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from ledger.intents import IntentStatus
 from node.store.records import OrderStatus, SlotState, Technology
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 
 
 class Uint64(TypeDecorator[int]):
@@ -208,4 +208,17 @@ intents = Table(
     Column("reason", String),
     PrimaryKeyConstraint("slot", "step", "attempt"),
     Index("intents_by_finality", "is_final"),
+)
+
+# What members signed and the node sends for them. Whether it is mined is asked of the chain, never of this table.
+sent_transactions = Table(
+    "sent_transactions",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),
+    _required("sender", LargeBinary(20)),
+    _required("nonce", BigInteger),
+    _required("to", LargeBinary(20)),
+    _required("raw", LargeBinary),
+    _required("received_at", BigInteger),
+    Index("sent_by_sender", "sender", "nonce"),
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import uvicorn
 
+from ledger.chain import ChainUnavailableError
 from ledger.keys import Key
 from ledger.market import AccountState, Market
 from ledger.validators import Validators
@@ -21,6 +22,7 @@ from node.intake import Intake, Limits
 from node.metering import Metering
 from node.store import Store
 from node.store.records import DeviceRecord, MemberRecord, SlotRecord, SlotState
+from node.transactions import Transactions
 from tests.node.parts import ALICE, BOB, DOMAIN, LOAD, MARKET, OPERATOR, SLOT, SLOT_LENGTH_S, SOLAR, device
 
 TARIFF = Tariff(retail_price=220_000, feed_in_price=90_000, grid_fee=20_000)
@@ -63,6 +65,15 @@ class Ledger:
 
     def is_frozen(self) -> bool:
         return False
+
+
+class NoChain:
+    """A chain that is out of reach."""
+
+    chain_id = DOMAIN.chain_id
+
+    def __getattr__(self, name: str) -> object:
+        raise ChainUnavailableError("there is no chain")
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,7 @@ def small_node(folder: Path) -> tuple[Services, Ledger]:
         market_state=ledger,
         onboarding=onboarding,
         lifecycle=GateKeeper(store, clock),
+        transactions=Transactions(NoChain(), {}, store, clock),  # type: ignore[arg-type]  # nothing is sent
         operator_api_key=API_KEY,
     )
     return services, ledger

@@ -23,7 +23,7 @@ def codes() -> set[str]:
     while classes:
         classes += (kind := classes.pop()).__subclasses__()
         if kind.__module__.startswith(
-            ("node.refusals", "node.store", "node.clock", "node.problems", "ledger.keys")
+            ("node.refusals", "node.store", "node.clock", "node.problems", "node.transactions", "ledger.keys")
         ):
             found.add(kind.code)
     return found - set(NOT_OF_REQUESTS)
