@@ -1,11 +1,15 @@
 """Calls, answers and events of a contract, encoded and decoded by its ABI."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from eth_abi import abi as eth_abi
+from eth_abi.codec import ABICodec
+from eth_abi.decoding import StringDecoder
+from eth_abi.registry import registry
 from eth_hash.auto import keccak
 
 from contracts.artifacts import Artifact, artifacts
@@ -132,7 +136,7 @@ class Contract:
 
 
 def interface(name: str) -> Interface:
-    """The interface of one of our contracts: "credit", "exchange", "energy" or "certificates"."""
+    """The interface of one of our contracts, by its name in `contracts`, such as "exchange"."""
     return Interface(artifacts()[name])
 
 
@@ -147,13 +151,25 @@ def _type(field: dict[str, Any]) -> str:
     return f"({','.join(_type(part) for part in field['components'])})" + kind.removeprefix("tuple")
 
 
+def _lenient_codec() -> ABICodec:
+    """Decodes text that is not UTF-8, too: whoever may log a string must not keep others from reading the log."""
+    own = copy(registry)
+    own.unregister_decoder("string")
+    decoder = StringDecoder(handle_string_errors="backslashreplace")  # type: ignore[no-untyped-call]  # in eth_abi
+    own.register_decoder("string", decoder, label="string")
+    return ABICodec(own)
+
+
+_CODEC = _lenient_codec()
+
+
 def _encode(fields: Sequence[dict[str, Any]], arguments: Sequence[object]) -> bytes:
     values = [_outgoing(field, value) for field, value in zip(fields, arguments, strict=True)]
     return eth_abi.encode([_type(field) for field in fields], values)
 
 
 def _decode(fields: Sequence[dict[str, Any]], data: bytes) -> dict[str, Any]:
-    values = eth_abi.decode([_type(field) for field in fields], data)
+    values = _CODEC.decode([_type(field) for field in fields], data)
     return {
         field["name"]: _incoming(field, field["type"], value) for field, value in zip(fields, values, strict=True)
     }

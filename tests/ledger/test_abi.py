@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from eth_abi.abi import encode
 from eth_utils.abi import event_abi_to_log_topic, function_abi_to_4byte_selector
 from web3 import Web3
 
@@ -139,3 +140,8 @@ def test_several_outputs_come_as_a_tuple(world: World) -> None:
 def test_a_contract_is_an_address_on_a_chain(world: World) -> None:
     elsewhere = Contract(world.chain, b"\x09" * 20, EXCHANGE)
     assert elsewhere.events(["Settled"], first_block=0, last_block=world.chain.head().number) == []
+
+
+def test_text_that_is_not_utf8_does_not_keep_anybody_from_reading() -> None:
+    credit = interface("credit")
+    assert credit.decode_result("name", encode(["bytes"], [b"caf\xc3\xa9 \xff\xfe"])) == "caf\xe9 \\xff\\xfe"
