@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from ledger.abi import Contract
 from ledger.certificates import Certification
 from ledger.chain import Chain
 from ledger.defence import Defence
@@ -41,6 +42,7 @@ from node.metering import Metering
 from node.parties import Parties, development_parties
 from node.registration import Registration
 from node.store import Store
+from node.transactions import Transactions
 
 DEFAULT_TARIFF = Tariff(retail_price=220_000, feed_in_price=90_000, grid_fee=10_000)
 
@@ -203,6 +205,7 @@ def open_node(config: Config) -> Iterator[Node]:
                 market_state=view,
                 onboarding=registration,
                 lifecycle=lifecycle,
+                transactions=Transactions(chain, _by_name(contracts), store, clock.settled),
                 operator_api_key=folder.operator_api_key(),
             ),
         )
@@ -215,7 +218,9 @@ def serving(node: Node) -> Iterator[None]:
         if isinstance(node.chain, DevChain):
             stack.enter_context(
                 running_server(
-                    devchain_rpc.create_app(node.chain, rewinding=False), node.config.host, node.config.chain_port
+                    devchain_rpc.create_app(node.chain, private_methods=False),
+                    node.config.host,
+                    node.config.chain_port,
                 )
             )
         stack.enter_context(running_server(create_app(node.services), node.config.host, node.config.port))
@@ -318,6 +323,10 @@ def _deploy(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deplo
     )
     folder.write_deployment(deployment)
     return deployment
+
+
+def _by_name(contracts: Contracts) -> dict[str, Contract]:
+    return {each.name: getattr(contracts, each.name) for each in fields(contracts)}
 
 
 def _stepper(config: Config, chain: Chain, store: Store) -> Stepper:

@@ -52,13 +52,16 @@ class Archive:
         last_block: int,
         address: Address | Sequence[Address] | None,
         topics: Sequence[Hash | Sequence[Hash] | None],
+        at_least: int | None = None,
     ) -> list[Log]:
-        """As `ledger.chain.Chain.logs`."""
+        """As `ledger.chain.Chain.logs`, but ends with the block in which so many as `at_least` are found."""
         wanted = log_index.LogFilter.of(address, topics)
         found: list[Log] = []
         for number in log_index.candidate_blocks(self._store, max(first_block, 0), last_block, wanted):
             record = self.at(number)
             found += [] if record is None else filter(wanted.matches, record.logs())
+            if at_least is not None and len(found) >= at_least:
+                break
         return found
 
     def append(self, record: BlockRecord) -> None:

@@ -27,7 +27,8 @@ from ledger.devchain.errors import InvalidTimeError, UnknownBlockError, UnknownS
 from ledger.devchain.evm import CallMessage, Evm, Outcome
 from ledger.devchain.records import BlockRecord, Mined
 from ledger.devchain.runtime import prepare_runtime
-from ledger.devchain.store import StateDatabase, Store, Table
+from ledger.devchain.store import StateDatabase, Store
+from ledger.devchain.timekeeping import read_time_offset, write_time_offset
 from ledger.reverts import revert_reason
 
 DEFAULT_CHAIN_ID = 31337
@@ -35,8 +36,6 @@ DEFAULT_CHAIN_ID = 31337
 
 MAX_TIMESTAMP = 2**40 - 1
 """Latest Unix second a block may be given: the year 36812."""
-
-_TIME_OFFSET = b"time_offset"
 
 
 class DevChain:
@@ -64,7 +63,7 @@ class DevChain:
         self._evm = evm
         self._clock = clock
         self._head = head
-        self._time_offset = _decode_int(store.get(Table.SETTINGS, _TIME_OFFSET))
+        self._time_offset = read_time_offset(store)
         self._next_timestamp: int | None = None
         self._snapshots: dict[int, tuple[int, int]] = {}
         self._last_snapshot = 0
@@ -75,7 +74,7 @@ class DevChain:
         directory: Path | None,
         *,
         clock: Callable[[], int],
-        chain_id: int = DEFAULT_CHAIN_ID,
+        chain_id: int | None = None,
         accounts: Sequence[DevAccount] | None = None,
         genesis_timestamp: int | None = None,
     ) -> "DevChain":
@@ -84,8 +83,10 @@ class DevChain:
         Args:
             directory: where it lives; None for one that lives as long as the process.
             clock: the time now, Unix seconds.
-            chain_id: EIP-155 chain id; transactions for any other are refused.
-            accounts: who owns the money of the first block; default: the development mnemonic's first 40.
+            chain_id: EIP-155 chain id; transactions for any other are refused. Default: an existing chain's, or
+                31337.
+            accounts: who owns the money of the first block. Default: as many of the development mnemonic's as an
+                existing chain began with, or 40.
             genesis_timestamp: time of the first block; default: now, or whatever an existing chain began with.
 
         Raises:
@@ -94,18 +95,21 @@ class DevChain:
             SlowCryptographyError: compiled cryptography is missing.
         """
         prepare_runtime()
-        accounts = dev_accounts() if accounts is None else accounts
         with ExitStack() as on_failure:
             store = Store(directory)
             on_failure.callback(store.close)
             archive = Archive(store)
+            newest, found = archive.newest(), genesis.read(store)
+            if accounts is None:
+                accounts = dev_accounts() if found is None else dev_accounts(len(found.addresses))
+            if chain_id is None:
+                chain_id = DEFAULT_CHAIN_ID if found is None else found.chain_id
             evm = Evm(StateDatabase(store), chain_id, archive.block_hash)
-            newest = archive.newest()
             if newest is None:
                 timestamp = clock() if genesis_timestamp is None else genesis_timestamp
                 head = genesis.begin(store, evm, accounts, timestamp)
             else:
-                genesis.check(store, evm, accounts, genesis_timestamp)
+                genesis.check(store, chain_id, accounts, genesis_timestamp)
                 head = newest.header
             chain = cls(store, head, evm, clock, accounts)
             on_failure.pop_all()
@@ -130,6 +134,11 @@ class DevChain:
     def block(self, number: int) -> Block | None:
         """The block with this number, or None if there is none (yet)."""
         record = self.record(number)
+        return None if record is None else record.block()
+
+    def block_with_hash(self, block_hash: Hash) -> Block | None:
+        """The block with this hash, or None."""
+        record = self.record_with_hash(block_hash)
         return None if record is None else record.block()
 
     def call(
@@ -210,14 +219,16 @@ class DevChain:
         last_block: int,
         address: Address | Sequence[Address] | None = None,
         topics: Sequence[Hash | Sequence[Hash] | None] = (),
+        at_least: int | None = None,
     ) -> list[Log]:
         """Events in blocks `first_block` to `last_block`, both included, in chain order.
 
-        The work grows with the number of blocks that match, not with the number searched.
+        The work grows with the number of blocks that match, not with the number searched. It ends early with the
+        block in which so many as `at_least` are found, if that is given.
         """
         with self._lock:
             last_block = min(last_block, self._head.block_number)
-            return self._archive.logs(first_block, last_block, address, topics)
+            return self._archive.logs(first_block, last_block, address, topics, at_least)
 
     # What a JSON-RPC server needs beyond that
 
@@ -360,7 +371,7 @@ class DevChain:
 
     def _set_time_offset(self, seconds: int) -> None:
         with self._store.writing():
-            self._store.put(Table.SETTINGS, _TIME_OFFSET, _encode_int(seconds))
+            write_time_offset(self._store, seconds)
         self._time_offset = seconds
 
 
@@ -369,11 +380,3 @@ def _raise_if_failed(outcome: Outcome) -> None:
         raise CallRevertedError(revert_reason(outcome.output))
     if outcome.error is not None:
         raise CallRevertedError(outcome.error)
-
-
-def _encode_int(value: int) -> bytes:
-    return value.to_bytes(8, signed=True)
-
-
-def _decode_int(stored: bytes | None) -> int:
-    return 0 if stored is None else int.from_bytes(stored, signed=True)

@@ -49,3 +49,21 @@ class StorageFailedError(ChainError):
     """The database refused to write, a full disk being the likely reason; nothing of the block was kept."""
 
     code = "devchain.storage_failed"
+
+
+class NoChainError(ChainError):
+    """There is no chain in the directory."""
+
+    code = "devchain.no_chain"
+
+
+class ChainExistsError(ChainError):
+    """The directory holds a chain already, which an import would overwrite."""
+
+    code = "devchain.chain_exists"
+
+
+class CannotListenError(ChainError):
+    """The address is not this machine's, or its port is in use or not ours to use."""
+
+    code = "devchain.cannot_listen"

@@ -18,6 +18,7 @@ from ledger.devchain.errors import DirectoryInUseError, StorageFailedError
 MAP_SIZE_BYTES = 2**40
 """Address space reserved for the file, which itself grows only as needed: 1 TiB is never reached."""
 
+DATABASE_FILE = "data.mdb"
 LOCK_FILE = "chain.lock"
 
 
@@ -42,19 +43,30 @@ class Store:
 
     Raises:
         DirectoryInUseError: another process, or another store of this one, has the directory open.
+        StorageFailedError: its file is not a database that can be read.
     """
 
     def __init__(self, directory: Path | None) -> None:
         self._lock_file = None if directory is None else _lock(directory)
-        if directory is None:
-            with tempfile.TemporaryDirectory() as temporary:
-                # Its names are gone once it is open: nothing is left behind however the process ends.
-                self._environment = self._open(Path(temporary), durable=False)
-        else:
-            self._environment = self._open(directory, durable=True)
-        self._tables = {table: self._environment.open_db(table.value) for table in Table}
+        try:
+            if directory is None:
+                with tempfile.TemporaryDirectory() as temporary:
+                    # Its names are gone once it is open: nothing is left behind however the process ends.
+                    self._environment = self._open(Path(temporary), durable=False)
+            else:
+                self._environment = self._open(directory, durable=True)
+            self._tables = {table: self._environment.open_db(table.value) for table in Table}
+        except lmdb.Error as error:
+            if self._lock_file is not None:
+                self._lock_file.close()
+            raise StorageFailedError(f"chain database in {directory} cannot be opened: {error}") from error
         self._transaction = self._environment.begin()
         self._is_writing = False
+
+    @staticmethod
+    def exists(directory: Path) -> bool:
+        """Whether there is a database in the directory; whether it can be read shows when it is opened."""
+        return (directory / DATABASE_FILE).exists()
 
     @staticmethod
     def _open(directory: Path, *, durable: bool) -> lmdb.Environment:
@@ -105,6 +117,15 @@ class Store:
         """The smallest key that is not below `key`, or None."""
         with self._transaction.cursor(db=self._tables[table]) as cursor:
             return cursor.key() if cursor.set_range(key) else None
+
+    def items(self, table: Table) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values in the order of their keys; nothing may be written meanwhile."""
+        with self._transaction.cursor(db=self._tables[table]) as cursor:
+            yield from cursor
+
+    def count(self, table: Table) -> int:
+        """How many keys the table has."""
+        return int(self._transaction.stat(self._tables[table])["entries"])
 
     def last_key(self, table: Table) -> bytes | None:
         """The largest key, or None if the table is empty."""

@@ -1,6 +1,8 @@
 """The web application: JSON-RPC 2.0 over HTTP POST, single requests and batches."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from pydantic_core import from_json
 from starlette.applications import Starlette
@@ -8,21 +10,23 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from ledger.chain import ChainError, TransactionRefusedError
 from ledger.devchain.chain import DevChain
+from ledger.devchain.rpc.account_methods import AccountMethods
 from ledger.devchain.rpc.errors import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
     PARSE_ERROR,
+    RESPONSE_TOO_LARGE,
     SERVER_ERROR,
     RequestFailedError,
 )
 from ledger.devchain.rpc.evm_methods import EvmMethods
-from ledger.devchain.rpc.methods import ChainMethods, Method
+from ledger.devchain.rpc.methods import ChainMethods, Fields, Method
 from ledger.devchain.rpc.params import Json
 
 MAX_REQUEST_BYTES = 8 * 2**20
@@ -30,26 +34,29 @@ MAX_REQUEST_BYTES = 8 * 2**20
 
 MAX_BATCH = 1_000
 
+MAX_BATCH_RESPONSE_BYTES = 32 * 2**20
+"""Once a batch's answers exceed it, the rest of the batch is refused."""
+
 
 def create_app(
     chain: DevChain,
     *,
     cors_origins: Sequence[str] = (),
     max_request_bytes: int = MAX_REQUEST_BYTES,
-    rewinding: bool = True,
+    private_methods: bool = True,
 ) -> Starlette:
     """An ASGI application that serves `chain` at its root.
 
     Args:
         chain: the chain; it stays the caller's to close.
         cors_origins: web origins whose pages may call it from a browser, `"*"` for all; default none.
-        rewinding: whether to serve the `evm_` methods, which rewind the chain and move its time: not where a
-            node's store follows the chain.
         max_request_bytes: larger request bodies are refused with HTTP status 413.
+        private_methods: whether to serve what suits a chain of one's own only: the `evm_` methods, which rewind
+            the chain and move its time, and signing with the accounts' keys. Not where a node's market lives.
     """
     methods = dict(ChainMethods(chain).table)
-    if rewinding:
-        methods |= EvmMethods(chain).table
+    if private_methods:
+        methods |= {**AccountMethods(chain).table, **EvmMethods(chain).table}
 
     async def answer(request: Request) -> Response:
         # Browsers send this type to other origins only after asking, which CORS then refuses.
@@ -63,7 +70,7 @@ def create_app(
         except ValueError:
             return _refused(PARSE_ERROR, "request is not JSON", 400)
         reply = await run_in_threadpool(_reply, methods, message)
-        return Response(status_code=204) if reply is None else JSONResponse(reply)
+        return Response(reply, status_code=204 if reply is None else 200, media_type="application/json")
 
     cors = Middleware(
         CORSMiddleware, allow_origins=list(cors_origins), allow_methods=["POST"], allow_headers=["content-type"]
@@ -81,25 +88,33 @@ async def _read_body(request: Request, max_bytes: int) -> bytes | None:
     return bytes(chunks)
 
 
-def _refused(rpc_code: int, message: str, status: int) -> JSONResponse:
-    return JSONResponse(_error(None, RequestFailedError(rpc_code, message)), status_code=status)
+def _refused(rpc_code: int, message: str, status: int) -> Response:
+    body = _encoded(_error(None, RequestFailedError(rpc_code, message)))
+    return Response(body, status_code=status, media_type="application/json")
 
 
-def _reply(methods: Mapping[str, Method], message: Json) -> Json:
+def _reply(methods: Mapping[str, Method], message: Json) -> bytes | None:
     """What to answer to a request or a batch; None if to nothing of it an answer is due."""
+    run = partial(_run, methods)
     if not isinstance(message, list):
-        return _reply_to_one(methods, message)
+        reply = _reply_to_one(run, message)
+        return None if reply is None else _encoded(reply)
     if not message:
-        return _error(None, RequestFailedError(INVALID_REQUEST, "batch is empty"))
+        return _encoded(_error(None, RequestFailedError(INVALID_REQUEST, "batch is empty")))
     if len(message) > MAX_BATCH:
-        return _error(
-            None, RequestFailedError(INVALID_REQUEST, f"batch has {len(message)} requests, limit {MAX_BATCH}")
-        )
-    replies = [_reply_to_one(methods, one) for one in message]
-    return [reply for reply in replies if reply is not None] or None
+        reason = f"batch has {len(message)} requests, limit {MAX_BATCH}"
+        return _encoded(_error(None, RequestFailedError(INVALID_REQUEST, reason)))
+    replies: list[bytes] = []
+    size = 0
+    for request in message:
+        reply = _reply_to_one(run if size <= MAX_BATCH_RESPONSE_BYTES else _refuse_to_run, request)
+        if reply is not None:
+            replies.append(_encoded(reply))
+            size += len(replies[-1])
+    return b"[" + b",".join(replies) + b"]" if replies else None
 
 
-def _reply_to_one(methods: Mapping[str, Method], request: Json) -> Json:
+def _reply_to_one(run: Callable[[Fields], Json], request: Json) -> Json:
     """The answer to a request; None to a notification, which is one without an id."""
     if not isinstance(request, dict) or request.get("jsonrpc") != "2.0":
         return _error(None, RequestFailedError(INVALID_REQUEST, "request is not a JSON-RPC 2.0 object"))
@@ -107,7 +122,7 @@ def _reply_to_one(methods: Mapping[str, Method], request: Json) -> Json:
     if not isinstance(request_id, str | int | None):
         return _error(None, RequestFailedError(INVALID_REQUEST, "request id is neither a string nor an integer"))
     try:
-        reply = {"jsonrpc": "2.0", "id": request_id, "result": _run(methods, request)}
+        reply = {"jsonrpc": "2.0", "id": request_id, "result": run(request)}
     except RequestFailedError as error:
         reply = _error(request_id, error)
     except TransactionRefusedError as error:
@@ -117,7 +132,12 @@ def _reply_to_one(methods: Mapping[str, Method], request: Json) -> Json:
     return reply if "id" in request else None
 
 
-def _run(methods: Mapping[str, Method], request: Mapping[str, Json]) -> Json:
+def _refuse_to_run(_: Fields) -> Json:
+    reason = f"response too large: the batch's answers exceed {MAX_BATCH_RESPONSE_BYTES} bytes"
+    raise RequestFailedError(RESPONSE_TOO_LARGE, reason)
+
+
+def _run(methods: Mapping[str, Method], request: Fields) -> Json:
     name = request.get("method")
     if not isinstance(name, str):
         raise RequestFailedError(INVALID_REQUEST, "request names no method")
@@ -134,3 +154,7 @@ def _error(request_id: Json, fault: RequestFailedError) -> Json:
     if fault.data is not None:
         error["data"] = fault.data
     return {"jsonrpc": "2.0", "id": request_id, "error": error}
+
+
+def _encoded(reply: Json) -> bytes:
+    return json.dumps(reply, separators=(",", ":")).encode()

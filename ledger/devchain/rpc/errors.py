@@ -9,6 +9,12 @@ INVALID_PARAMS = -32602
 SERVER_ERROR = -32000
 """What geth answers with when the chain itself refuses."""
 
+RESPONSE_TOO_LARGE = -32003
+"""geth's code for what is left of a batch once its answers have become too large."""
+
+LIMIT_EXCEEDED = -32005
+"""EIP-1474's code for asking too much at once; clients that know it ask for less."""
+
 EXECUTION_REVERTED = 3
 """geth's code for a reverted call; what it reverted with comes as data."""
 

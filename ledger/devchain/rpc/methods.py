@@ -1,24 +1,23 @@
-"""The JSON-RPC methods of the development chain that read it or send to it."""
+"""The JSON-RPC methods that any chain offers to everyone: reading it, and sending what was signed elsewhere."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
-from eth_account import Account
+from eth_hash.auto import keccak
 
-from ledger.chain import ZERO_ADDRESS
 from ledger.devchain.chain import DevChain
-from ledger.devchain.evm import CallMessage, Outcome
+from ledger.devchain.evm import Outcome
 from ledger.devchain.fees import fee_history
 from ledger.devchain.records import BlockRecord
 from ledger.devchain.rpc.errors import EXECUTION_REVERTED, SERVER_ERROR, InvalidParamsError, RequestFailedError
-from ledger.devchain.rpc.filters import Filters, LogCriteria
+from ledger.devchain.rpc.filters import Arrivals, Filters, LogCriteria
 from ledger.devchain.rpc.params import (
     Json,
     optional,
     positional,
     read_address,
     read_addresses,
+    read_call,
     read_data,
     read_field,
     read_hash,
@@ -50,19 +49,24 @@ class ChainMethods:
     def __init__(self, chain: DevChain) -> None:
         self._chain = chain
         self._filters = Filters(chain)
-        self._sending = threading.Lock()  # from finding a nonce to using it
         self.table: Mapping[str, Method] = {
             "web3_clientVersion": lambda _: f"wattbook-devchain/py-evm-{version('py-evm')}",
             "net_version": lambda _: str(chain.chain_id),
             "net_listening": lambda _: True,
+            "net_peerCount": lambda _: "0x0",
+            "web3_sha3": lambda params: to_data(keccak(read_data(positional(params, 0, "data"), "data"))),
             "eth_chainId": lambda _: to_quantity(chain.chain_id),
             "eth_syncing": lambda _: False,
-            "eth_accounts": lambda _: [to_data(account.address) for account in chain.accounts],
+            "eth_accounts": lambda _: [],
             "eth_blockNumber": lambda _: to_quantity(chain.head().number),
             "eth_getBlockByNumber": self._block_by_number,
             "eth_getBlockByHash": self._block_by_hash,
             "eth_getBlockTransactionCountByNumber": self._transaction_count_of_block,
+            "eth_getBlockTransactionCountByHash": self._transaction_count_of_block_with_hash,
+            "eth_getBlockReceipts": self._receipts_of_block,
             "eth_getTransactionByHash": self._transaction,
+            "eth_getTransactionByBlockNumberAndIndex": self._transaction_of_block,
+            "eth_getTransactionByBlockHashAndIndex": self._transaction_of_block_with_hash,
             "eth_getTransactionReceipt": self._receipt,
             "eth_getTransactionCount": self._nonce,
             "eth_getBalance": self._balance,
@@ -74,10 +78,10 @@ class ChainMethods:
             "eth_maxPriorityFeePerGas": lambda _: to_quantity(PRIORITY_FEE_WEI),
             "eth_feeHistory": self._fee_history,
             "eth_sendRawTransaction": self._send_raw_transaction,
-            "eth_sendTransaction": self._send_transaction,
             "eth_getLogs": self._logs,
             "eth_newFilter": self._new_filter,
-            "eth_newBlockFilter": lambda _: to_quantity(self._filters.install(None)),
+            "eth_newBlockFilter": lambda _: to_quantity(self._filters.install(Arrivals.BLOCKS)),
+            "eth_newPendingTransactionFilter": lambda _: to_quantity(self._filters.install(Arrivals.TRANSACTIONS)),
             "eth_getFilterChanges": self._filter_changes,
             "eth_getFilterLogs": self._filter_logs,
             "eth_uninstallFilter": self._uninstall_filter,
@@ -90,12 +94,26 @@ class ChainMethods:
         return None if record is None else block_view(record, with_transactions=_is_full(params))
 
     def _block_by_hash(self, params: Params) -> Json:
-        record = self._chain.record_with_hash(read_hash(positional(params, 0, "block hash"), "block hash"))
+        record = self._record_with_hash(params)
         return None if record is None else block_view(record, with_transactions=_is_full(params))
 
     def _transaction_count_of_block(self, params: Params) -> Json:
+        return _transaction_count(self._record(positional(params, 0, "block")))
+
+    def _transaction_count_of_block_with_hash(self, params: Params) -> Json:
+        return _transaction_count(self._record_with_hash(params))
+
+    def _receipts_of_block(self, params: Params) -> Json:
         record = self._record(positional(params, 0, "block"))
-        return None if record is None else to_quantity(record.mined is not None)
+        if record is None:
+            return None
+        return [] if record.mined is None else [receipt_view(record, record.mined)]
+
+    def _transaction_of_block(self, params: Params) -> Json:
+        return _transaction_at(self._record(positional(params, 0, "block")), params)
+
+    def _transaction_of_block_with_hash(self, params: Params) -> Json:
+        return _transaction_at(self._record_with_hash(params), params)
 
     def _transaction(self, params: Params) -> Json:
         record = self._record_with_transaction(params)
@@ -104,6 +122,9 @@ class ChainMethods:
     def _receipt(self, params: Params) -> Json:
         record = self._record_with_transaction(params)
         return None if record is None or record.mined is None else receipt_view(record, record.mined)
+
+    def _record_with_hash(self, params: Params) -> BlockRecord | None:
+        return self._chain.record_with_hash(read_hash(positional(params, 0, "block hash"), "block hash"))
 
     def _record_with_transaction(self, params: Params) -> BlockRecord | None:
         wanted = read_hash(positional(params, 0, "transaction hash"), "transaction hash")
@@ -130,19 +151,18 @@ class ChainMethods:
         return to_data(word.to_bytes(32))
 
     def _call(self, params: Params) -> Json:
-        message = _call_message(read_object(positional(params, 0, "call"), "call"))
+        message = read_call(positional(params, 0, "call"), "call")
+        if optional(params, 2):
+            raise InvalidParamsError("state override", "not supported")
         outcome = self._chain.run_call(message, block_number=self._block_number(params, 1))
-        _raise_if_failed(outcome)
+        raise_if_failed(outcome)
         return to_data(outcome.output)
 
     def _estimate_gas(self, params: Params) -> Json:
-        message = _call_message(read_object(positional(params, 0, "transaction"), "transaction"))
-        return to_quantity(self._estimate(message, self._block_number(params, 1)))
-
-    def _estimate(self, message: CallMessage, block_number: int | None = None) -> int:
-        outcome = self._chain.run_estimate(message, block_number=block_number)
-        _raise_if_failed(outcome)
-        return outcome.gas_needed
+        message = read_call(positional(params, 0, "transaction"), "transaction")
+        outcome = self._chain.run_estimate(message, block_number=self._block_number(params, 1))
+        raise_if_failed(outcome)
+        return to_quantity(outcome.gas_needed)
 
     def _fee_history(self, params: Params) -> Json:
         count = read_quantity(positional(params, 0, "block count"), "block count")
@@ -169,35 +189,6 @@ class ChainMethods:
 
     def _send_raw_transaction(self, params: Params) -> Json:
         return to_data(self._chain.send(read_data(positional(params, 0, "transaction"), "transaction")))
-
-    def _send_transaction(self, params: Params) -> Json:
-        fields = read_object(positional(params, 0, "transaction"), "transaction")
-        message = _call_message(fields)
-        account = next((one for one in self._chain.accounts if one.address == message.sender), None)
-        if account is None:
-            raise RequestFailedError(SERVER_ERROR, f"unknown account {to_data(message.sender)}")
-        gas = read_field(fields, "gas", read_quantity, None)
-        with self._sending:
-            unsigned = {
-                "chainId": self._chain.chain_id,
-                "nonce": read_field(fields, "nonce", read_quantity, self._chain.nonce(message.sender)),
-                "gas": self._estimate(message) if gas is None else gas,
-                "to": message.to or b"",
-                "value": message.value_wei,
-                "data": message.data,
-                **self._fees(fields),
-            }
-            signed = Account.sign_transaction(unsigned, account.private_key)
-            return to_data(self._chain.send(bytes(signed.raw_transaction)))
-
-    def _fees(self, fields: Fields) -> dict[str, int]:
-        gas_price_wei = read_field(fields, "gasPrice", read_quantity, None)
-        if gas_price_wei is not None:
-            return {"gasPrice": gas_price_wei}
-        tip_wei = read_field(fields, "maxPriorityFeePerGas", read_quantity, PRIORITY_FEE_WEI)
-        enough_wei = 2 * self._chain.next_base_fee_wei() + tip_wei
-        max_fee_wei = read_field(fields, "maxFeePerGas", read_quantity, enough_wei)
-        return {"maxFeePerGas": max_fee_wei, "maxPriorityFeePerGas": min(tip_wei, max_fee_wei)}
 
     # Logs
 
@@ -262,17 +253,21 @@ class ChainMethods:
         return self._chain.record(self._chain.head().number if number is None else number)
 
 
-def _call_message(fields: Fields) -> CallMessage:
-    data = read_field(fields, "input", read_data, None)
-    return CallMessage(
-        to=read_field(fields, "to", read_address, None),
-        data=read_field(fields, "data", read_data, b"") if data is None else data,
-        sender=read_field(fields, "from", read_address, ZERO_ADDRESS),
-        value_wei=read_field(fields, "value", read_quantity, 0),
-    )
+def _transaction_count(record: BlockRecord | None) -> Json:
+    return None if record is None else to_quantity(record.mined is not None)
 
 
-def _raise_if_failed(outcome: Outcome) -> None:
+def _transaction_at(record: BlockRecord | None, params: Params) -> Json:
+    index = read_quantity(positional(params, 1, "index"), "index")
+    return None if record is None or record.mined is None or index > 0 else transaction_view(record, record.mined)
+
+
+def raise_if_failed(outcome: Outcome) -> None:
+    """Answer with the error, if a call or an estimate did not succeed.
+
+    Raises:
+        RequestFailedError: as geth answers: a revert with code 3, the reason and the revert data.
+    """
     if outcome.reverted:
         reason = revert_reason(outcome.output)
         message = f"execution reverted: {reason}" if reason else "execution reverted"

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ledger.chain import Address, Hash
+from ledger.chain import ZERO_ADDRESS, Address, Hash
+from ledger.devchain.evm import CallMessage
 from ledger.devchain.rpc.errors import InvalidParamsError
 from ledger.hexcodec import from_data, from_quantity
 
@@ -66,6 +67,18 @@ def read_field(fields: Mapping[str, Json], key: str, reader: Callable[[Json, str
     """One member of an object, or the default if it is missing or null."""
     value = fields.get(key)
     return default if value is None else reader(value, key)
+
+
+def read_call(value: Json, name: str) -> CallMessage:
+    """A message call or unsigned transaction; its gas and fees are not looked at."""
+    fields = read_object(value, name)
+    data = read_field(fields, "input", read_data, None)
+    return CallMessage(
+        to=read_field(fields, "to", read_address, None),
+        data=read_field(fields, "data", read_data, b"") if data is None else data,
+        sender=read_field(fields, "from", read_address, ZERO_ADDRESS),
+        value_wei=read_field(fields, "value", read_quantity, 0),
+    )
 
 
 def read_addresses(value: Json, name: str) -> list[Address]:

@@ -23,3 +23,23 @@ class Client:
 
     def post(self, **options: Any) -> httpx.Response:
         return self.request("POST", **options)
+
+
+class Caller:
+    """Calls one method at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def post(self, message: Any) -> Any:
+        return self._client.post(json=message).json()
+
+    def __call__(self, method: str, *params: Any) -> Any:
+        answer = self.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def error(self, method: str, *params: Any) -> Any:
+        answer = self.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
+        assert "result" not in answer, answer
+        return answer["error"]

@@ -13,6 +13,7 @@ from ledger.devchain.rpc import create_app
 from ledger.jsonrpc import JsonRpcChain
 from tests.anvil import running_anvil
 from tests.ledger.chain.actor import Actor
+from tests.ledger.chain.asgi import Caller, Client
 from tests.ledger.chain.serving import served
 
 
@@ -63,6 +64,16 @@ def chain(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chain]:
 def devchain() -> Iterator[DevChain]:
     with closing(DevChain.open(None, clock=now)) as opened:
         yield opened
+
+
+@pytest.fixture
+def client(devchain: DevChain) -> Client:
+    return Client(create_app(devchain))
+
+
+@pytest.fixture
+def rpc(client: Client) -> Caller:
+    return Caller(client)
 
 
 @pytest.fixture

@@ -88,6 +88,22 @@ def test_a_directory_with_another_chain_is_refused(
     open_chain(tmp_path).close()  # the refusal let go of the directory
 
 
+def test_a_reopened_chain_keeps_its_chain_id_and_accounts_unless_told_otherwise(tmp_path: Path) -> None:
+    open_chain(tmp_path, chain_id=5, accounts=dev_accounts(3)).close()
+    with closing(open_chain(tmp_path)) as chain:
+        assert chain.chain_id == 5
+        assert chain.accounts == dev_accounts(3)
+
+
+def test_accounts_whose_keys_nobody_knows_must_be_given_again(tmp_path: Path) -> None:
+    own = dev_accounts(5)[3:]
+    open_chain(tmp_path, accounts=own).close()
+    with pytest.raises(GenesisMismatchError, match="accounts: 2 asked for"):
+        open_chain(tmp_path)
+    with closing(open_chain(tmp_path, accounts=own)) as chain:
+        assert chain.accounts == own
+
+
 def test_a_directory_is_used_by_one_chain_at_a_time(tmp_path: Path) -> None:
     refused = pytest.raises(DirectoryInUseError, match=rf"{tmp_path} is in use by process {os.getpid()}")
     with closing(open_chain(tmp_path)), refused:

@@ -15,7 +15,7 @@ from ledger.devchain.rpc import create_app
 from ledger.hexcodec import from_data, from_quantity, to_data, to_quantity
 from tests.ledger.chain import contract
 from tests.ledger.chain.actor import Actor
-from tests.ledger.chain.asgi import Client
+from tests.ledger.chain.asgi import Caller, Client
 from tests.ledger.chain.contract import NOTED, notes, set_note, word
 from tests.ledger.chain.serving import served
 
@@ -26,36 +26,6 @@ A_HASH = "0x" + "77" * 32
 @pytest.fixture
 def chain(devchain: DevChain) -> DevChain:
     return devchain
-
-
-@pytest.fixture
-def client(devchain: DevChain) -> Client:
-    return Client(create_app(devchain))
-
-
-class Caller:
-    """Calls one method at a time."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def post(self, message: Any) -> Any:
-        return self._client.post(json=message).json()
-
-    def __call__(self, method: str, *params: Any) -> Any:
-        answer = self.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
-        assert "error" not in answer, answer
-        return answer["result"]
-
-    def error(self, method: str, *params: Any) -> Any:
-        answer = self.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
-        assert "result" not in answer, answer
-        return answer["error"]
-
-
-@pytest.fixture
-def rpc(client: Client) -> Caller:
-    return Caller(client)
 
 
 # web3.py
@@ -145,6 +115,8 @@ def test_web3_reads_the_fee_history(web3: Web3, devchain: DevChain) -> None:
 def test_small_answers_have_the_documented_form(rpc: Caller, devchain: DevChain) -> None:
     assert rpc("eth_chainId") == "0x7a69"
     assert rpc("net_version") == "31337"
+    assert rpc("net_peerCount") == "0x0"
+    assert rpc("web3_sha3", "0x") == "0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
     assert rpc("eth_blockNumber") == "0x0"
     assert rpc("eth_syncing") is False
     assert rpc("web3_clientVersion").startswith("wattbook-devchain/")
@@ -200,16 +172,6 @@ def test_blocks_are_shown_with_transactions_or_with_hashes(rpc: Caller, devchain
     assert (shown["contractAddress"], shown["to"]) == (to_data(receipt.contract_address), None)
 
 
-def test_the_server_signs_for_development_accounts_only(rpc: Caller, devchain: DevChain) -> None:
-    sender = to_data(devchain.accounts[3].address)
-    sent = rpc("eth_sendTransaction", {"from": sender, "to": NOBODY, "value": "0x5"})
-    assert rpc("eth_getTransactionReceipt", sent)["gasUsed"] == "0x5208"
-    assert rpc("eth_getBalance", NOBODY, "latest") == "0x5"
-    legacy = rpc("eth_sendTransaction", {"from": sender, "to": NOBODY, "gasPrice": to_quantity(10**10)})
-    assert rpc("eth_getTransactionByHash", legacy)["type"] == "0x0"
-    assert "unknown account" in rpc.error("eth_sendTransaction", {"from": NOBODY, "to": NOBODY})["message"]
-
-
 def test_logs_are_found_by_range_or_by_block_hash(rpc: Caller, devchain: DevChain) -> None:
     alice = Actor(devchain, devchain.accounts[0])
     notebook = alice.deploy()
@@ -245,6 +207,41 @@ def test_snapshots_time_and_mining_are_controlled_by_evm_methods(rpc: Caller, de
     assert rpc("evm_revert", snapshot) is False
     assert devchain.head().number == 0
     assert rpc.error("evm_setNextBlockTimestamp", 5)["code"] == -32000
+
+
+def test_a_filter_tells_of_transactions_as_they_come(rpc: Caller, devchain: DevChain) -> None:
+    installed = rpc("eth_newPendingTransactionFilter")
+    devchain.mine()
+    sent = [Actor(devchain, devchain.accounts[0]).send(from_data(NOBODY)) for _ in range(2)]
+    assert rpc("eth_getFilterChanges", installed) == [to_data(each) for each in sent]
+    assert rpc("eth_getFilterChanges", installed) == []
+    assert "filter not found" in rpc.error("eth_getFilterLogs", installed)["message"]
+
+
+def test_state_overrides_are_refused_rather_than_passed_over(rpc: Caller) -> None:
+    error = rpc.error("eth_call", {"to": NOBODY}, "latest", {NOBODY: {"balance": "0x1"}})
+    assert error["code"] == -32602
+
+
+def test_a_block_is_asked_for_parts_of_it(rpc: Caller, devchain: DevChain) -> None:
+    receipt = Actor(devchain, devchain.accounts[0]).transact(None, contract.bytecode())
+    sent, mined = to_data(receipt.transaction_hash), to_data(receipt.block_hash)
+    shown = rpc("eth_getTransactionByHash", sent)
+    assert rpc("eth_getTransactionByBlockNumberAndIndex", "0x1", "0x0") == shown
+    assert rpc("eth_getTransactionByBlockHashAndIndex", mined, "0x0") == shown
+    assert rpc("eth_getBlockTransactionCountByHash", mined) == "0x1"
+    assert rpc("eth_getBlockReceipts", "0x1") == [rpc("eth_getTransactionReceipt", sent)]
+    assert rpc("eth_getBlockReceipts", "earliest") == []
+    nothing: list[tuple[str, list[Any]]] = [
+        ("eth_getTransactionByBlockNumberAndIndex", ["0x1", "0x1"]),
+        ("eth_getTransactionByBlockNumberAndIndex", ["0x0", "0x0"]),
+        ("eth_getTransactionByBlockNumberAndIndex", ["0x63", "0x0"]),
+        ("eth_getTransactionByBlockHashAndIndex", [A_HASH, "0x0"]),
+        ("eth_getBlockTransactionCountByHash", [A_HASH]),
+        ("eth_getBlockReceipts", ["0x63"]),
+    ]
+    for method, params in nothing:
+        assert rpc(method, *params) is None
 
 
 def test_a_reverted_call_answers_with_code_3_and_the_revert_data(rpc: Caller, devchain: DevChain) -> None:
@@ -365,14 +362,6 @@ def test_absurdly_large_numbers_do_no_harm(rpc: Caller, devchain: DevChain, numb
     for method, params in requests:
         assert rpc.error(method, *params)["code"] in (-32000, -32602)
     assert devchain.head().number == 0
-
-
-def test_large_requests_and_batches_are_refused(devchain: DevChain) -> None:
-    client = Client(create_app(devchain, max_request_bytes=1_000))
-    rpc = Caller(client)
-    assert client.post(json=["x" * 1_000]).status_code == 413
-    assert rpc("eth_chainId") == "0x7a69"
-    assert Caller(Client(create_app(devchain))).post([1] * 1_001)["error"]["code"] == -32600
 
 
 def test_web_pages_of_other_origins_are_kept_out_unless_invited(devchain: DevChain) -> None:

@@ -1,0 +1,61 @@
+"""How much the development chain's server takes in and gives out at once."""
+
+import pytest
+
+from ledger.devchain import DevChain
+from ledger.devchain.rpc import create_app
+from tests.ledger.chain.actor import Actor
+from tests.ledger.chain.asgi import Caller, Client
+from tests.ledger.chain.contract import set_note
+
+NOBODY = "0x" + "99" * 20
+
+
+def test_large_requests_and_batches_are_refused(devchain: DevChain) -> None:
+    client = Client(create_app(devchain, max_request_bytes=1_000))
+    rpc = Caller(client)
+    assert client.post(json=["x" * 1_000]).status_code == 413
+    assert rpc("eth_chainId") == "0x7a69"
+    assert Caller(Client(create_app(devchain))).post([1] * 1_001)["error"]["code"] == -32600
+
+
+def test_too_many_logs_are_refused_and_the_filter_does_not_miss_them(
+    rpc: Caller, devchain: DevChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.devchain.rpc.filters.MAX_LOGS", 2)
+    alice = Actor(devchain, devchain.accounts[0])
+    notebook = alice.deploy()
+    installed = rpc("eth_newFilter", {})
+    for note in range(3):
+        alice.transact(notebook, set_note(1, note))
+    for method, params in [("eth_getLogs", [{"fromBlock": "0x0"}]), ("eth_getFilterChanges", [installed])]:
+        assert rpc.error(method, *params) == {"code": -32005, "message": "query returned more than 2 results"}
+    assert len(rpc("eth_getLogs", {"fromBlock": "0x3"})) == 2
+    monkeypatch.undo()
+    assert len(rpc("eth_getFilterChanges", installed)) == 3
+
+
+def test_a_batch_ends_where_its_answers_become_too_large(
+    rpc: Caller, devchain: DevChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.devchain.rpc.app.MAX_BATCH_RESPONSE_BYTES", 1_000)
+    requests = [
+        {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        for number, (method, params) in enumerate(
+            [
+                ("eth_chainId", []),
+                ("eth_getBlockByNumber", ["latest", False]),
+                ("evm_mine", []),
+                ("eth_chainId", []),
+            ]
+        )
+    ]
+    answers = rpc.post(requests)
+    assert [answer["id"] for answer in answers] == [0, 1, 2, 3]
+    assert [("result" in answer, answer.get("error", {}).get("code")) for answer in answers] == [
+        (True, None),
+        (True, None),
+        (False, -32003),
+        (False, -32003),
+    ]
+    assert devchain.head().number == 0
