@@ -1,17 +1,12 @@
 """The Python client: takes part in a market over HTTP, for one member."""
 
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from types import TracebackType
-from typing import Any, Self, TypeVar
-
-import httpx
 
 from ledger.eip712 import Receipt, cancellation_hash, receipt_hash, sign_order
 from ledger.hexcodec import from_data, to_data
-from ledger.keys import InvalidSignatureError, Key, recover
+from ledger.keys import InvalidSignatureError, recover
 from matching.errors import WattbookError
 from matching.orders import Order
 from matching.readings import SignedReading
@@ -27,43 +22,17 @@ from node.answers import (
     SlotAnswer,
     TradeAnswer,
 )
+from node.http_client import ApiProblemError, HttpClient, NoKeyError, UnexpectedAnswerError, UnreachableError
 from node.wishes import Statement
 
-# The operator's steps on chain happen while it answers.
-_TIMEOUT_S = 120.0
-_FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 2.0
-_PAGE = 500
-
-T = TypeVar("T")
-
-
-class ApiProblemError(WattbookError):
-    """The node refused.
-
-    Attributes:
-        code: the problem's stable code, e.g. `order.uncovered`.
-        status: the HTTP status.
-        detail: what was wrong, in words.
-    """
-
-    def __init__(self, code: str, status: int, detail: str) -> None:
-        super().__init__(f"{detail} ({code})")
-        self.code = code
-        self.status = status
-        self.detail = detail
-
-
-class UnreachableError(WattbookError):
-    """No answer came in time; the request may have taken effect, and may be repeated."""
-
-    code = "client.unreachable"
-
-
-class UnexpectedAnswerError(WattbookError):
-    """The answer is not one that a node gives."""
-
-    code = "client.answer"
+__all__ = [
+    "ApiProblemError",
+    "NoKeyError",
+    "ReceiptError",
+    "UnexpectedAnswerError",
+    "UnreachableError",
+    "WattbookClient",
+]
 
 
 class ReceiptError(WattbookError):
@@ -72,13 +41,7 @@ class ReceiptError(WattbookError):
     code = "client.receipt"
 
 
-class NoKeyError(WattbookError):
-    """Something was to be signed, but the client has no key."""
-
-    code = "client.no_key"
-
-
-class WattbookClient:
+class WattbookClient(HttpClient):
     """One member's way to a market; also what `agents.protocol.Market` asks for. Thread-safe.
 
     Every request can be repeated without harm, so lost connections are tried again until patience runs out.
@@ -89,34 +52,6 @@ class WattbookClient:
         key: the member's key; without one, nothing can be signed.
         patience_s: how long to keep trying to reach the node, seconds.
     """
-
-    def __init__(self, base_url: str, key: Key | None = None, *, patience_s: float = 10.0) -> None:
-        self._http = httpx.Client(base_url=base_url, timeout=_TIMEOUT_S)
-        self._key = key
-        self._patience_s = patience_s
-
-    def __enter__(self) -> Self:
-        """The client itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        """Close the connections."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
-    @property
-    def account(self) -> bytes:
-        """The member's account.
-
-        Raises:
-            NoKeyError: the client has no key.
-        """
-        return self._signer().address
 
     def market(self) -> MarketAnswer:
         """The market as it is now."""
@@ -234,13 +169,6 @@ class WattbookClient:
         """What never changes of a market: its domain and its operator. The rest of this goes stale."""
         return self.market()
 
-    def _signer(self) -> Key:
-        if self._key is None:
-            raise NoKeyError(
-                "no key to sign with: give one with --key or WATTBOOK_KEY, or as WattbookClient's key"
-            )
-        return self._key
-
     def _check(self, signed: SignedReceipt, order_hash: bytes, order: Order) -> None:
         if (signed.order_hash, signed.market, signed.slot) != (order_hash, order.market, order.slot):
             raise ReceiptError(f"receipt of order 0x{order_hash.hex()} is for 0x{signed.order_hash.hex()}")
@@ -261,50 +189,6 @@ class WattbookClient:
                 f"must be by the operator, 0x{self._terms.operator.hex()}"
             )
 
-    def _list(self, path: str, parse: Callable[[Json], T], limit: int, **filters: int | str | None) -> list[T]:
-        params: Json = {name: value for name, value in filters.items() if value is not None}
-        found: list[T] = []
-        while len(found) < limit:
-            params["limit"] = min(limit - len(found), _PAGE)
-            answer = self._request("GET", path, params=params)
-            found += self._parsed(lambda fields: [parse(item) for item in fields["items"]], answer)
-            if answer["next"] is None:
-                break
-            params["cursor"] = answer["next"]
-        return found
-
-    def _request(self, method: str, path: str, **details: Any) -> Json:
-        response = self._send(method, path, **details)
-        try:
-            answer = response.json()
-        except ValueError as error:
-            raise _unexpected(response) from error
-        if not isinstance(answer, dict):
-            raise _unexpected(response)
-        if response.is_error:
-            if not isinstance(answer.get("code"), str):
-                raise _unexpected(response)
-            raise ApiProblemError(answer["code"], response.status_code, str(answer.get("detail", "")))
-        return answer
-
-    def _send(self, method: str, path: str, **details: Any) -> httpx.Response:
-        give_up_at = time.monotonic() + self._patience_s
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            try:
-                return self._http.request(method, path, **details)
-            except httpx.TransportError as error:
-                if time.monotonic() + pause_s > give_up_at:
-                    raise UnreachableError(f"no answer from {self._http.base_url}: {error}") from error
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-    def _parsed(self, parse: Callable[[Json], T], answer: Json) -> T:
-        try:
-            return parse(answer)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UnexpectedAnswerError(f"{self._http.base_url} does not answer like a node: {error!r}") from error
-
 
 def _reading_body(signed: SignedReading) -> Json:
     reading = signed.reading
@@ -322,10 +206,3 @@ def _reading_body(signed: SignedReading) -> Json:
 
 def _hex(value: bytes | None) -> str | None:
     return None if value is None else to_data(value)
-
-
-def _unexpected(response: httpx.Response) -> UnexpectedAnswerError:
-    return UnexpectedAnswerError(
-        f"{response.request.method} {response.request.url} is answered with status {response.status_code} and "
-        f"{response.text[:80]!r}: not like a node"
-    )
