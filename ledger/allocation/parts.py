@@ -1,0 +1,188 @@
+"""Cuts a slot's allocation into parts, each of which one certification can carry.
+
+Nearly always there is one part. A slot with more devices than that is certified in several transactions. The
+contract only gives away what it issues in the same call, so an issuance's moves and matches stay with it. A load's
+consumption goes on chain with the first part that has a match for it, or where it pays a debt; later parts name it
+with 0 Wh, which means that it is there. What charges a storage goes on chain with all of its lots at once, as the
+rest of it becomes a lot without origin; so it belongs to one part, and not to one before its storage's discharge,
+which must not take the lots of the same slot.
+
+What a part has no room for, and what would have to be matched with a charge in another part, is not matched: the
+buyer gets to hold those certificates, and may still retire them itself, while the owner's own stay with it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ledger.allocation.model import Allocation, Consumption, Issuance, Match, Move, by_device, verified
+from ledger.devices import DeviceKind
+
+MAX_ISSUANCES = 256
+MAX_CONSUMPTIONS = 256
+MAX_MOVES = 1_024
+MAX_MATCHES = 1_024
+"""Most of each in one certification; as in `contracts/certificates.vy`."""
+
+Pair = tuple[int, int]
+Arguments = tuple[list[Pair], list[Pair], list[tuple[int, bytes, int]], list[tuple[int, int, int]]]
+"""Issuances, consumptions, moves and matches as the contract's `certify` takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotPart:
+    """What one certification carries, everything in ascending order of its devices.
+
+    Attributes:
+        issuances: issued by it.
+        consumptions: what its matches refer to, and charges without any match.
+        moves: of its issuances, to buyers.
+        matches: of its issuances, with its consumptions.
+        known: devices of `consumptions` that an earlier part has put on chain.
+    """
+
+    issuances: tuple[Issuance, ...]
+    consumptions: tuple[Consumption, ...]
+    moves: tuple[Move, ...]
+    matches: tuple[Match, ...]
+    known: frozenset[int] = frozenset()
+
+    def arguments(self) -> Arguments:
+        """The last four arguments of the contract's `certify`, in which places in the lists stand for devices."""
+        place = {issuance.device: number for number, issuance in enumerate(self.issuances)}
+        place_of_consumption = {each.device: number for number, each in enumerate(self.consumptions)}
+        return (
+            [(each.device, each.amount_wh) for each in self.issuances],
+            [(each.device, 0 if each.device in self.known else each.amount_wh) for each in self.consumptions],
+            [(place[move.device], move.account, move.amount_wh) for move in self.moves],
+            [
+                (place[match.device], place_of_consumption[match.consumption], match.amount_wh)
+                for match in self.matches
+            ],
+        )
+
+
+def parts_of(
+    issuances: Sequence[Issuance], consumptions: Sequence[Consumption], allocation: Allocation
+) -> list[SlotPart]:
+    """The certifications that carry an allocation, in the order in which they have to be made.
+
+    Raises:
+        InvalidMeteringError: a device is named twice.
+        BrokenAllocationError: the parts broke an invariant.
+    """
+    given, taken = by_device(issuances), by_device(consumptions)
+    cut = _Cut(given, taken)
+    moves: dict[int, list[Move]] = {device: [] for device in given}
+    matches: dict[int, list[Match]] = {device: [] for device in given}
+    for move in allocation.moves:
+        moves[move.device].append(move)
+    for match in allocation.matches:
+        matches[match.device].append(match)
+    # Discharges first, so that what charges the same storages comes after them; then members, so that what one
+    # covers behind its meter is in one part.
+    ordered = sorted(issuances, key=lambda each: (each.kind is not DeviceKind.STORAGE, each.owner, each.device))
+    for issuance in ordered:
+        cut.add(issuance, moves[issuance.device], matches[issuance.device])
+    cut.add_unmatched()
+    parts = cut.parts()
+    placed = Allocation(
+        moves=tuple(move for part in parts for move in part.moves),
+        matches=tuple(match for part in parts for match in part.matches),
+    )
+    verified(placed, given, taken)
+    return parts
+
+
+@dataclass
+class _Draft:
+    """A part that is being filled; moves and matches by their two parties."""
+
+    issuances: list[Issuance] = field(default_factory=list)
+    consumptions: dict[int, Consumption] = field(default_factory=dict)
+    moves: dict[tuple[int, bytes], int] = field(default_factory=dict)
+    matches: dict[tuple[int, int], int] = field(default_factory=dict)
+    known: set[int] = field(default_factory=set)
+
+    def has_room(self, moves: Sequence[Move], matches: Sequence[Match]) -> bool:
+        new = {match.consumption for match in matches} - self.consumptions.keys()
+        return (
+            len(self.issuances) < MAX_ISSUANCES
+            and len(self.consumptions) + len(new) <= MAX_CONSUMPTIONS
+            and len(self.moves) + len(moves) <= MAX_MOVES
+            and len(self.matches) + len(matches) <= MAX_MATCHES
+        )
+
+    def move(self, device: int, account: bytes, amount_wh: int) -> None:
+        """Note a move; without room for it, the certificates stay where they are."""
+        if (device, account) in self.moves or len(self.moves) < MAX_MOVES:
+            self.moves[device, account] = self.moves.get((device, account), 0) + amount_wh
+
+
+class _Cut:
+    """The parts of a slot, as its issuances are put into them one after the other."""
+
+    def __init__(self, given: dict[int, Issuance], taken: dict[int, Consumption]) -> None:
+        self._given = given
+        self._taken = taken
+        self._drafts: list[_Draft] = []
+        self._part_of: dict[int, int] = {}  # by device: where it was issued, or put on chain first
+
+    def add(self, issuance: Issuance, moves: Sequence[Move], matches: Sequence[Match]) -> None:
+        """Put an issuance into the last part, or into a new one if that has no room for all of it."""
+        if not self._drafts or not self._drafts[-1].has_room(moves, matches):
+            self._drafts.append(_Draft())
+        draft = self._drafts[-1]
+        draft.issuances.append(issuance)
+        self._part_of[issuance.device] = len(self._drafts) - 1
+        for move in moves:
+            draft.move(move.device, move.account, move.amount_wh)
+        for match in matches:
+            consumption = self._taken[match.consumption]
+            if len(draft.matches) < MAX_MATCHES and self._has_place(consumption, len(self._drafts) - 1):
+                self._place(consumption, len(self._drafts) - 1)
+                draft.matches[match.device, match.consumption] = match.amount_wh
+            elif consumption.owner != issuance.owner:
+                draft.move(match.device, consumption.owner, match.amount_wh)
+
+    def add_unmatched(self) -> None:
+        """Put on chain what has to be there without any match: what charges storages, and what pays a debt."""
+        for consumption in sorted(self._taken.values(), key=lambda each: each.device):
+            pays_debt = consumption.certified_wh < consumption.amount_wh
+            if consumption.device in self._part_of or (consumption.kind is DeviceKind.LOAD and not pays_debt):
+                continue
+            places = (number for number in range(len(self._drafts)) if self._has_place(consumption, number))
+            number = next(places, len(self._drafts))
+            if number == len(self._drafts):
+                self._drafts.append(_Draft())
+            self._place(consumption, number)
+
+    def parts(self) -> list[SlotPart]:
+        """The finished parts."""
+        return [
+            SlotPart(
+                issuances=tuple(sorted(draft.issuances, key=lambda each: each.device)),
+                consumptions=tuple(draft.consumptions[device] for device in sorted(draft.consumptions)),
+                moves=tuple(Move(device, account, wh) for (device, account), wh in sorted(draft.moves.items())),
+                matches=tuple(Match(device, taker, wh) for (device, taker), wh in sorted(draft.matches.items())),
+                known=frozenset(draft.known),
+            )
+            for draft in self._drafts
+        ]
+
+    def _has_place(self, consumption: Consumption, number: int) -> bool:
+        """Whether a part may refer to this consumption."""
+        draft, first = self._drafts[number], self._part_of.get(consumption.device, number)
+        if consumption.device not in draft.consumptions and len(draft.consumptions) == MAX_CONSUMPTIONS:
+            return False
+        if consumption.kind is DeviceKind.LOAD:
+            return True
+        if consumption.storage not in self._given:
+            return first == number
+        return first == number and self._part_of.get(consumption.storage, number + 1) <= number
+
+    def _place(self, consumption: Consumption, number: int) -> None:
+        draft = self._drafts[number]
+        if consumption.device not in draft.consumptions:
+            draft.consumptions[consumption.device] = consumption
+            if self._part_of.setdefault(consumption.device, number) != number:
+                draft.known.add(consumption.device)
