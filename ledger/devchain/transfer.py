@@ -1,5 +1,6 @@
 """Taking a whole chain out of its directory into one file, and beginning a directory with one."""
 
+import errno
 import os
 import tempfile
 from contextlib import closing
@@ -30,6 +31,8 @@ def export_state(directory: Path, target: Path) -> Contents:
         contents = _contents(store)
         if contents is None:
             raise NoChainError(f"there is no chain in {directory}")
+        if not target.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target.parent))
         handle, draft = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.")
         try:
             with os.fdopen(handle, "wb") as file:

@@ -5,6 +5,7 @@ import typer
 from node.cli.audit import audit
 from node.cli.balance import balance
 from node.cli.certificates import certificates
+from node.cli.chain import chain_app
 from node.cli.challenge import bond, challenge_app, uphold, void
 from node.cli.demo import demo
 from node.cli.deposit import deposit
@@ -28,6 +29,8 @@ for _command in (
     demo, serve, order, orders, balance, trades, certificates, audit, deposit, validate, simulate, sweep,
 ):  # fmt: skip
     app.command()(_command)
+
+app.add_typer(chain_app, name="chain")
 
 _ALONE = "Without the operator"
 app.command(rich_help_panel=_ALONE)(post_order)

@@ -25,12 +25,14 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     """
     if not 0 <= port <= MAX_PORT:
         raise CannotListenError(f"port is {port}: must be 0 to {MAX_PORT}")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise CannotListenError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    with listener:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        # So that a server can be started again at once.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            raise CannotListenError(f"cannot listen on {host}:{port}: {error.strerror}") from error
         yield listener
 
 
