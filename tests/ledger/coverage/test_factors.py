@@ -69,6 +69,11 @@ def test_the_readmes_figures_are_those_of_the_shipped_hours() -> None:
     assert figures in readme
 
 
+def test_factors_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        fontana_carbon().mg_per_wh[0] = 0
+
+
 def test_each_slot_has_the_factor_of_its_hour() -> None:
     factors = parse_hourly(f"{HOURLY_HEADER}3600,100\n7200,200\n")
     quarters = claims_of([[0] * 3], [[0] * 3], start_at=6_300)
@@ -111,10 +116,10 @@ def test_a_defective_file_of_hours_is_refused(text: str, message: str) -> None:
 
 
 def test_published_values_are_converted_exactly_and_rounded_to_even() -> None:
-    rows = "A,2023,grid_average,CO2e,40.5,g/kWh,x\nB,2023,residual_mix,CO2,1000,lb/MWh,y\n"
+    rows = "A,2023,grid_average,CO2e,40.5,g/kWh,x\nB,2023,residual_mix,CO2,2205.72,lb/MWh,y\n"
     assert parse_annual(ANNUAL_HEADER + rows) == (
         AnnualFactor("A", 2023, Basis.GRID_AVERAGE, "CO2e", 40, "x"),
-        AnnualFactor("B", 2023, Basis.RESIDUAL_MIX, "CO2", 454, "y"),
+        AnnualFactor("B", 2023, Basis.RESIDUAL_MIX, "CO2", 1_000, "y"),  # 1000.498 mg/Wh
     )
 
 
