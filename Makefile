@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test slow lint bench anvil lock clean
+.PHONY: run test slow lint bench anvil clients lock clean
 
 run: .venv/run
 	$(BIN)/wattbook demo --data var/demo
@@ -25,7 +25,10 @@ bench: .venv/test
 # The second chain that tests run on, for which npm is needed; without it, those tests are skipped.
 anvil: .tools/anvil/installed
 
-.tools/anvil/installed: tests/anvil/package.json tests/anvil/package-lock.json
+# A client that other people write, against which the development chain's server is tested; for npm likewise.
+clients: .tools/clients/installed
+
+.tools/%/installed: tests/%/package.json tests/%/package-lock.json
 	mkdir -p $(@D)
 	cp $^ $(@D)
 	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
