@@ -71,18 +71,20 @@ def parts_of(
         BrokenAllocationError: the parts broke an invariant.
     """
     given, taken = by_device(issuances), by_device(consumptions)
-    cut = _Cut(given, taken)
     moves: dict[int, list[Move]] = {device: [] for device in given}
     matches: dict[int, list[Match]] = {device: [] for device in given}
     for move in allocation.moves:
         moves[move.device].append(move)
     for match in allocation.matches:
         matches[match.device].append(match)
+    cut = _Cut(taken)
     # Discharges first, so that what charges the same storages comes after them; then members, so that what one
     # covers behind its meter is in one part.
-    ordered = sorted(issuances, key=lambda each: (each.kind is not DeviceKind.STORAGE, each.owner, each.device))
-    for issuance in ordered:
-        cut.add(issuance, moves[issuance.device], matches[issuance.device])
+    for issuance in sorted(
+        issuances, key=lambda each: (each.kind is not DeviceKind.STORAGE, each.owner, each.device)
+    ):
+        cut.issue(issuance, moves[issuance.device], matches[issuance.device])
+    cut.give_away()
     cut.add_unmatched()
     parts = cut.parts()
     placed = Allocation(
@@ -95,21 +97,23 @@ def parts_of(
 
 @dataclass
 class _Draft:
-    """A part that is being filled; moves and matches by their two parties."""
+    """A part that is being filled: what is wanted of it, and what has a place in it, by its two parties."""
 
     issuances: list[Issuance] = field(default_factory=list)
+    wanted_moves: list[Move] = field(default_factory=list)
+    wanted_matches: list[Match] = field(default_factory=list)
     consumptions: dict[int, Consumption] = field(default_factory=dict)
     moves: dict[tuple[int, bytes], int] = field(default_factory=dict)
     matches: dict[tuple[int, int], int] = field(default_factory=dict)
     known: set[int] = field(default_factory=set)
 
     def has_room(self, moves: Sequence[Move], matches: Sequence[Match]) -> bool:
-        new = {match.consumption for match in matches} - self.consumptions.keys()
+        wanted = {match.consumption for match in (*self.wanted_matches, *matches)}
         return (
             len(self.issuances) < MAX_ISSUANCES
-            and len(self.consumptions) + len(new) <= MAX_CONSUMPTIONS
-            and len(self.moves) + len(moves) <= MAX_MOVES
-            and len(self.matches) + len(matches) <= MAX_MATCHES
+            and len(wanted) <= MAX_CONSUMPTIONS
+            and len(self.wanted_moves) + len(moves) <= MAX_MOVES
+            and len(self.wanted_matches) + len(matches) <= MAX_MATCHES
         )
 
     def move(self, device: int, account: bytes, amount_wh: int) -> None:
@@ -119,30 +123,37 @@ class _Draft:
 
 
 class _Cut:
-    """The parts of a slot, as its issuances are put into them one after the other."""
+    """The parts of a slot: first what each issues, then what of that each gives away."""
 
-    def __init__(self, given: dict[int, Issuance], taken: dict[int, Consumption]) -> None:
-        self._given = given
+    def __init__(self, taken: dict[int, Consumption]) -> None:
         self._taken = taken
         self._drafts: list[_Draft] = []
-        self._part_of: dict[int, int] = {}  # by device: where it was issued, or put on chain first
+        self._owner_of: dict[int, bytes] = {}  # by issuing device
+        self._part_of: dict[int, int] = {}  # by device: where it is issued, or put on chain first
 
-    def add(self, issuance: Issuance, moves: Sequence[Move], matches: Sequence[Match]) -> None:
+    def issue(self, issuance: Issuance, moves: Sequence[Move], matches: Sequence[Match]) -> None:
         """Put an issuance into the last part, or into a new one if that has no room for all of it."""
         if not self._drafts or not self._drafts[-1].has_room(moves, matches):
             self._drafts.append(_Draft())
         draft = self._drafts[-1]
         draft.issuances.append(issuance)
+        draft.wanted_moves += moves
+        draft.wanted_matches += matches
+        self._owner_of[issuance.device] = issuance.owner
         self._part_of[issuance.device] = len(self._drafts) - 1
-        for move in moves:
-            draft.move(move.device, move.account, move.amount_wh)
-        for match in matches:
-            consumption = self._taken[match.consumption]
-            if len(draft.matches) < MAX_MATCHES and self._has_place(consumption, len(self._drafts) - 1):
-                self._place(consumption, len(self._drafts) - 1)
-                draft.matches[match.device, match.consumption] = match.amount_wh
-            elif consumption.owner != issuance.owner:
-                draft.move(match.device, consumption.owner, match.amount_wh)
+
+    def give_away(self) -> None:
+        """Move and match what is issued, once it is known in which part each device issues."""
+        for number, draft in enumerate(self._drafts):
+            for move in draft.wanted_moves:
+                draft.move(move.device, move.account, move.amount_wh)
+            for match in draft.wanted_matches:
+                consumption = self._taken[match.consumption]
+                if len(draft.matches) < MAX_MATCHES and self._has_place(consumption, number):
+                    self._place(consumption, number)
+                    draft.matches[match.device, match.consumption] = match.amount_wh
+                elif consumption.owner != self._owner_of[match.device]:
+                    draft.move(match.device, consumption.owner, match.amount_wh)
 
     def add_unmatched(self) -> None:
         """Put on chain what has to be there without any match: what charges storages, and what pays a debt."""
@@ -176,9 +187,8 @@ class _Cut:
             return False
         if consumption.kind is DeviceKind.LOAD:
             return True
-        if consumption.storage not in self._given:
-            return first == number
-        return first == number and self._part_of.get(consumption.storage, number + 1) <= number
+        # A storage that gives nothing in the slot may be charged in any part.
+        return first == number and self._part_of.get(consumption.storage, number) <= number
 
     def _place(self, consumption: Consumption, number: int) -> None:
         draft = self._drafts[number]

@@ -124,6 +124,16 @@ def test_a_storage_is_not_charged_in_a_part_before_its_discharge() -> None:
     assert found[1].consumptions == (charge(member, 10),)
 
 
+def test_storages_that_discharge_and_are_charged_by_one_another_are_one_part() -> None:
+    slot = Slot(
+        [given_back(ANNA, 10), given_back(BERT, 10)],
+        [charge(ANNA, 10), charge(BERT, 10)],
+        [trade(0, ANNA, BERT, 10), trade(1, BERT, ANNA, 10)],
+    )
+    (part,) = cut(slot)
+    assert part.matches == (Match(ANNAS_STORAGE, BERTS_CHARGE, 10), Match(BERTS_STORAGE, ANNAS_CHARGE, 10))
+
+
 def one_seller(buyers: int) -> tuple[list[Issuance], list[Consumption], Allocation]:
     """A device whose certificates go to the loads of many members, a Wh each."""
     owners = [number.to_bytes(20, "big") for number in range(1, buyers + 1)]
