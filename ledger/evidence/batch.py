@@ -147,8 +147,8 @@ def _take_record(row: Row, record: Record, terms: DeviceTerms, shelf: Shelf) -> 
     if state.progress.page is not None and record.page <= state.progress.page:
         if not _is_known(record, terms, state.progress, shelf):
             raise ConflictingRowError(
-                f"OCMF field 'PG' is {record.context.value}{record.page}: pages to {state.progress.page} have been "
-                "read, and this was not among them"
+                f"OCMF field 'PG' is {record.context.value}{record.page}: pages to {state.progress.page} have "
+                "been read, and this was not among them"
             )
         return replace(report, outcome=Outcome.KNOWN)
     progress, complete = extend(state.progress, record, terms)

@@ -84,8 +84,8 @@ def check(evidence: Evidence, terms: DeviceTerms, position: Position) -> Positio
     _check_slot(evidence, terms, position)
     if evidence.energy_wh * _HOUR_S > terms.nameplate_w * terms.slot_length_s:
         raise NameplateError(
-            f"device {terms.device} has {evidence.energy_wh} Wh in slot {evidence.slot}: {terms.nameplate_w} W make "
-            f"at most {terms.nameplate_w * terms.slot_length_s // _HOUR_S}"
+            f"device {terms.device} has {evidence.energy_wh} Wh in slot {evidence.slot}: {terms.nameplate_w} W "
+            f"make at most {terms.nameplate_w * terms.slot_length_s // _HOUR_S}"
         )
     check_signatures(evidence, terms)
     count = evidence.basis

@@ -20,7 +20,7 @@ import binascii
 import json
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from ledger.evidence.errors import MalformedMessageError, MessageFieldError, UnsupportedAlgorithmError
@@ -164,7 +164,8 @@ def _section(name: str, text: bytes) -> Section:
             parse_constant=_refuse_constant,
             object_pairs_hook=_distinct,
         )
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+    except (ValueError, RecursionError, InvalidOperation) as error:
+        # ValueError is also what no UTF-8, and no JSON, are; InvalidOperation is an exponent beyond all bounds.
         raise MalformedMessageError(f"OCMF {name} section is no JSON: {error}") from error
     if not isinstance(value, dict):
         raise MalformedMessageError(f"OCMF {name} section is a JSON {type(value).__name__}: must be an object")

@@ -144,7 +144,7 @@ def _csv_rows(lines: Iterator[tuple[int, bytes | MalformedRowError]]) -> Iterato
     if first is None:
         return
     try:
-        header = [name.strip() for name in _cells(_decoded(first[1]))]
+        header = [name.strip() for name in _cells(_decoded(first[1]), None)]
     except MalformedRowError as error:
         raise ColumnsError(f"header cannot be read: {error}") from error
     columns = frozenset(header)
@@ -153,20 +153,21 @@ def _csv_rows(lines: Iterator[tuple[int, bytes | MalformedRowError]]) -> Iterato
     kind = kind_of(columns)
     for line, text in lines:
         try:
-            cells = _cells(_decoded(text))
-            if len(cells) != len(header):
-                raise MalformedRowError(f"row has {len(cells)} fields: must have {len(header)}")
+            cells = _cells(_decoded(text), len(header))
         except MalformedRowError as error:
             yield UnreadableRow(line, error)
         else:
             yield Row(line, kind, dict(zip(header, cells, strict=True)))
 
 
-def _cells(text: str) -> list[str]:
+def _cells(text: str, expected: int | None) -> list[str]:
     try:
-        return next(csv.reader([text], strict=True))
+        cells = next(csv.reader([text], strict=True))
     except csv.Error as error:
         raise MalformedRowError(f"row is no CSV: {error}") from error
+    if expected is not None and len(cells) != expected:
+        raise MalformedRowError(f"row has {len(cells)} fields: must have {expected}")
+    return cells
 
 
 def _json_row(line: int, text: bytes | MalformedRowError) -> Row | UnreadableRow:
