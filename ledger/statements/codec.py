@@ -1,7 +1,8 @@
 """Frozen dataclasses to plain JSON values and back, strictly: what is read is written again as it was.
 
 Bytes are `0x` and lower-case hexadecimal digits, members of a StrEnum their text, tuples lists, dataclasses
-objects with exactly the fields of the class.
+objects with exactly the fields of the class. A certificate is its token id as 18 bytes: kind (1), device (8),
+slot / 300 s (8), revision (1).
 """
 
 import types
@@ -9,14 +10,19 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from ledger.certificates.ids import CertificateId, CertificateIdError
 from ledger.hexcodec import from_data, to_data
 from ledger.statements.errors import InvalidStatementError
 
 T = TypeVar("T")
 
+_CERTIFICATE_BYTES = 18
+
 
 def to_plain(value: Any) -> Any:
     """A dataclass as values that JSON knows."""
+    if isinstance(value, CertificateId):
+        return to_data(int(value).to_bytes(_CERTIFICATE_BYTES))
     if is_dataclass(value):
         return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, bytes):
@@ -51,8 +57,14 @@ def _value(hint: Any, value: object, where: str) -> Any:
         if not isinstance(value, list):
             raise InvalidStatementError(where, f"is {_shown(value)}: must be a list")
         return tuple(_value(get_args(hint)[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if hint is CertificateId:
+        return _certificate(value, where)
     if is_dataclass(hint):
         return from_plain(hint, value, where)  # type: ignore[arg-type]  # is_dataclass says it is a class
+    return _scalar(hint, value, where)
+
+
+def _scalar(hint: Any, value: object, where: str) -> Any:
     if hint is bytes:
         return _bytes(value, where)
     if issubclass(hint, StrEnum):
@@ -62,6 +74,16 @@ def _value(hint: Any, value: object, where: str) -> Any:
     if type(value) is not hint:
         raise InvalidStatementError(where, f"is {_shown(value)}: must be of type {hint.__name__}")
     return value
+
+
+def _certificate(value: object, where: str) -> CertificateId:
+    token_id = _bytes(value, where)
+    if len(token_id) != _CERTIFICATE_BYTES:
+        raise InvalidStatementError(where, f"has {len(token_id)} bytes: must be {_CERTIFICATE_BYTES}")
+    try:
+        return CertificateId.of(int.from_bytes(token_id))
+    except CertificateIdError as error:
+        raise InvalidStatementError(where, f"names no certificate: {error}") from error
 
 
 def _bytes(value: object, where: str) -> bytes:

@@ -17,6 +17,12 @@ class InvalidStatementError(WattbookError):
         self.field = field
 
 
+class NoStatementError(WattbookError):
+    """A file carries no signed statement that could be checked."""
+
+    code = "statement.none"
+
+
 class StatementSignatureError(WattbookError):
     """A statement's signature, or the issuer's endorsement of the key that made it, does not hold."""
 

@@ -8,6 +8,7 @@ clock of the maker, no remarks. `docs/statements.md` maps the fields to those of
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ledger.certificates.ids import CertificateId
 from ledger.statements.errors import InvalidStatementError
 from ledger.statements.times import zone_of
 
@@ -15,9 +16,6 @@ FORMAT = "wattbook.statement/1"
 
 MAX_LINES = 10_000
 """Most retirements in one statement."""
-
-CERTIFICATE_BYTES = 18
-"""A certificate is named by its token id: kind (1), device (8), slot / 300 s (8), revision (1)."""
 
 _MAX_TIME = 2**40 - 1
 
@@ -45,14 +43,14 @@ class ChainPoint:
     """The block that a statement was made at, and the contracts it was read from.
 
     Attributes:
-        exchange: whose deliveries say what was consumed; None if only the Certificates do.
+        exchange: the other contracts are found from it; its deliveries say what members consumed.
         time: the block's time.
     """
 
     chain_id: int
-    devices: bytes
+    exchange: bytes
     certificates: bytes
-    exchange: bytes | None
+    devices: bytes
     block: int
     block_hash: bytes
     time: int
@@ -62,8 +60,7 @@ class ChainPoint:
         _check_range("chain.chain_id", self.chain_id, 1, 2**53 - 1)
         _check_length("chain.devices", self.devices, 20)
         _check_length("chain.certificates", self.certificates, 20)
-        if self.exchange is not None:
-            _check_length("chain.exchange", self.exchange, 20)
+        _check_length("chain.exchange", self.exchange, 20)
         _check_range("chain.block", self.block, 0, 2**53 - 1)
         _check_length("chain.block_hash", self.block_hash, 32)
         _check_range("chain.time", self.time, 0, _MAX_TIME)
@@ -155,7 +152,7 @@ class Part:
     `output_uwh`: what of it came out, in µWh.
     """
 
-    source: bytes | None
+    source: CertificateId | None
     output_uwh: int
 
 
@@ -163,7 +160,7 @@ class Part:
 class Discharge:
     """What a storage's certificate was made of."""
 
-    certificate: bytes
+    certificate: CertificateId
     metered_wh: int
     certified_wh: int
     parts: tuple[Part, ...]
@@ -184,12 +181,12 @@ class Retirement:
             retired before remains retired.
     """
 
-    certificate: bytes
+    certificate: CertificateId
     amount_wh: int
     origin: Origin
     holder: bytes
     beneficiary: bytes
-    consumption: bytes | None
+    consumption: CertificateId | None
     purpose: str | None
     country: str | None
     first_slot: int | None
@@ -201,7 +198,6 @@ class Retirement:
     block: int
     time: int
     transaction: bytes
-    log_index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +286,7 @@ class Statement:
 
     Attributes:
         issuer: who was issuer in the Devices contract at the block.
-        retirements: of a retirement statement, in chain order; a disclosure has none.
+        retirements: of a retirement statement, block by block, in a block by certificate; a disclosure has none.
         devices, imports, discharges: what the retired certificates certify; of a disclosure, everything it counts.
         disclosure: of a disclosure.
     """

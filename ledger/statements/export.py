@@ -1,0 +1,114 @@
+"""A statement's lines as flat rows, for spreadsheets and programs: CSV and JSON.
+
+They are for convenience: what counts is the signed statement. Integers in the units of their names, as everywhere;
+times in Unix seconds UTC; nothing is an empty cell, or null.
+"""
+
+import csv
+import io
+import json
+
+from ledger.certificates.ids import CertificateKind
+from ledger.hexcodec import to_data
+from ledger.statements.codec import to_plain
+from ledger.statements.model import Device, Disclosure, Retirement, Statement
+
+Row = dict[str, str | int | None]
+
+# A spreadsheet takes text that begins with one of these for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def rows(statement: Statement) -> list[Row]:
+    """One row for each retirement, or for each origin and technology of a disclosure; see `docs/statements.md`."""
+    if statement.disclosure is not None:
+        return _disclosure_rows(statement, statement.disclosure)
+    devices = {device.device: device for device in statement.devices}
+    imports = {each.number: each for each in statement.imports}
+    found = []
+    for retirement in statement.retirements:
+        certificate = retirement.certificate
+        imported = imports.get(certificate.device) if certificate.kind is CertificateKind.IMPORTED else None
+        device = devices.get(certificate.device) if imported is None else None
+        found.append(
+            {
+                "certificate": to_plain(certificate),
+                "device": None if imported else certificate.device,
+                "slot": certificate.slot,
+                "amount_wh": retirement.amount_wh,
+                "origin": retirement.origin.value,
+                **_source(device),
+                "registry": imported.registry if imported else None,
+                "serial": imported.serial if imported else None,
+                **_claim(retirement),
+            }
+        )
+    return found
+
+
+def to_csv(statement: Statement) -> str:
+    """The rows as CSV (RFC 4180) with a line of names."""
+    table = rows(statement)
+    names = list(table[0]) if table else []
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(names)
+    writer.writerows([[_cell(row[name]) for name in names] for row in table])
+    return out.getvalue()
+
+
+def to_json(statement: Statement) -> str:
+    """The rows as a JSON list of objects."""
+    return json.dumps(rows(statement), ensure_ascii=False, indent=2)
+
+
+def _source(device: Device | None) -> Row:
+    return {
+        "technology": device.technology if device else None,
+        "fuel": device.fuel if device else None,
+        "zone": device.zone if device else None,
+        "slot_length_s": device.slot_length_s if device else None,
+    }
+
+
+def _claim(retirement: Retirement) -> Row:
+    return {
+        "holder": to_data(retirement.holder),
+        "beneficiary": to_data(retirement.beneficiary),
+        "consumption": to_plain(retirement.consumption),
+        "purpose": retirement.purpose,
+        "country": retirement.country,
+        "first_slot": retirement.first_slot,
+        "last_slot": retirement.last_slot,
+        "text": retirement.text,
+        "withdrawn": "yes" if retirement.withdrawn else "no",
+        "block": retirement.block,
+        "time": retirement.time,
+        "transaction": to_data(retirement.transaction),
+    }
+
+
+def _disclosure_rows(statement: Statement, disclosure: Disclosure) -> list[Row]:
+    uncovered = disclosure.consumption_wh - disclosure.matched_wh
+    shares: list[tuple[str, str, str, int]] = [
+        (share.origin.value, share.technology, share.fuel, share.matched_wh) for share in disclosure.shares
+    ]
+    return [
+        {
+            "account": None if statement.scope.account is None else to_data(statement.scope.account),
+            "market": None if statement.scope.market is None else to_data(statement.scope.market),
+            "first_slot": statement.scope.first_slot,
+            "end_slot": statement.scope.end_slot,
+            "origin": origin,
+            "technology": technology,
+            "fuel": fuel,
+            "consumption_wh": amount_wh,
+        }
+        for origin, technology, fuel, amount_wh in [*shares, ("uncovered", "", "", uncovered)]
+    ]
+
+
+def _cell(value: str | int | None) -> str | int:
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return "" if value is None else value
