@@ -1,10 +1,12 @@
 """What the contracts' refusals mean: a contract says `certificates: expired`, a person reads a sentence."""
 
-from node.reasons import certificates, challenges, escrow, exchange, markets
+from node.reasons import certificates, challenges, devices, escrow, exchange, markets
 
-SENTENCES = (
-    exchange.SENTENCES | escrow.SENTENCES | markets.SENTENCES | challenges.SENTENCES | certificates.SENTENCES
-)
+SENTENCES = {
+    reason: sentence
+    for module in (exchange, escrow, markets, challenges, devices, certificates)
+    for reason, sentence in module.SENTENCES.items()
+}
 """A sentence for every reason string of our contracts; a test holds it against their sources."""
 
 
