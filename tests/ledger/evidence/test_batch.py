@@ -3,14 +3,15 @@
 import csv
 import io
 import json
+import sys
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
-from ledger.evidence.batch import HISTORICAL_REASON, Outcome, RowReport, import_rows
-from ledger.evidence.evidence import Method, Quality, Substitution
+from ledger.evidence.batch import HISTORICAL_REASON, DeviceState, Outcome, RowReport, import_rows
+from ledger.evidence.evidence import Evidence, Method, Quality, Substitution
 from ledger.evidence.report import COLUMNS, Totals, write_csv, write_json_lines
 from ledger.evidence.rows import FileFormat, Row, RowKind, read_rows
 from ledger.hexcodec import to_data
@@ -332,3 +333,21 @@ def test_the_state_of_a_device_does_not_grow_with_its_rows() -> None:
         assert len(shelf.kept) == count
         sizes.append(len(repr(shelf.states[7])))
     assert sizes[1] < 1.1 * sizes[0]
+
+
+class ForgetfulShelf(MemoryShelf):
+    """Keeps states and lets evidence go, as if it were on a disk."""
+
+    def save(self, device: int, state: DeviceState, evidence: Sequence[Evidence]) -> None:
+        self.states[device] = state
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_signed_rows_are_imported_in_the_memory_of_a_few() -> None:
+    rows = (Row(n, RowKind.COMPACT, row(n, 1, n + 1)) for n in range(100_000))
+    blocks = {}
+    for count, report in enumerate(import_rows(rows, ForgetfulShelf()), 1):
+        assert report.outcome is Outcome.ACCEPTED
+        if count in {1_000, 100_000}:
+            blocks[count] = sys.getallocatedblocks()
+    assert blocks[100_000] < blocks[1_000] + 10_000
