@@ -152,6 +152,15 @@ def test_a_refusal_changes_nothing() -> None:
     assert check(measured(2, 50, 1_350), TERMS, position).last_slot == NOON + 2 * SLOT_S
 
 
+def test_a_statement_that_closed_the_last_slot_is_not_believed_with_another_signature() -> None:
+    first, second = slots_of([record(1, point(0, "1"), point(900, "2"), point(1_800, "3"))])
+    position = checked([first], CHARGER_TERMS)
+    assert check(second, CHARGER_TERMS, position).last_slot == NOON + SLOT_S
+    forged = replace(second, statements=(replace(second.statements[0], signature=b"\x30\x00"),))
+    with pytest.raises(SignatureError):
+        check(forged, CHARGER_TERMS, position)
+
+
 # ------------------------------------------------------------------------------------------------- substitutes
 
 
