@@ -4,14 +4,13 @@ The Devices contract keeps them for all markets. Every function that sends somet
 it does nothing; numbers are checked here, in words, before anything is sent.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from enum import IntEnum
+from typing import Any
 
 from eth_hash.auto import keccak
 
-from ledger.abi import Contract
-from ledger.chain import CallRevertedError
 from ledger.deployment import Contracts, transact
 from ledger.eecs import fuel_code, require_pair, technology_code
 from ledger.evidence.keys import KeyAlgorithm, MeterKey
@@ -28,6 +27,8 @@ MAX_LATITUDE, MAX_LONGITUDE = 9_000, 18_000
 MAX_EFFICIENCY_PPM = 1_000_000
 MAX_ZONE_BYTES = 16
 MAX_SLOT = 2**40 - 1
+
+_CLOSED_DAY_BIT = 229
 
 NO_MARKET = bytes(32)
 """The market of an area abroad, where nothing is traded: imported certificates come from there."""
@@ -144,7 +145,6 @@ class Device:
 
     Raises:
         DeviceError: a field is outside its limits.
-        EecsCodeError: technology and fuel do not go together.
     """
 
     device: int
@@ -197,7 +197,6 @@ class Device:
                 _require("device", name, code, getattr(self, name) == 0, f"0 for a {kind.name.lower()}")
         if kind is DeviceKind.GENERATOR:
             _require("device", "technology", self.technology, self.technology > 0, "an EECS technology code")
-            require_pair(self.technology, self.fuel)
         most = MAX_EFFICIENCY_PPM if kind is DeviceKind.STORAGE else 0
         _require_number("device", "efficiency_ppm", self.efficiency_ppm, min(most, 1), most)
         _require_number("device", "storage", self.storage, 0, MAX_DEVICE if kind is DeviceKind.CHARGE else 0)
@@ -206,6 +205,134 @@ class Device:
 def metering_point(point: str) -> bytes:
     """What stands on chain for a metering point's id, such as a GSRN: its hash."""
     return keccak(point.encode())
+
+
+def register_area(contracts: Contracts, registrar: Key, area: Area) -> int:
+    """Enter an area in the Devices contract, unless it is there; returns its number."""
+    devices = contracts.devices
+    number = _area_number(contracts, area)
+    if number == 0:
+        transact(devices, registrar, devices.interface.call("add_area", area.market, area.zone))
+        number = _area_number(contracts, area)
+    return number
+
+
+def registered_area(contracts: Contracts, number: int) -> Area:
+    """The area with this number.
+
+    Raises:
+        CallRevertedError: there is none.
+    """
+    return Area(**contracts.devices.read("area_of", number))
+
+
+def register_device(contracts: Contracts, registrar: Key, device: Device) -> None:
+    """Enter a device in the Devices contract, unless it is there.
+
+    Raises:
+        EecsCodeError: its technology and fuel do not go together.
+        ForeignDeviceError: its number is another device's; the message says in what they differ.
+        CallRevertedError: the contract refuses, e.g. as another device has its metering point.
+    """
+    registered = registered_device(contracts, device.device)
+    if registered is None:
+        require_pair(device.technology, device.fuel)
+        devices = contracts.devices
+        transact(devices, registrar, devices.interface.call("register_device", device.device, _details(device)))
+        return
+    names = [each.name for each in fields(device) if getattr(device, each.name) != getattr(registered, each.name)]
+    if names:
+        raise ForeignDeviceError(
+            f"device {device.device} is registered on chain with another {', '.join(names)}: {registered}"
+        )
+
+
+def registered_device(contracts: Contracts, number: int, *, block_number: int | None = None) -> Device | None:
+    """The device with this number as it was registered, with its meter's first key; None if there is none."""
+    if not _word(contracts, number, block_number):
+        return None
+    return device_of(number, contracts.devices.read("device_of", number, block_number=block_number))
+
+
+def device_of(number: int, details: Mapping[str, Any]) -> Device:
+    """A device from its details as the contract tells them, in an answer or an event."""
+    return Device(
+        device=number,
+        **{
+            **details,
+            "kind": DeviceKind(details["kind"]),
+            "support": Support(details["support"]),
+            "key": key_of(details["key"]),
+        },
+    )
+
+
+def key_of(fields_of_key: Mapping[str, Any]) -> DeviceKey:
+    """A meter's key as the contract tells it."""
+    algorithm = KeyAlgorithm(fields_of_key["algorithm"])
+    return DeviceKey(algorithm, fields_of_key["key"], fields_of_key["from_slot"])
+
+
+def rotate_key(contracts: Contracts, registrar: Key, device: int, key: DeviceKey) -> None:
+    """From the key's slot on, it signs for the device's meter; does nothing if it is the one of that slot already.
+
+    Raises:
+        UnknownDeviceError: there is no such device.
+        CallRevertedError: the contract refuses, as a later key is there.
+    """
+    _require_known(contracts, device)
+    if valid_key(contracts, device, key.from_slot) != key:
+        devices = contracts.devices
+        transact(devices, registrar, devices.interface.call("rotate_key", device, asdict(key)))
+
+
+def valid_key(contracts: Contracts, device: int, slot: int) -> DeviceKey:
+    """The key that signs for a device's meter in a slot; zero if none does."""
+    return key_of(contracts.devices.read("key_of", device, slot))
+
+
+def close_device(contracts: Contracts, registrar: Key, device: int, day: int) -> None:
+    """Certify nothing more of a device from this Unix day on, unless it is closed by then.
+
+    Raises:
+        DeviceError: the day is outside its limits.
+        UnknownDeviceError: there is no such device.
+        ForeignDeviceError: it is closed from another day on, for good.
+    """
+    _require_number("device", "closed_day", day, 1, MAX_DAY)
+    _require_known(contracts, device)
+    known = closed_day(contracts, device)
+    if known is None:
+        devices = contracts.devices
+        transact(devices, registrar, devices.interface.call("close_device", device, day))
+    elif known != day:
+        raise ForeignDeviceError(f"device {device} is closed from day {known} on: cannot become {day}")
+
+
+def closed_day(contracts: Contracts, device: int) -> int | None:
+    """The Unix day from which on nothing of a device is certified; None while it is open."""
+    return _word(contracts, device) >> _CLOSED_DAY_BIT & MAX_DAY or None
+
+
+def _require_known(contracts: Contracts, device: int) -> None:
+    if not _word(contracts, device):
+        raise UnknownDeviceError(f"device {device} is not registered on chain")
+
+
+def _word(contracts: Contracts, device: int, block_number: int | None = None) -> int:
+    word: int = contracts.devices.read("word_of", device, block_number=block_number)
+    return word
+
+
+def _area_number(contracts: Contracts, area: Area) -> int:
+    number: int = contracts.devices.read("area_number", area.market, area.zone)
+    return number
+
+
+def _details(device: Device) -> dict[str, Any]:
+    details = asdict(device)
+    del details["device"]
+    return details
 
 
 def _require_number(of: str, name: str, value: int, least: int, most: int) -> None:

@@ -1,12 +1,14 @@
 """What holders of certificates, and owners of devices, do by themselves; minting from a day's root anybody does.
 
-Every function checks what it can in words, sends one transaction with the caller's own key and waits until it is
-mined. The contracts decide; their refusals come as `CallRevertedError`. None is repeatable: each call is an act.
+Every function checks what it can in words and gives the call to make: `carry_out` makes it with the caller's own
+key and waits until it is mined; a wallet may sign it as well. The contracts decide, and their refusals come as
+`CallRevertedError`. Nothing here is repeatable: each call is an act.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from ledger.abi import Contract
 from ledger.certificates.claims import Claim
 from ledger.certificates.days import DAY_S, Day
 from ledger.certificates.ids import CertificateId, CertificateKind
@@ -27,6 +29,14 @@ class ActionError(WattbookError):
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """What has to be sent to a contract."""
+
+    contract: Contract
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """Some Wh of a certificate, to be retired against a consumption certificate of the same slot and zone."""
 
@@ -35,8 +45,18 @@ class Pair:
     amount_wh: int
 
 
-def transfer(contracts: Contracts, key: Key, to: bytes, parts: Sequence[Part]) -> Receipt:
-    """Give certificates to another account.
+def carry_out(call: Call, key: Key) -> Receipt:
+    """Send a call with this key, and wait until it is mined.
+
+    Raises:
+        CallRevertedError: the contract refuses it.
+        DeploymentError: it was mined, and failed all the same.
+    """
+    return transact(call.contract, key, call.data)
+
+
+def transfer(contracts: Contracts, holder: bytes, to: bytes, parts: Sequence[Part]) -> Call:
+    """Give a holder's certificates to another account.
 
     Raises:
         ActionError: there are none, too many, or some that cannot be transferred.
@@ -46,12 +66,12 @@ def transfer(contracts: Contracts, key: Key, to: bytes, parts: Sequence[Part]) -
         raise ActionError(f"transfer field 'to' is 0x{to.hex()}: must be an account's address")
     ids, amounts = _columns(parts)
     if len(parts) == 1:
-        return _act(contracts, key, "safeTransferFrom", key.address, to, ids[0], amounts[0], b"")
-    return _act(contracts, key, "safeBatchTransferFrom", key.address, to, ids, amounts, b"")
+        return _call(contracts, "safeTransferFrom", holder, to, ids[0], amounts[0], b"")
+    return _call(contracts, "safeBatchTransferFrom", holder, to, ids, amounts, b"")
 
 
-def retire(contracts: Contracts, key: Key, parts: Sequence[Part], claim: Claim) -> Receipt:
-    """Use certificates up, forever, for what the claim says.
+def retire(contracts: Contracts, parts: Sequence[Part], claim: Claim) -> Call:
+    """Use the sender's certificates up, forever, for what the claim says.
 
     Raises:
         ActionError: there are none, too many, or some that cannot be retired by their holder.
@@ -60,19 +80,11 @@ def retire(contracts: Contracts, key: Key, parts: Sequence[Part], claim: Claim) 
     _check_parts(parts)
     claim.check()
     ids, amounts = _columns(parts)
-    fields = {
-        "beneficiary": claim.beneficiary,
-        "purpose": int(claim.purpose),
-        "country": claim.country,
-        "first_slot": claim.first_slot,
-        "last_slot": claim.last_slot,
-        "text_hash": claim.text_hash,
-    }
-    return _act(contracts, key, "retire", ids, amounts, fields)
+    return _call(contracts, "retire", ids, amounts, asdict(claim))
 
 
-def retire_pairs(contracts: Contracts, key: Key, pairs: Sequence[Pair]) -> Receipt:
-    """Retire certificates against the caller's own metered consumption, all in one transaction.
+def retire_pairs(contracts: Contracts, pairs: Sequence[Pair]) -> Call:
+    """Retire certificates against the sender's own metered consumption, all in one transaction.
 
     Raises:
         ActionError: there are none, too many, or a pair that does not match.
@@ -87,11 +99,11 @@ def retire_pairs(contracts: Contracts, key: Key, pairs: Sequence[Pair]) -> Recei
                 f"pair field 'id' is {pair.id}: must be of generation, and of slot {pair.consumption.slot}"
             )
     words = [(int(pair.id), int(pair.consumption), pair.amount_wh) for pair in pairs]
-    return _act(contracts, key, "retire_pairs", words)
+    return _call(contracts, "retire_pairs", words)
 
 
-def export(contracts: Contracts, key: Key, parts: Sequence[Part], *, registry: str, serial: str) -> Receipt:
-    """Retire certificates so that another registry issues them, under its serial number.
+def export(contracts: Contracts, parts: Sequence[Part], *, registry: str, serial: str) -> Call:
+    """Retire the sender's certificates so that another registry issues them, under its serial number.
 
     Raises:
         ActionError: there are none, too many, or a field is outside its limits.
@@ -99,20 +111,17 @@ def export(contracts: Contracts, key: Key, parts: Sequence[Part], *, registry: s
     _check_parts(parts)
     check_serial("export", registry, serial)
     ids, amounts = _columns(parts)
-    return _act(contracts, key, "export", ids, amounts, registry, serial)
+    return _call(contracts, "export", ids, amounts, registry, serial)
 
 
-def request(
-    contracts: Contracts, key: Key, *, device: int, first_slot: int, last_slot: int, evidence: bytes
-) -> int:
-    """Ask for certificates of what one's device metered in these slots; returns the request's number.
+def request(contracts: Contracts, *, device: int, first_slot: int, last_slot: int, evidence: bytes) -> Call:
+    """Ask for certificates of what the sender's device metered in these slots; see `request_number`.
 
     Args:
         contracts: where.
-        key: the device's owner's.
         device: its number.
         first_slot: start of the first slot, Unix seconds UTC.
-        last_slot: start of the last slot, at most 366 days later.
+        last_slot: start of the last slot, less than 366 days later.
         evidence: hash of what shows the metering, 32 bytes.
 
     Raises:
@@ -125,48 +134,42 @@ def request(
     if len(evidence) != 32:
         raise ActionError(f"request field 'evidence' has {len(evidence)} bytes: must be 32")
     devices = contracts.devices
-    receipt = transact(devices, key, devices.interface.call("request", device, first_slot, last_slot, evidence))
+    return Call(devices, devices.interface.call("request", device, first_slot, last_slot, evidence))
+
+
+def request_number(contracts: Contracts, receipt: Receipt) -> int:
+    """The number of the request that was made in a transaction."""
+    devices = contracts.devices
     found = (devices.interface.decode_event(log) for log in receipt.logs if log.address == devices.address)
     number: int = next(each.arguments["number"] for each in found if each is not None)
     return number
 
 
-def mint(contracts: Contracts, key: Key, market: bytes, day: Day, device: int, places: Collection[int]) -> Receipt:
+def mint(contracts: Contracts, market: bytes, day: Day, device: int, places: Collection[int]) -> Call:
     """Have the certificates of some slots of a committed day issued to their device's owner.
 
     Args:
         contracts: where.
-        key: anybody's.
         market: whose day it is.
         day: all of it, as the issuer published it.
         device: whose slots.
-        places: which of its slots, counted from 0; what was generated in none of them is not issued.
+        places: which of its slots, counted from 0.
 
     Raises:
         DayError: the day has no such device.
         ActionError: there is no such slot, or nothing was generated in it.
     """
     proof = day.proof(device)
+    count = len(proof.amounts_wh)
+    _check_count("places", len(places), count)
     for place in places:
-        if not 0 <= place < len(proof.amounts_wh) or proof.amounts_wh[place] == 0:
+        if not 0 <= place < count or proof.amounts_wh[place] == 0:
             raise ActionError(
-                f"mint field 'places' has {place}: must be a slot of {len(proof.amounts_wh)} in which "
-                f"device {device} generated"
+                f"mint field 'places' has {place}: must be one of the {count} slots in which device {device} "
+                "generated"
             )
-    _check_count("places", len(places), len(proof.amounts_wh))
-    ordered = sorted(set(places))
-    return _act(
-        contracts,
-        key,
-        "mint",
-        market,
-        day.day,
-        device,
-        list(proof.amounts_wh),
-        ordered,
-        proof.index,
-        list(proof.path),
-    )
+    amounts, path = list(proof.amounts_wh), list(proof.path)
+    return _call(contracts, "mint", market, day.day, device, amounts, sorted(set(places)), proof.index, path)
 
 
 def check_serial(of: str, registry: str, serial: str) -> None:
@@ -202,6 +205,6 @@ def _columns(parts: Sequence[Part]) -> tuple[list[int], list[int]]:
     return [int(part.id) for part in parts], [part.amount_wh for part in parts]
 
 
-def _act(contracts: Contracts, key: Key, function: str, *arguments: object) -> Receipt:
+def _call(contracts: Contracts, function: str, *arguments: object) -> Call:
     certificates = contracts.certificates
-    return transact(certificates, key, certificates.interface.call(function, *arguments))
+    return Call(certificates, certificates.interface.call(function, *arguments))

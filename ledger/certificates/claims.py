@@ -1,8 +1,8 @@
 """Claims: what a retired certificate was used up for, in ERC-1888's vocabulary.
 
-A claim's topic says how it came about, and its data says more: for which consumption certificate, or for whom, what,
-where and when. Private words stay off chain: only their salted hash goes there, and whoever got words and salt from
-the holder can check them.
+A claim's topic says how it came about, and its data says more: for which consumption certificate, or for whom,
+what, where and when. Private words stay off chain: only their salted hash goes there, and whoever got words and
+salt from the holder can check them.
 """
 
 from dataclasses import dataclass
