@@ -134,6 +134,52 @@ def test_storages_that_discharge_and_are_charged_by_one_another_are_one_part() -
     assert part.matches == (Match(ANNAS_STORAGE, BERTS_CHARGE, 10), Match(BERTS_STORAGE, ANNAS_CHARGE, 10))
 
 
+def test_generation_charges_a_storage_that_gives_something_in_the_same_slot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _set_limits(monkeypatch, 1, 3, 3, 4)
+    first, second = cut(Slot([generated(1, ANNA, 10), given_back(ANNA, 5)], [charge(ANNA, 10)], []))
+    assert [issuance.device for issuance in first.issuances] == [ANNAS_STORAGE]
+    assert second.matches == (Match(1, ANNAS_CHARGE, 10),)
+
+
+ANNAS_AND_BERTS = [generated(1, ANNA, 10), generated(2, BERT, 10)]
+TWO_LOADS_EACH = [load(member, 5, number=number) for member in (ANNA, BERT) for number in (0, 1)]
+TWO_BUYERS_EACH = [
+    trade(n, seller, buyer, 5) for n, (seller, buyer) in enumerate([(1, 3), (1, 4), (2, 3), (2, 4)])
+]
+
+
+@pytest.mark.parametrize(
+    ("limits", "slot"),
+    [
+        ((9, 3, 9, 9), Slot(ANNAS_AND_BERTS, TWO_LOADS_EACH, [])),
+        ((9, 9, 9, 3), Slot(ANNAS_AND_BERTS, TWO_LOADS_EACH, [])),
+        ((9, 9, 3, 9), Slot(ANNAS_AND_BERTS, [], TWO_BUYERS_EACH)),
+    ],
+    ids=["consumptions", "matches", "moves"],
+)
+def test_what_has_no_room_in_a_part_goes_into_another(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, ...], slot: Slot
+) -> None:
+    allocation = allocate(slot.issuances, slot.consumptions, slot.trades)
+    _set_limits(monkeypatch, *limits)
+    found = cut(slot)
+    assert len(found) == 2
+    assert {move for part in found for move in part.moves} == set(allocation.moves)
+    assert {match for part in found for match in part.matches} == set(allocation.matches)
+
+
+def test_a_full_part_may_still_refer_to_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set_limits(monkeypatch, 2, 1, 1, 4)
+    (part,) = cut(Slot([generated(device, ANNA, 10) for device in (1, 2)], [load(ANNA, 20)], []))
+    assert part.matches == (Match(1, 101, 10), Match(2, 101, 10))
+    # Bert's second load has no room, nor has another move; but a move to Bert is there.
+    loads = [load(BERT, 5), load(BERT, 5, number=1)]
+    (part,) = cut(Slot([generated(1, ANNA, 20)], loads, [trade(0, ANNA, BERT, 12)]))
+    assert (part.matches, part.moves) == ((Match(1, 102, 5),), (Move(1, account(BERT), 7),))
+
+
 def one_seller(buyers: int) -> tuple[list[Issuance], list[Consumption], Allocation]:
     """A device whose certificates go to the loads of many members, a Wh each."""
     owners = [number.to_bytes(20, "big") for number in range(1, buyers + 1)]
