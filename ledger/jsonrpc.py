@@ -110,6 +110,11 @@ class JsonRpcChain:
         found = self._request("eth_getBlockByNumber", to_quantity(number), False)
         return None if found is None else _block(found)
 
+    def block_with_hash(self, block_hash: Hash) -> Block | None:
+        """The block with this hash, or None."""
+        found = self._request("eth_getBlockByHash", to_data(block_hash), False)
+        return None if found is None else _block(found)
+
     def call(
         self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS, block_number: int | None = None
     ) -> bytes:

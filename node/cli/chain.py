@@ -13,6 +13,7 @@ import typer
 from ledger.hexcodec import to_data
 from matching.errors import WattbookError
 from node.cli.common import AsJson, fail, print_json
+from node.cli.explore import blocks, show
 
 if TYPE_CHECKING:
     from ledger.devchain import DevChain
@@ -33,6 +34,8 @@ chain_app = typer.Typer(
     invoke_without_command=True,
     add_completion=False,
 )
+for _command in (show, blocks):
+    chain_app.command()(_command)
 
 
 @chain_app.callback()
