@@ -134,8 +134,7 @@ class CertificateHistory:
     def retirements(self) -> Iterator[Retirement]:
         """Everything that was used up, certificate by certificate."""
         for record in self.records.values():
-            if record.id.kind is not CertificateKind.CONSUMPTION:
-                yield from record.retirements
+            yield from record.retirements
 
     def latest_revision(self, certificate: CertificateId) -> Record | None:
         """The newest of a certificate and its corrections; None if it was never issued."""
@@ -218,7 +217,7 @@ class CertificateHistory:
         record.claimed[subject] += amount_wh
         record.retirements.append(retirement)
         if retirement.consumption is not None:
-            self.records[retirement.consumption].retirements.append(retirement)
+            self.records[retirement.consumption].matches.append(retirement)
 
     # Corrections, storages, other registries, days
 

@@ -93,7 +93,8 @@ class Record:
         held: what each account holds, Wh; it may transfer or retire that unless it is withdrawn or expired. Of
             consumption: what no certificate is claimed against yet.
         claimed: what was used up in each account's name, Wh.
-        retirements: what it was used up for; of consumption, the certificates that were used up against it.
+        retirements: what it was used up for.
+        matches: of consumption, the retirements of certificates that it was matched with.
         transfers: in their order.
         withdrawal: None unless it was withdrawn.
         correction: of a revision, how it came about.
@@ -109,6 +110,7 @@ class Record:
     held: Counter[bytes] = field(default_factory=Counter)
     claimed: Counter[bytes] = field(default_factory=Counter)
     retirements: list[Retirement] = field(default_factory=list)
+    matches: list[Retirement] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
     withdrawal: Withdrawal | None = None
     correction: Correction | None = None
