@@ -134,8 +134,9 @@ def _take(row: Row, shelf: Shelf, signer: Ed25519PrivateKey | None) -> RowReport
             )
         return replace(report, outcome=Outcome.KNOWN, slots=0)
     state = shelf.state(device)
-    progress = state.progress if row.kind is RowKind.COMPACT else cover(state.progress, evidence.slot, terms)
-    shelf.save(device, DeviceState(check(evidence, terms, state.position), progress), [evidence])
+    position = check(evidence, terms, state.position)
+    progress = cover(state.progress, evidence.slot, terms) if terms.register else state.progress
+    shelf.save(device, DeviceState(position, progress), [evidence])
     return report
 
 
