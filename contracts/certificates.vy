@@ -2,71 +2,87 @@
 # pragma evm-version london
 # pragma nonreentrancy off
 """
-@title Certificates: guarantees of origin for the generation of one device in one slot, in Wh
+@title Certificates: guarantees of origin for what one device generated, or gave back, or consumed in one slot, in Wh
 @license GNU Affero General Public License v3.0 only
-@notice ERC-1155. A token id says what it certifies, so the same generation cannot be issued twice:
+@notice ERC-1155, with ERC-1888's claims. How ids are made, and what is kept of each, is in `records.vy`; who owns which
+        device is in the Devices contract; what is issued the Issuance contract decides. There are four kinds:
 
-            bits 136-143 kind   72-135 device   8-71 slot / 300 s   0-7 revision
+            1 GENERATION   what a generator generated
+            2 STORED       what a storage gave back, of the origin of what charged it
+            3 IMPORTED     what another registry certified; the import's number stands in the device's place
+            4 CONSUMPTION  what a load consumed. Not transferable: its owner holds what no certificate was claimed
+                           for yet, and claiming one against it burns as much of it
 
-        The record of an id holds what was issued and retired, and what of it the device's owner holds and has
-        retired, so that issuing writes one word. Every other account has a word of its own per id. Retired Wh are
-        gone from circulation for good. Claims are logged as ERC-1888 describes.
-        Units: energy in Wh, power in W, time in Unix seconds UTC.
+        Nothing is issued twice, moves after it has expired or was withdrawn, or is used again once it is retired.
+        Units: energy in Wh, time in Unix seconds UTC.
 """
 
 from snekmate.tokens.interfaces import IERC1155
 from snekmate.tokens.interfaces import IERC1155Receiver
 
+from contracts import records
+from contracts import titles
+
 implements: IERC1155
 
+initializes: records
 
-struct Device:
+
+interface Devices:
+    def issuer() -> address: view
+    def word_of(device: uint64) -> uint256: view
+    def same_zone(one: uint256, other: uint256) -> bool: view
+
+
+# A certificate, and its device's word.
+struct Entry:
+    id: uint256
+    title: uint256
+
+
+# Wh that their holder retires against its own consumption in the same slot.
+struct Pair:
+    id: uint256
+    consumption_id: uint256
+    amount_wh: uint256
+
+
+struct Claim:
+    # Whose claim it is; zero for the holder.
+    beneficiary: address
+    # 1 consumption, 2 disclosure, 3 product, 4 cancellation without a claim
+    purpose: uint256
+    # Where it is used: ISO 3166-1.
+    country: String[2]
+    # When: starts of the first and the last slot.
+    first_slot: uint256
+    last_slot: uint256
+    # Salted hash of words that are nobody else's business.
+    text_hash: bytes32
+
+
+struct Record:
     owner: address
-    market: bytes32
-    # What generates: 1 solar. Loads are registered for their meter key only and generate nothing.
-    technology: uint256
-    nameplate_w: uint256
-    slot_length_s: uint256
-    # The meter's Ed25519 public key, whose signature is on every reading.
-    meter_key: bytes32
+    issued_wh: uint256
+    held_by_owner_wh: uint256
+    retired_wh: uint256
+    exists: bool
+    withdrawn: bool
+    expires_at: uint256
 
 
-# One device's generation in the slot being certified.
-struct Issuance:
-    device: uint64
-    amount_wh: uint256
+event Withdrawn:
+    id: indexed(uint256)
+    frozen_wh: uint256
+    reason: String[128]
 
 
-# Wh of the certification's `issuance` (counted from 0) that leave the device's owner for a buyer, or are retired at
-# once for `account`.
-struct Move:
-    issuance: uint256
-    account: address
-    amount_wh: uint256
-    retire: bool
-
-
-event DeviceRegistered:
-    device: indexed(uint64)
-    owner: indexed(address)
-    details: Device
-
-
-event Certified:
-    market: indexed(bytes32)
-    slot: indexed(uint256)
-    issuances: uint256
-    moves: uint256
-
-
-event RoleOffered:
-    role: indexed(uint256)
-    account: indexed(address)
-
-
-event RoleTaken:
-    role: indexed(uint256)
-    account: indexed(address)
+event Exported:
+    holder: indexed(address)
+    registry: String[32]
+    serial: String[64]
+    ids: DynArray[uint256, BATCH_SIZE]
+    amounts: DynArray[uint256, BATCH_SIZE]
 
 
 # ERC-1888
@@ -76,151 +92,261 @@ event ClaimSingle:
     topic: indexed(uint256)
     id: uint256
     value: uint256
-    claimData: Bytes[64]
+    claimData: Bytes[224]
+
+
+# ERC-1888, but that the topics, one for each id, can be read and not only their hash.
+event ClaimBatch:
+    claimIssuer: indexed(address)
+    claimSubject: indexed(address)
+    topics: DynArray[uint256, BATCH_SIZE]
+    ids: DynArray[uint256, BATCH_SIZE]
+    values: DynArray[uint256, BATCH_SIZE]
+    claimData: DynArray[Bytes[224], BATCH_SIZE]
 
 
 BATCH_SIZE: constant(uint256) = 128
-MAX_ISSUANCES: constant(uint256) = 256
-MAX_MOVES: constant(uint256) = 1_024
-MASK_8: constant(uint256) = 2**8 - 1
-MASK_16: constant(uint256) = 2**16 - 1
-MASK_32: constant(uint256) = 2**32 - 1
-MASK_64: constant(uint256) = 2**64 - 1
-MASK_160: constant(uint256) = 2**160 - 1
-MAX_TIME: constant(uint256) = 2**40 - 1
-# Every allowed slot length is a multiple of this, so no two slots of a device share an id.
-SLOT_UNIT_S: constant(uint256) = 300
+MAX_SLOTS: constant(uint256) = 100
+MAX_PURPOSE: constant(uint256) = 4
 
-# Roles.
-ISSUER: constant(uint256) = 0
-REGISTRAR: constant(uint256) = 1
-
-GENERATION: constant(uint256) = 1
-LOAD: constant(uint256) = 0
+# Topics of claims: retired by their holder; matched with the consumption of another than the device's owner, or of
+# the owner itself; put into a storage; handed over to another registry.
+RETIRED: constant(uint256) = 1
+MATCHED: constant(uint256) = 2
+SELF_CONSUMED: constant(uint256) = 3
+INTO_STORAGE: constant(uint256) = 4
+EXPORTED: constant(uint256) = 5
 
 ERC165_ID: constant(bytes4) = 0x01ffc9a7
 ERC1155_ID: constant(bytes4) = 0xd9b67a26
 RECEIVED: constant(bytes4) = 0xf23a6e61
 BATCH_RECEIVED: constant(bytes4) = 0xbc197c81
 
+DEVICES: immutable(Devices)
+ISSUANCE: immutable(address)
 LIFETIME_S: immutable(uint256)
 
-# Who certifies generation, and who registers devices; see `offer_role`.
-holders: HashMap[uint256, address]
-offers: HashMap[uint256, address]
-# What every issuance needs: owner (bits 0-159), nameplate (160-191), slot length (192-207), technology (208-215).
-device_words: HashMap[uint64, uint256]
-device_markets: HashMap[uint64, bytes32]
-meter_keys: HashMap[uint64, bytes32]
-# id: held by the device's owner (bits 0-63), retired by it (64-127), issued (128-191), retired by all (192-255)
-records: HashMap[uint256, uint256]
-# id, account other than the owner: held (bits 0-63), retired (64-127)
-holdings: HashMap[uint256, HashMap[address, uint256]]
 isApprovedForAll: public(HashMap[address, HashMap[address, bool]])
+# By the import's number, laid out as a device's title.
+import_titles: HashMap[uint64, uint256]
+# By the hash of registry and serial number.
+export_serials: HashMap[bytes32, bool]
 
 
 @deploy
-def __init__(issuer: address, registrar: address, lifetime_s: uint256):
+def __init__(devices: address, issuance: address, lifetime_s: uint256):
     """
-    @param issuer Certifies generation.
-    @param registrar Registers devices.
+    @param devices Knows who owns which device, and who the issuer is.
+    @param issuance The contract that issues here, and nobody else.
     @param lifetime_s How long after its slot a certificate can be transferred and retired.
     """
-    assert issuer != empty(address), "certificates: issuer"
-    assert registrar != empty(address), "certificates: registrar"
-    self.holders[ISSUER] = issuer
-    self.holders[REGISTRAR] = registrar
+    assert devices != empty(address), "certificates: devices"
+    assert issuance != empty(address), "certificates: issuance"
+    DEVICES = Devices(devices)
+    ISSUANCE = issuance
     LIFETIME_S = lifetime_s
 
 
-@external
-def offer_role(role: uint256, account: address):
-    """
-    @notice Offer one's role (0 issuer, 1 registrar) to another account, which then accepts it. Zero takes the offer
-            back.
-    """
-    assert msg.sender == self.holders[role], "certificates: not the holder"
-    self.offers[role] = account
-    log RoleOffered(role=role, account=account)
+# ------------------------------------------------------------------------------------------------------ issuance
 
 
 @external
-def accept_role(role: uint256):
+def issue(id: uint256, title: uint256, amount_wh: uint256):
     """
-    @notice Take over a role. Its former holder loses it at once.
+    @notice Issue to the device's owner.
+    @param title The device's word, or the import's.
     """
-    assert self.offers[role] == msg.sender, "certificates: not offered"
-    self.offers[role] = empty(address)
-    self.holders[role] = msg.sender
-    log RoleTaken(role=role, account=msg.sender)
+    self._check_issuance()
+    if records.kind_of(id) == records.IMPORTED:
+        self.import_titles[records.device_of(id)] = title
+    records.issue(id, title, amount_wh)
+    self._log_transfer(empty(address), titles.owner_of(title), id, amount_wh)
 
 
 @external
-def register_device(device: uint64, details: Device):
+def issue_all(title: uint256, ids: DynArray[uint256, MAX_SLOTS], amounts: DynArray[uint256, MAX_SLOTS]):
     """
-    @notice Enter a device and its meter's key. A device number is given once.
+    @notice Issue several slots of one device to its owner.
     """
-    assert msg.sender == self.holders[REGISTRAR], "certificates: not the registrar"
-    assert self.device_words[device] == 0, "certificates: device exists"
-    assert details.owner != empty(address), "certificates: owner"
-    assert not details.owner.is_contract, "certificates: owner"
-    assert details.meter_key != empty(bytes32), "certificates: meter key"
-    assert details.slot_length_s in [300, 900, 1_800, 3_600], "certificates: slot length"
-    assert details.technology == LOAD or details.nameplate_w > 0, "certificates: nameplate"
-    assert details.nameplate_w <= MASK_32, "certificates: nameplate"
-    assert details.technology <= MASK_8, "certificates: technology"
-    word: uint256 = convert(details.owner, uint256)
-    word |= details.nameplate_w << 160
-    word |= details.slot_length_s << 192
-    word |= details.technology << 208
-    self.device_words[device] = word
-    self.device_markets[device] = details.market
-    self.meter_keys[device] = details.meter_key
-    log DeviceRegistered(device=device, owner=details.owner, details=details)
+    self._check_issuance()
+    for i: uint256 in range(len(ids), bound=MAX_SLOTS):
+        records.issue(ids[i], title, amounts[i])
+    log IERC1155.TransferBatch(
+        _operator=msg.sender, _from=empty(address), _to=titles.owner_of(title), _ids=ids, _values=amounts
+    )
 
 
 @external
-def certify(
-    market: bytes32,
-    slot: uint256,
-    issuances: DynArray[Issuance, MAX_ISSUANCES],
-    moves: DynArray[Move, MAX_MOVES],
+def move(id: uint256, title: uint256, account: address, amount_wh: uint256):
+    """
+    @notice Hand on what was just issued to the device's owner, to whom bought the energy.
+    """
+    self._check_issuance()
+    owner: address = titles.owner_of(title)
+    self._transfer(owner, account, id, title, amount_wh)
+    self._log_transfer(owner, account, id, amount_wh)
+
+
+@external
+def match(issuer: address, source: Entry, sink: Entry, amount_wh: uint256):
+    """
+    @notice Retire what was just issued to the device's owner against consumption.
+    """
+    self._check_issuance()
+    self._match(issuer, titles.owner_of(source.title), source, sink, amount_wh)
+
+
+@external
+def claim_rest(consumption: Entry) -> uint256:
+    """
+    @notice Nothing will be claimed for the rest of this consumption any more.
+    @return How much that is.
+    """
+    self._check_issuance()
+    rest_wh: uint256 = records.held_by_owner_wh(records.record_of(consumption.id, consumption.title))
+    if rest_wh > 0:
+        self._claim_consumption(consumption, rest_wh)
+    return rest_wh
+
+
+@external
+def withdraw(id: uint256, reason: String[128]):
+    """
+    @notice What of a certificate is not retired yet stays where it is, and is worth nothing from now on.
+    """
+    self._check_issuer()
+    title: uint256 = self._title_of(id)
+    record: uint256 = records.record_of(id, title)
+    assert records.exists(record), "certificates: nothing to withdraw"
+    assert not records.is_withdrawn(record), "certificates: already withdrawn"
+    records.withdraw(id, title)
+    log Withdrawn(id=id, frozen_wh=records.issued_wh(record) - records.retired_wh(record), reason=reason)
+
+
+# ---------------------------------------------------------------------------------------------------- retirement
+
+
+@external
+def retire(
+    ids: DynArray[uint256, BATCH_SIZE], amounts: DynArray[uint256, BATCH_SIZE], claim: Claim
 ):
     """
-    @notice Issue certificates for what devices of a market generated in a slot, and move them on: to the buyers of
-            the energy, or retired against what their owner or buyer consumed.
+    @notice Retire the caller's certificates, once and forever, for what the claim says.
     """
-    assert msg.sender == self.holders[ISSUER], "certificates: not the issuer"
-    for issuance: Issuance in issuances:
-        self._issue(market, slot, issuance)
-    for move: Move in moves:
-        # Only what is issued here can be moved here: whatever stayed with its owner is the owner's to move.
-        assert move.issuance < len(issuances), "certificates: issuance"
-        device: uint64 = issuances[move.issuance].device
-        id: uint256 = self._id(device, slot)
-        owner: address = self._owner(device)
-        if move.account == owner:
-            assert move.retire, "certificates: move to the owner"
-        else:
-            assert not move.account.is_contract, "certificates: receiver"
-            self._transfer(owner, move.account, id, move.amount_wh)
-        if move.retire:
-            self._retire(move.account, id, move.amount_wh)
-    log Certified(market=market, slot=slot, issuances=len(issuances), moves=len(moves))
+    assert claim.purpose > 0 and claim.purpose <= MAX_PURPOSE, "certificates: purpose"
+    subject: address = claim.beneficiary
+    if subject == empty(address):
+        subject = msg.sender
+    data: Bytes[224] = abi_encode(
+        claim.purpose, claim.country, claim.first_slot, claim.last_slot, claim.text_hash
+    )
+    self._retire_all(subject, RETIRED, ids, amounts, data)
 
 
 @external
-def retire(id: uint256, amount_wh: uint256):
+def retire_pairs(pairs: DynArray[Pair, BATCH_SIZE]):
     """
-    @notice Claim certificates for the caller's own consumption: once, forever.
+    @notice Retire the caller's certificates against its own consumption in the same zone and slot.
     """
-    self._retire(msg.sender, id, amount_wh)
+    issuer: address = staticcall DEVICES.issuer()
+    for pair: Pair in pairs:
+        source: Entry = Entry(id=pair.id, title=self._title_of(pair.id))
+        sink: Entry = Entry(id=pair.consumption_id, title=self._title_of(pair.consumption_id))
+        assert records.kind_of(pair.id) != records.CONSUMPTION, "certificates: consumption for consumption"
+        assert records.kind_of(pair.consumption_id) == records.CONSUMPTION, "certificates: not a consumption"
+        assert titles.owner_of(sink.title) == msg.sender, "certificates: consumption of another"
+        self._match(issuer, msg.sender, source, sink, pair.amount_wh)
+
+
+@external
+def export(
+    ids: DynArray[uint256, BATCH_SIZE],
+    amounts: DynArray[uint256, BATCH_SIZE],
+    registry: String[32],
+    serial: String[64],
+):
+    """
+    @notice Retire the caller's certificates, so that another registry certifies them under a serial number.
+    """
+    assert len(registry) > 0, "certificates: export to no registry"
+    assert len(serial) > 0, "certificates: export without a serial"
+    key: bytes32 = keccak256(abi_encode(registry, serial))
+    assert not self.export_serials[key], "certificates: exported"
+    self.export_serials[key] = True
+    self._retire_all(msg.sender, EXPORTED, ids, amounts, abi_encode(registry, serial))
+    log Exported(holder=msg.sender, registry=registry, serial=serial, ids=ids, amounts=amounts)
+
+
+@internal
+def _retire_all(
+    subject: address,
+    topic: uint256,
+    ids: DynArray[uint256, BATCH_SIZE],
+    amounts: DynArray[uint256, BATCH_SIZE],
+    data: Bytes[224],
+):
+    """
+    @notice The caller gives certificates up, and `subject` claims them.
+    """
+    assert len(ids) > 0, "certificates: none"
+    assert len(ids) == len(amounts), "certificates: lengths of a retirement"
+    issuer: address = staticcall DEVICES.issuer()
+    for i: uint256 in range(len(ids), bound=BATCH_SIZE):
+        title: uint256 = self._title_of(ids[i])
+        assert records.kind_of(ids[i]) != records.CONSUMPTION, "certificates: consumption is not retired"
+        assert amounts[i] > 0, "certificates: nothing retired"
+        self._check_alive(ids[i], title)
+        records.take(msg.sender, ids[i], title, amounts[i])
+        records.retire(subject, ids[i], title, amounts[i])
+    if len(ids) == 1:
+        self._log_transfer(msg.sender, empty(address), ids[0], amounts[0])
+        self._log_claim(issuer, subject, topic, ids[0], amounts[0], data)
+    else:
+        self._log_claims(issuer, subject, topic, ids, amounts, data)
+
+
+@internal
+def _match(issuer: address, holder: address, source: Entry, sink: Entry, amount_wh: uint256):
+    """
+    @notice Retire certificates of the holder against consumption, for whom consumed.
+    """
+    area: uint256 = titles.area_of(source.title)
+    other: uint256 = titles.area_of(sink.title)
+    assert area == other or staticcall DEVICES.same_zone(area, other), "certificates: zone"
+    assert records.slot_of(source.id) == records.slot_of(sink.id), "certificates: other slot"
+    assert titles.slot_units_of(source.title) == titles.slot_units_of(sink.title), "certificates: slot lengths"
+    assert amount_wh > 0, "certificates: empty match"
+    self._check_alive(source.id, source.title)
+    self._check_alive(sink.id, sink.title)
+    consumer: address = titles.owner_of(sink.title)
+    records.take(holder, source.id, source.title, amount_wh)
+    records.retire(consumer, source.id, source.title, amount_wh)
+    self._log_transfer(holder, empty(address), source.id, amount_wh)
+    self._claim_consumption(sink, amount_wh)
+    topic: uint256 = MATCHED
+    if titles.kind_of(sink.title) == titles.CHARGE:
+        topic = INTO_STORAGE
+    elif consumer == titles.owner_of(source.title) and records.kind_of(source.id) != records.IMPORTED:
+        topic = SELF_CONSUMED
+    self._log_claim(issuer, consumer, topic, source.id, amount_wh, abi_encode(sink.id))
+
+
+@internal
+def _claim_consumption(sink: Entry, amount_wh: uint256):
+    consumer: address = titles.owner_of(sink.title)
+    records.take(consumer, sink.id, sink.title, amount_wh)
+    records.retire(consumer, sink.id, sink.title, amount_wh)
+    self._log_transfer(consumer, empty(address), sink.id, amount_wh)
+
+
+# ------------------------------------------------------------------------------------------------------ transfer
 
 
 @external
 def safeTransferFrom(owner: address, to: address, id: uint256, amount: uint256, data: Bytes[1_024]):
     self._check_approved(owner)
-    self._transfer(owner, to, id, amount)
+    self._transfer(owner, to, id, self._title_of(id), amount)
+    self._log_transfer(owner, to, id, amount)
     if to.is_contract:
         answer: bytes4 = extcall IERC1155Receiver(to).onERC1155Received(msg.sender, owner, id, amount, data)
         assert answer == RECEIVED, "certificates: receiver"
@@ -237,11 +363,11 @@ def safeBatchTransferFrom(
     self._check_approved(owner)
     assert len(ids) == len(amounts), "certificates: lengths"
     for i: uint256 in range(len(ids), bound=BATCH_SIZE):
-        self._move(owner, to, ids[i], amounts[i])
+        self._transfer(owner, to, ids[i], self._title_of(ids[i]), amounts[i])
     log IERC1155.TransferBatch(_operator=msg.sender, _from=owner, _to=to, _ids=ids, _values=amounts)
     if to.is_contract:
         answer: bytes4 = extcall IERC1155Receiver(to).onERC1155BatchReceived(msg.sender, owner, ids, amounts, data)
-        assert answer == BATCH_RECEIVED, "certificates: receiver"
+        assert answer == BATCH_RECEIVED, "certificates: receiver of a batch"
 
 
 @external
@@ -251,108 +377,28 @@ def setApprovalForAll(operator: address, approved: bool):
     log IERC1155.ApprovalForAll(_owner=msg.sender, _operator=operator, _approved=approved)
 
 
-# ------------------------------------------------------------------------------------------------ rules
-
-
 @internal
-def _issue(market: bytes32, slot: uint256, issuance: Issuance):
-    device: uint256 = self.device_words[issuance.device]
-    slot_length_s: uint256 = (device >> 192) & MASK_16
-    assert device != 0, "certificates: no such device"
-    assert self.device_markets[issuance.device] == market, "certificates: market"
-    assert device >> 208 != LOAD, "certificates: not a generator"
-    assert slot % slot_length_s == 0, "certificates: slot"
-    assert slot <= MAX_TIME, "certificates: slot"
-    assert block.timestamp >= slot + slot_length_s, "certificates: slot not over"
-    assert issuance.amount_wh > 0, "certificates: empty"
-    # W x s = 3600 Wh
-    assert issuance.amount_wh * 3_600 <= ((device >> 160) & MASK_32) * slot_length_s, "certificates: nameplate"
-    id: uint256 = self._id(issuance.device, slot)
-    assert self.records[id] == 0, "certificates: issued"
-    self.records[id] = issuance.amount_wh | (issuance.amount_wh << 128)
-    log IERC1155.TransferSingle(
-        _operator=msg.sender,
-        _from=empty(address),
-        _to=convert(device & MASK_160, address),
-        _id=id,
-        _value=issuance.amount_wh,
-    )
-
-
-@internal
-def _transfer(owner: address, to: address, id: uint256, amount_wh: uint256):
-    self._move(owner, to, id, amount_wh)
-    log IERC1155.TransferSingle(_operator=msg.sender, _from=owner, _to=to, _id=id, _value=amount_wh)
-
-
-@internal
-def _move(owner: address, to: address, id: uint256, amount_wh: uint256):
+def _transfer(owner: address, to: address, id: uint256, title: uint256, amount_wh: uint256):
     assert to != empty(address), "certificates: no receiver"
-    self._check_alive(id)
-    self._take(owner, id, amount_wh)
-    if to == self._producer(id):
-        self.records[id] += amount_wh
-    else:
-        self.holdings[id][to] += amount_wh
+    assert records.kind_of(id) != records.CONSUMPTION, "certificates: consumption does not move"
+    self._check_alive(id, title)
+    records.take(owner, id, title, amount_wh)
+    records.put(to, id, title, amount_wh)
 
 
-@internal
-def _retire(account: address, id: uint256, amount_wh: uint256):
-    self._check_alive(id)
-    assert amount_wh > 0, "certificates: empty"
-    self._take(account, id, amount_wh)
-    self.records[id] += amount_wh << 192
-    if account == self._producer(id):
-        self.records[id] += amount_wh << 64
-    else:
-        self.holdings[id][account] += amount_wh << 64
-    log IERC1155.TransferSingle(
-        _operator=msg.sender, _from=account, _to=empty(address), _id=id, _value=amount_wh
-    )
-    log ClaimSingle(
-        claimIssuer=self.holders[ISSUER], claimSubject=account, topic=GENERATION, id=id, value=amount_wh, claimData=b""
-    )
-
-
-@internal
-def _take(account: address, id: uint256, amount_wh: uint256):
-    word: uint256 = self._word(account, id)
-    assert amount_wh <= word & MASK_64, "certificates: balance"
-    if account == self._producer(id):
-        self.records[id] = word - amount_wh
-    else:
-        self.holdings[id][account] = word - amount_wh
+# ------------------------------------------------------------------------------------------------ what is common
 
 
 @internal
 @view
-def _word(account: address, id: uint256) -> uint256:
-    """
-    @return Held (bits 0-63) and retired (64-127) by the account; above that, nothing or the id's totals.
-    """
-    if account == self._producer(id):
-        return self.records[id]
-    return self.holdings[id][account]
+def _check_issuer():
+    assert msg.sender == staticcall DEVICES.issuer(), "certificates: not the issuer"
 
 
 @internal
 @view
-def _owner(device: uint64) -> address:
-    return convert(self.device_words[device] & MASK_160, address)
-
-
-@internal
-@view
-def _producer(id: uint256) -> address:
-    return self._owner(convert((id >> 72) & MASK_64, uint64))
-
-
-@internal
-@view
-def _check_alive(id: uint256):
-    assert self.records[id] != 0, "certificates: not issued"
-    slot: uint256 = ((id >> 8) & MASK_64) * SLOT_UNIT_S
-    assert block.timestamp < slot + LIFETIME_S, "certificates: expired"
+def _check_issuance():
+    assert msg.sender == ISSUANCE, "certificates: not the issuance"
 
 
 @internal
@@ -362,21 +408,70 @@ def _check_approved(owner: address):
 
 
 @internal
-@pure
-def _id(device: uint64, slot: uint256) -> uint256:
-    return (GENERATION << 136) | (convert(device, uint256) << 72) | ((slot // SLOT_UNIT_S) << 8)
+@view
+def _check_alive(id: uint256, title: uint256):
+    record: uint256 = records.record_of(id, title)
+    assert records.exists(record), "certificates: not issued"
+    assert not records.is_withdrawn(record), "certificates: withdrawn"
+    assert block.timestamp < records.slot_of(id) + LIFETIME_S, "certificates: expired"
 
 
-# ------------------------------------------------------------------------------------------------ views
+@internal
+@view
+def _title_of(id: uint256) -> uint256:
+    """
+    @return The word of the id's device or import; 0 if there is none.
+    """
+    device: uint64 = records.device_of(id)
+    if records.kind_of(id) == records.IMPORTED:
+        return self.import_titles[device]
+    return staticcall DEVICES.word_of(device)
+
+
+@internal
+def _log_transfer(owner: address, to: address, id: uint256, amount_wh: uint256):
+    log IERC1155.TransferSingle(_operator=msg.sender, _from=owner, _to=to, _id=id, _value=amount_wh)
+
+
+@internal
+def _log_claim(issuer: address, subject: address, topic: uint256, id: uint256, amount_wh: uint256, data: Bytes[224]):
+    log ClaimSingle(
+        claimIssuer=issuer, claimSubject=subject, topic=topic, id=id, value=amount_wh, claimData=data
+    )
+
+
+@internal
+def _log_claims(
+    issuer: address,
+    subject: address,
+    topic: uint256,
+    ids: DynArray[uint256, BATCH_SIZE],
+    amounts: DynArray[uint256, BATCH_SIZE],
+    data: Bytes[224],
+):
+    log IERC1155.TransferBatch(
+        _operator=msg.sender, _from=msg.sender, _to=empty(address), _ids=ids, _values=amounts
+    )
+    topics: DynArray[uint256, BATCH_SIZE] = []
+    claim_data: DynArray[Bytes[224], BATCH_SIZE] = []
+    for id: uint256 in ids:
+        topics.append(topic)
+        claim_data.append(data)
+    log ClaimBatch(
+        claimIssuer=issuer, claimSubject=subject, topics=topics, ids=ids, values=amounts, claimData=claim_data
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- views
 
 
 @external
 @view
 def balanceOf(account: address, id: uint256) -> uint256:
     """
-    @return Wh the account holds of the certificate and may still transfer or retire.
+    @return Wh that the account holds of the certificate: usable while it is neither expired nor withdrawn.
     """
-    return self._word(account, id) & MASK_64
+    return records.held_wh(account, id, self._title_of(id))
 
 
 @external
@@ -387,17 +482,29 @@ def balanceOfBatch(
     assert len(owners) == len(ids), "certificates: lengths"
     balances: DynArray[uint256, BATCH_SIZE] = []
     for i: uint256 in range(len(owners), bound=BATCH_SIZE):
-        balances.append(self._word(owners[i], ids[i]) & MASK_64)
+        balances.append(records.held_wh(owners[i], ids[i], self._title_of(ids[i])))
     return balances
 
 
 @external
 @view
-def retired_by(account: address, id: uint256) -> uint256:
+def claimedBalanceOf(account: address, id: uint256) -> uint256:
     """
-    @return Wh of the certificate that the account has retired.
+    @return Wh of the certificate that were retired for the account (ERC-1888).
     """
-    return (self._word(account, id) >> 64) & MASK_64
+    return records.claimed_wh(account, id, self._title_of(id))
+
+
+@external
+@view
+def claimedBalanceOfBatch(
+    owners: DynArray[address, BATCH_SIZE], ids: DynArray[uint256, BATCH_SIZE]
+) -> DynArray[uint256, BATCH_SIZE]:
+    assert len(owners) == len(ids), "certificates: lengths"
+    balances: DynArray[uint256, BATCH_SIZE] = []
+    for i: uint256 in range(len(owners), bound=BATCH_SIZE):
+        balances.append(records.claimed_wh(owners[i], ids[i], self._title_of(ids[i])))
+    return balances
 
 
 @external
@@ -406,49 +513,79 @@ def issued_of(id: uint256) -> uint256:
     """
     @return Wh issued under the id.
     """
-    return (self.records[id] >> 128) & MASK_64
+    return records.issued_wh(records.record_of(id, self._title_of(id)))
 
 
 @external
 @view
 def retired_of(id: uint256) -> uint256:
     """
-    @return Wh retired under the id, by all accounts together.
+    @return Wh retired under the id, for all accounts together.
     """
-    return self.records[id] >> 192
+    return records.retired_wh(records.record_of(id, self._title_of(id)))
 
 
 @external
 @view
-def device_of(device: uint64) -> Device:
-    word: uint256 = self.device_words[device]
-    assert word != 0, "certificates: no such device"
-    return Device(
-        owner=self._owner(device),
-        market=self.device_markets[device],
-        technology=word >> 208,
-        nameplate_w=(word >> 160) & MASK_32,
-        slot_length_s=(word >> 192) & MASK_16,
-        meter_key=self.meter_keys[device],
+def state_of(id: uint256) -> Record:
+    """
+    @return All zero if nothing was issued under the id.
+    """
+    title: uint256 = self._title_of(id)
+    record: uint256 = records.record_of(id, title)
+    if not records.exists(record):
+        return empty(Record)
+    return Record(
+        owner=titles.owner_of(title),
+        issued_wh=records.issued_wh(record),
+        held_by_owner_wh=records.held_by_owner_wh(record),
+        retired_wh=records.retired_wh(record),
+        exists=True,
+        withdrawn=records.is_withdrawn(record),
+        expires_at=records.slot_of(id) + LIFETIME_S,
     )
 
 
 @external
+@view
+def title_of(id: uint256) -> uint256:
+    """
+    @return The word of the id's device, or, laid out alike, of its import; 0 if there is none. See `titles.vy`.
+    """
+    return self._title_of(id)
+
+
+@external
+@view
+def record_word_of(id: uint256, title: uint256) -> uint256:
+    """
+    @return What is kept of the id: see `records.vy`.
+    """
+    return records.record_of(id, title)
+
+
+@external
+@view
+def is_exported(registry: String[32], serial: String[64]) -> bool:
+    return self.export_serials[keccak256(abi_encode(registry, serial))]
+
+
+@external
 @pure
-def token_id(device: uint64, slot: uint256) -> uint256:
-    return self._id(device, slot)
+def token_id(kind: uint256, device: uint64, slot: uint256, revision: uint256) -> uint256:
+    return records.id_of(kind, convert(device, uint256), slot, revision)
 
 
 @external
 @view
-def issuer() -> address:
-    return self.holders[ISSUER]
+def devices() -> address:
+    return DEVICES.address
 
 
 @external
 @view
-def registrar() -> address:
-    return self.holders[REGISTRAR]
+def issuance() -> address:
+    return ISSUANCE
 
 
 @external

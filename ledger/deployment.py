@@ -15,7 +15,17 @@ from matching.tariff import Tariff
 CERTIFICATE_LIFETIME_S = 365 * 86_400
 WITHDRAWAL_NOTICE_S = 3_600
 
-_DEPLOYMENT_ORDER = ("credit", "exchange", "escrow", "energy", "certificates", "markets", "challenges")
+_DEPLOYMENT_ORDER = (
+    "credit",
+    "exchange",
+    "escrow",
+    "energy",
+    "devices",
+    "issuance",
+    "certificates",
+    "markets",
+    "challenges",
+)
 
 
 class DeploymentError(ChainError):
@@ -32,6 +42,8 @@ class Contracts:
     exchange: Contract
     escrow: Contract
     energy: Contract
+    devices: Contract
+    issuance: Contract
     certificates: Contract
     markets: Contract
     challenges: Contract
@@ -106,7 +118,9 @@ def deploy(
         "exchange": (address["escrow"], address["markets"]),
         "escrow": (address["credit"], address["exchange"], address["markets"], withdrawal_notice_s),
         "energy": (address["exchange"],),
-        "certificates": (roles.issuer, roles.registrar, certificate_lifetime_s),
+        "devices": (roles.issuer, roles.registrar),
+        "issuance": (address["devices"], address["certificates"]),
+        "certificates": (address["devices"], address["issuance"], certificate_lifetime_s),
         "markets": (
             roles.owner,
             *(address[name] for name in ("exchange", "escrow", "energy", "certificates", "challenges")),
@@ -144,6 +158,8 @@ def attach(chain: Chain, exchange: bytes) -> Contracts:
     markets = find("markets", root.read("markets"))
     for name in ("energy", "certificates", "challenges"):
         find(name, markets.read(name))
+    for name in ("devices", "issuance"):
+        find(name, found["certificates"].read(name))
     return Contracts(**found)
 
 

@@ -1,0 +1,569 @@
+# pragma version ==0.4.3
+# pragma evm-version london
+# pragma nonreentrancy off
+"""
+@title Issuance: which certificates are issued for what devices metered, and how mistakes are put right
+@license GNU Affero General Public License v3.0 only
+@notice The issuer certifies slot by slot for a market, or some slots of one device, or commits to a day of which anybody
+        can have slots minted later. Here are the rules for that: what a device can have metered, that its owner asked
+        for it, what a storage gives back of what it took (`lots.vy`), and what a device owes once more of it was
+        retired than it metered. The Certificates contract keeps what is issued, and issues each id once.
+
+        Units: energy in Wh, power in W, slots in Unix seconds UTC, days in days of 86,400 s since the Unix epoch.
+"""
+
+from contracts import lots
+from contracts import merkle
+from contracts import records
+from contracts import titles
+
+initializes: lots
+
+
+interface Devices:
+    def issuer() -> address: view
+    def word_of(device: uint64) -> uint256: view
+    def market_of(area: uint256) -> bytes32: view
+    def storage_of(device: uint64) -> uint64: view
+    def efficiency_of(device: uint64) -> uint256: view
+    def may_issue(device: uint64, slot: uint256, request: uint256) -> bool: view
+
+
+interface Certificates:
+    def issue(id: uint256, title: uint256, amount_wh: uint256): nonpayable
+    def issue_all(
+        title: uint256, ids: DynArray[uint256, MAX_SLOTS], amounts: DynArray[uint256, MAX_SLOTS]
+    ): nonpayable
+    def move(id: uint256, title: uint256, account: address, amount_wh: uint256): nonpayable
+    def match(issuer: address, source: Entry, sink: Entry, amount_wh: uint256): nonpayable
+    def claim_rest(consumption: Entry) -> uint256: nonpayable
+    def record_word_of(id: uint256, title: uint256) -> uint256: view
+
+
+# What a device's meter counted in the slot being certified. Of a consumption, 0 for one that is already certified.
+struct Metered:
+    device: uint64
+    amount_wh: uint256
+
+
+# Wh of the certification's `issuance` (counted from 0) that leave the device's owner for a buyer.
+struct Move:
+    issuance: uint256
+    account: address
+    amount_wh: uint256
+
+
+# Wh of the certification's `issuance` that are retired against its `consumption` (both counted from 0).
+struct Match:
+    issuance: uint256
+    consumption: uint256
+    amount_wh: uint256
+
+
+# A certificate, and its device's word.
+struct Entry:
+    id: uint256
+    title: uint256
+
+
+struct ImportDetails:
+    registry: String[32]
+    serial: String[64]
+    to: address
+    area: uint256
+    slot: uint256
+    slot_length_s: uint256
+    amount_wh: uint256
+    technology: uint256
+    fuel: uint256
+
+
+# A market's day of which certificates are issued when somebody wants them.
+struct Day:
+    root: bytes32
+    leaves: uint256
+    total_wh: uint256
+
+
+event Certified:
+    market: indexed(bytes32)
+    slot: indexed(uint256)
+    issuances: uint256
+    consumptions: uint256
+    moves: uint256
+    matches: uint256
+
+
+event DayCommitted:
+    market: indexed(bytes32)
+    day: indexed(uint256)
+    root: bytes32
+    leaves: uint256
+    total_wh: uint256
+
+
+event Reissued:
+    id: indexed(uint256)
+    corrected_wh: uint256
+    issued_wh: uint256
+    shortfall_wh: uint256
+
+
+event DebtPaid:
+    device: indexed(uint64)
+    slot: uint256
+    amount_wh: uint256
+
+
+event Imported:
+    id: indexed(uint256)
+    details: ImportDetails
+
+
+MAX_METERED: constant(uint256) = 256
+MAX_MOVES: constant(uint256) = 1_024
+MAX_SLOTS: constant(uint256) = 100
+MAX_PLACES: constant(uint256) = 96
+MAX_PATH: constant(uint256) = 32
+MAX_LOTS: constant(uint256) = 256
+MAX_REVISION: constant(uint256) = 15
+MAX_TIME: constant(uint256) = 2**40 - 1
+MASK_16: constant(uint256) = 2**16 - 1
+MASK_32: constant(uint256) = 2**32 - 1
+MASK_64: constant(uint256) = 2**64 - 1
+DAY_S: constant(uint256) = 86_400
+# A day's leaf has room for quarter hours, and no more.
+MIN_DAY_SLOT_S: constant(uint256) = 900
+
+DEVICES: immutable(Devices)
+CERTIFICATES: immutable(Certificates)
+
+# What devices still have to give, as more was retired of them than they metered; and how many devices owe.
+debt_of: public(HashMap[uint64, uint256])
+indebted_count: public(uint256)
+# By the id of revision 0: what the next revision has more (positive) or less (negative) than the corrected amount, as
+# that was retired, or given for a debt, or became one.
+carried: HashMap[uint256, int256]
+
+import_count: public(uint256)
+# By the hash of registry and serial number.
+import_ids: HashMap[bytes32, uint256]
+
+day_roots: HashMap[bytes32, HashMap[uint256, bytes32]]
+# leaves (bits 0-31), Wh (32-)
+day_sizes: HashMap[bytes32, HashMap[uint256, uint256]]
+
+
+@deploy
+def __init__(devices: address, certificates: address):
+    """
+    @param devices The Devices contract, whose issuer issues here.
+    @param certificates The Certificates contract, which nobody else issues in.
+    """
+    assert devices != empty(address), "issuance: devices"
+    assert certificates != empty(address), "issuance: certificates"
+    DEVICES = Devices(devices)
+    CERTIFICATES = Certificates(certificates)
+
+
+# ------------------------------------------------------------------------------------------------------ issuance
+
+
+@external
+def certify(
+    market: bytes32,
+    slot: uint256,
+    issuances: DynArray[Metered, MAX_METERED],
+    consumptions: DynArray[Metered, MAX_METERED],
+    moves: DynArray[Move, MAX_MOVES],
+    matches: DynArray[Match, MAX_MOVES],
+):
+    """
+    @notice Certify what devices of a market metered in a slot, and hand on what is issued: to the buyers of the
+            energy, or retired against consumption. What charges a storage goes into it whole, without an origin
+            where nothing was matched with it.
+    """
+    self._check_issuer()
+    area: uint256 = 0
+    sources: DynArray[Entry, MAX_METERED] = []
+    for metered: Metered in issuances:
+        source: Entry = self._entry(market, slot, metered.device, area)
+        area = titles.area_of(source.title)
+        assert records.kind_of(source.id) != records.CONSUMPTION, "issuance: not a generator"
+        self._certify(source, slot, metered.device, metered.amount_wh)
+        sources.append(source)
+    sinks: DynArray[Entry, MAX_METERED] = []
+    for metered: Metered in consumptions:
+        sink: Entry = self._entry(market, slot, metered.device, area)
+        area = titles.area_of(sink.title)
+        assert records.kind_of(sink.id) == records.CONSUMPTION, "issuance: not a load"
+        # Another certification of the slot may have put it here.
+        if metered.amount_wh > 0:
+            self._certify(sink, slot, metered.device, metered.amount_wh)
+        sinks.append(sink)
+    for move: Move in moves:
+        # Only what is issued here can be moved here: whatever stayed with its owner is the owner's to move.
+        assert move.issuance < len(sources), "issuance: issuance"
+        source: Entry = sources[move.issuance]
+        assert not move.account.is_contract, "issuance: buyer is a contract"
+        assert move.account != titles.owner_of(source.title), "issuance: move to the owner"
+        assert move.amount_wh > 0, "issuance: empty move"
+        extcall CERTIFICATES.move(source.id, source.title, move.account, move.amount_wh)
+    for match: Match in matches:
+        assert match.issuance < len(sources), "issuance: issuance of a match"
+        assert match.consumption < len(sinks), "issuance: consumption"
+        source: Entry = sources[match.issuance]
+        sink: Entry = sinks[match.consumption]
+        extcall CERTIFICATES.match(msg.sender, source, sink, match.amount_wh)
+        if titles.kind_of(sink.title) == titles.CHARGE:
+            self._store(sink, source.id, match.amount_wh)
+    for sink: Entry in sinks:
+        if titles.kind_of(sink.title) == titles.CHARGE:
+            self._store_unmatched(sink)
+    log Certified(
+        market=market,
+        slot=slot,
+        issuances=len(issuances),
+        consumptions=len(consumptions),
+        moves=len(moves),
+        matches=len(matches),
+    )
+
+
+@external
+def issue(request: uint256, device: uint64, first_slot: uint256, amounts: DynArray[uint256, MAX_SLOTS]):
+    """
+    @notice Certify what one generator or load metered in consecutive slots; nothing for slots of 0 Wh.
+    @param request The owner's approved request; any number for a device with a standing one.
+    """
+    self._check_issuer()
+    title: uint256 = staticcall DEVICES.word_of(device)
+    assert len(amounts) > 0, "issuance: no slots"
+    slot_length_s: uint256 = titles.slot_length_of(title)
+    last_slot: uint256 = first_slot + (len(amounts) - 1) * slot_length_s
+    assert staticcall DEVICES.may_issue(device, first_slot, request), "issuance: not requested"
+    assert staticcall DEVICES.may_issue(device, last_slot, request), "issuance: not requested to the end"
+    ids: DynArray[uint256, MAX_SLOTS] = []
+    issued_wh: DynArray[uint256, MAX_SLOTS] = []
+    slot: uint256 = first_slot
+    for amount_wh: uint256 in amounts:
+        if amount_wh > 0:
+            id: uint256 = self._id_of(title, device, slot)
+            ids.append(id)
+            issued_wh.append(self._net_of(id, title, slot, amount_wh))
+        slot += slot_length_s
+    extcall CERTIFICATES.issue_all(title, ids, issued_wh)
+
+
+@external
+def commit_day(market: bytes32, day: uint256, root: bytes32, leaves: uint256, total_wh: uint256):
+    """
+    @notice Commit to what the devices of a market metered on a Unix day, instead of issuing it at once; see `mint`.
+    @param root Of a tree with a leaf for each device: keccak256(abi.encode(device, day, amounts of all its slots)).
+    @param total_wh What all leaves add up to; nothing relies on it.
+    """
+    self._check_issuer()
+    assert leaves > 0, "issuance: no leaves"
+    assert leaves <= MASK_32, "issuance: leaves"
+    assert total_wh <= MASK_64, "issuance: total"
+    assert day <= MASK_16, "issuance: day"
+    assert block.timestamp >= (day + 1) * DAY_S, "issuance: day not over"
+    assert self.day_sizes[market][day] == 0, "issuance: day committed"
+    self.day_roots[market][day] = root
+    self.day_sizes[market][day] = leaves | (total_wh << 32)
+    log DayCommitted(market=market, day=day, root=root, leaves=leaves, total_wh=total_wh)
+
+
+@external
+def mint(
+    market: bytes32,
+    day: uint256,
+    device: uint64,
+    amounts: DynArray[uint256, MAX_PLACES],
+    places: DynArray[uint256, MAX_PLACES],
+    index: uint256,
+    path: DynArray[bytes32, MAX_PATH],
+):
+    """
+    @notice Anybody has slots of a committed day issued, to their device's owner.
+    @param amounts The device's leaf: what it metered in all slots of the day.
+    @param places Which of them to issue.
+    @param index The leaf's place in the tree, and `path` the hashes on its way to the root.
+    """
+    leaf: bytes32 = keccak256(abi_encode(device, day, amounts))
+    leaves: uint256 = self.day_sizes[market][day] & MASK_32
+    assert merkle.has_leaf(self.day_roots[market][day], leaves, leaf, index, path), "issuance: not in the day"
+    first: Entry = self._entry(market, day * DAY_S, device, 0)
+    slot_length_s: uint256 = titles.slot_length_of(first.title)
+    assert slot_length_s >= MIN_DAY_SLOT_S, "issuance: short slots"
+    assert len(amounts) * slot_length_s == DAY_S, "issuance: slots of the day"
+    ids: DynArray[uint256, MAX_SLOTS] = []
+    issued_wh: DynArray[uint256, MAX_SLOTS] = []
+    for place: uint256 in places:
+        slot: uint256 = day * DAY_S + place * slot_length_s
+        id: uint256 = self._id_of(first.title, device, slot)
+        ids.append(id)
+        issued_wh.append(self._net_of(id, first.title, slot, amounts[place]))
+    extcall CERTIFICATES.issue_all(first.title, ids, issued_wh)
+
+
+# --------------------------------------------------------------------------------------------------- corrections
+
+
+@external
+def reissue(id: uint256, corrected_wh: uint256):
+    """
+    @notice Issue under the next revision what is left of the right amount. If more than that was retired already, the
+            device owes it, and its next issuances give first.
+    @param id The withdrawn certificate.
+    @param corrected_wh What the device metered; of a storage what its certificate was right to be issued for, which
+           is no more than it was.
+    """
+    self._check_issuer()
+    kind: uint256 = records.kind_of(id)
+    assert kind != records.IMPORTED, "issuance: reissue of an import"
+    title: uint256 = staticcall DEVICES.word_of(records.device_of(id))
+    record: uint256 = staticcall CERTIFICATES.record_word_of(id, title)
+    assert records.is_withdrawn(record), "issuance: not withdrawn"
+    assert id & 255 < MAX_REVISION, "issuance: revisions"
+    slot: uint256 = records.slot_of(id)
+    if corrected_wh > 0:
+        self._check_metered(title, slot, corrected_wh)
+    carried: int256 = self.carried[self._first_revision(id)]
+    if kind == records.STORED:
+        # Its lots are used up as they were.
+        most_wh: int256 = convert(records.issued_wh(record), int256) - carried
+        assert convert(corrected_wh, int256) <= most_wh, "issuance: more than stored"
+    carried -= convert(records.retired_wh(record), int256)
+    left_wh: int256 = convert(corrected_wh, int256) + carried
+    issued_wh: uint256 = 0
+    shortfall_wh: uint256 = 0
+    if left_wh < 0:
+        shortfall_wh = convert(-left_wh, uint256)
+        self.carried[self._first_revision(id)] = carried - left_wh
+        self._owe(records.device_of(id), shortfall_wh)
+    else:
+        self.carried[self._first_revision(id)] = carried
+        issued_wh = self._without_debt(id + 1, convert(left_wh, uint256))
+    extcall CERTIFICATES.issue(id + 1, title, issued_wh)
+    if titles.kind_of(title) == titles.CHARGE:
+        self._store_unmatched(Entry(id=id + 1, title=title))
+    log Reissued(id=id + 1, corrected_wh=corrected_wh, issued_wh=issued_wh, shortfall_wh=shortfall_wh)
+
+
+@internal
+def _owe(device: uint64, amount_wh: uint256):
+    if self.debt_of[device] == 0:
+        self.indebted_count += 1
+    self.debt_of[device] += amount_wh
+
+
+@internal
+def _without_debt(id: uint256, amount_wh: uint256) -> uint256:
+    """
+    @return What is left of an amount after the device has given what it owes.
+    """
+    # Nearly always nobody owes anything, which one look tells for all devices.
+    if self.indebted_count == 0:
+        return amount_wh
+    device: uint64 = records.device_of(id)
+    debt_wh: uint256 = self.debt_of[device]
+    paid_wh: uint256 = min(debt_wh, amount_wh)
+    if paid_wh == 0:
+        return amount_wh
+    self.debt_of[device] = debt_wh - paid_wh
+    if paid_wh == debt_wh:
+        self.indebted_count -= 1
+    self.carried[self._first_revision(id)] -= convert(paid_wh, int256)
+    log DebtPaid(device=device, slot=records.slot_of(id), amount_wh=paid_wh)
+    return amount_wh - paid_wh
+
+
+# ---------------------------------------------------------------------------------------------- other registries
+
+
+@external
+def import_certificate(details: ImportDetails) -> uint256:
+    """
+    @notice Issue what another registry has certified and retired in favour of this one. Each serial number once.
+    @return The certificate's id.
+    """
+    self._check_issuer()
+    assert len(details.registry) > 0, "issuance: no registry"
+    assert len(details.serial) > 0, "issuance: no serial"
+    assert details.to != empty(address), "issuance: import to nobody"
+    assert not details.to.is_contract, "issuance: import to a contract"
+    assert details.area > 0 and details.area <= MASK_16, "issuance: area"
+    assert details.slot_length_s in [300, 900, 1_800, 3_600], "issuance: slot length"
+    serial: bytes32 = keccak256(abi_encode(details.registry, details.serial))
+    assert self.import_ids[serial] == 0, "issuance: imported"
+    title: uint256 = titles.packed(details.to, 0, details.slot_length_s, titles.GENERATOR, False, details.area, 0)
+    self._check_metered(title, details.slot, details.amount_wh)
+    number: uint256 = self.import_count + 1
+    id: uint256 = records.id_of(records.IMPORTED, number, details.slot, 0)
+    self.import_count = number
+    self.import_ids[serial] = id
+    extcall CERTIFICATES.issue(id, title, details.amount_wh)
+    log Imported(id=id, details=details)
+    return id
+
+
+# --------------------------------------------------------------------------------------------------------- rules
+
+
+@internal
+@view
+def _entry(market: bytes32, slot: uint256, device: uint64, known_area: uint256) -> Entry:
+    """
+    @notice The certificate of what a device of the market metered in a slot, if its owner asks for it anyway.
+    @param known_area An area of which it is known that it is the market's; 0 for none.
+    """
+    title: uint256 = staticcall DEVICES.word_of(device)
+    assert title != 0, "issuance: no such device"
+    if titles.area_of(title) != known_area:
+        assert staticcall DEVICES.market_of(titles.area_of(title)) == market, "issuance: market"
+    assert titles.is_standing(title), "issuance: no standing request"
+    kind: uint256 = records.CONSUMPTION
+    if titles.kind_of(title) == titles.GENERATOR:
+        kind = records.GENERATION
+    elif titles.kind_of(title) == titles.STORAGE:
+        kind = records.STORED
+    return Entry(id=records.id_of(kind, convert(device, uint256), slot, 0), title=title)
+
+
+@internal
+@view
+def _id_of(title: uint256, device: uint64, slot: uint256) -> uint256:
+    """
+    @notice The certificate of what a generator or a load metered in a slot. Storages are certified slot by slot, with
+            what charges them.
+    """
+    kind: uint256 = records.GENERATION
+    if titles.kind_of(title) == titles.LOAD:
+        kind = records.CONSUMPTION
+    else:
+        assert titles.kind_of(title) == titles.GENERATOR, "issuance: kind"
+    return records.id_of(kind, convert(device, uint256), slot, 0)
+
+
+@internal
+def _certify(entry: Entry, slot: uint256, device: uint64, metered_wh: uint256):
+    issued_wh: uint256 = 0
+    if records.kind_of(entry.id) == records.STORED:
+        self._check_metered(entry.title, slot, metered_wh)
+        issued_wh = self._without_debt(entry.id, lots.discharge(device, slot, entry.id, metered_wh))
+    else:
+        issued_wh = self._net_of(entry.id, entry.title, slot, metered_wh)
+    extcall CERTIFICATES.issue(entry.id, entry.title, issued_wh)
+
+
+@internal
+def _net_of(id: uint256, title: uint256, slot: uint256, metered_wh: uint256) -> uint256:
+    """
+    @return What the device's owner gets of what the device metered.
+    """
+    self._check_metered(title, slot, metered_wh)
+    return self._without_debt(id, metered_wh)
+
+
+@internal
+@view
+def _check_metered(title: uint256, slot: uint256, amount_wh: uint256):
+    slot_length_s: uint256 = titles.slot_length_of(title)
+    assert title != 0, "issuance: unknown device"
+    assert slot <= MAX_TIME, "issuance: slot out of time"
+    assert slot % slot_length_s == 0, "issuance: slot"
+    assert block.timestamp >= slot + slot_length_s, "issuance: slot not over"
+    assert slot // DAY_S >= titles.commissioned_day_of(title), "issuance: not commissioned"
+    closed_day: uint256 = titles.closed_day_of(title)
+    assert closed_day == 0 or slot // DAY_S < closed_day, "issuance: closed"
+    assert amount_wh > 0, "issuance: empty"
+    nameplate_w: uint256 = titles.nameplate_w_of(title)
+    if nameplate_w > 0:
+        # W x s = 3600 Wh
+        assert amount_wh * 3_600 <= nameplate_w * slot_length_s, "issuance: nameplate"
+
+
+@internal
+def _store_unmatched(sink: Entry):
+    """
+    @notice The rest of a charge goes into the storage without an origin.
+    """
+    rest_wh: uint256 = extcall CERTIFICATES.claim_rest(sink)
+    if rest_wh > 0:
+        self._store(sink, lots.NO_ORIGIN, rest_wh)
+
+
+@internal
+def _store(sink: Entry, source_id: uint256, amount_wh: uint256):
+    storage: uint64 = staticcall DEVICES.storage_of(records.device_of(sink.id))
+    efficiency_ppm: uint256 = staticcall DEVICES.efficiency_of(storage)
+    lots.store(storage, records.slot_of(sink.id), source_id, amount_wh, efficiency_ppm)
+
+
+@internal
+@view
+def _check_issuer():
+    assert msg.sender == staticcall DEVICES.issuer(), "issuance: not the issuer"
+
+
+@internal
+@pure
+def _first_revision(id: uint256) -> uint256:
+    return id & ~convert(255, uint256)
+
+
+# --------------------------------------------------------------------------------------------------------- views
+
+
+@external
+@view
+def queue_of(storage: uint64) -> lots.Queue:
+    """
+    @return Where a storage's lots begin and end, and what it has not certified yet of those before.
+    """
+    return lots.queue_of(storage)
+
+
+@external
+@view
+def lots_of(storage: uint64, first: uint256, count: uint256) -> DynArray[lots.Lot, MAX_LOTS]:
+    """
+    @return Up to 256 lots from number `first` on, in the order in which they are used.
+    """
+    found: DynArray[lots.Lot, MAX_LOTS] = []
+    end: uint256 = min(first + min(count, MAX_LOTS), lots.queue_of(storage).end)
+    for place: uint256 in range(first, end, bound=MAX_LOTS):
+        found.append(lots.lot_of(storage, place))
+    return found
+
+
+@external
+@view
+def day_of(market: bytes32, day: uint256) -> Day:
+    """
+    @return What was committed for a market's day; all zero if nothing was.
+    """
+    size: uint256 = self.day_sizes[market][day]
+    return Day(root=self.day_roots[market][day], leaves=size & MASK_32, total_wh=size >> 32)
+
+
+@external
+@view
+def import_of(registry: String[32], serial: String[64]) -> uint256:
+    """
+    @return The id that this serial number was imported under; 0 if it was not.
+    """
+    return self.import_ids[keccak256(abi_encode(registry, serial))]
+
+
+@external
+@view
+def devices() -> address:
+    return DEVICES.address
+
+
+@external
+@view
+def certificates() -> address:
+    return CERTIFICATES.address
