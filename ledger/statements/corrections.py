@@ -54,13 +54,14 @@ def _with_sources(records: Mapping[CertificateId, Record], counted: Iterable[Cer
 
 def _correction(records: Mapping[CertificateId, Record], record: Record, withdrawal: Withdrawal) -> Correction:
     successor = None if record.id.revision == MAX_REVISION else records.get(record.id.next_revision)
+    correction = None if successor is None else successor.correction
     return Correction(
         certificate=record.id,
         reason=withdrawal.reason,
         issued_wh=record.issued_wh,
         successor=None if successor is None else successor.id,
-        corrected_wh=None if successor is None else successor.corrected_wh,
-        shortfall_wh=None if successor is None else successor.shortfall_wh,
+        corrected_wh=None if correction is None else correction.corrected_wh,
+        shortfall_wh=None if correction is None else correction.shortfall_wh,
         block=withdrawal.point.block,
         transaction=withdrawal.point.transaction,
     )

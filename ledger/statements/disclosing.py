@@ -121,7 +121,7 @@ def _consumption(facts: Facts, scope: Scope, places: Mapping[bytes, int]) -> dic
     for each, record in facts.history.records.items():
         is_latest = each.revision == MAX_REVISION or each.next_revision not in facts.history.records
         if each.kind is CertificateKind.CONSUMPTION and is_latest and record.owner in places:
-            metered_wh = record.issued_wh if record.corrected_wh is None else record.corrected_wh
+            metered_wh = record.issued_wh if record.correction is None else record.correction.corrected_wh
             by_kind = charged if facts.history.devices[each.device].device.kind is DeviceKind.CHARGE else loads
             by_kind[record.owner, each.slot] += metered_wh
     for key, delivered_wh in facts.deliveries.items():
@@ -200,7 +200,7 @@ def _flow(facts: Facts, scope: Scope, places: Mapping[bytes, int]) -> Flow:
         left = sum(amount for account, amount in record.held.items() if account in places)
         if record.withdrawal is not None:
             frozen += left
-        elif record.id.slot + facts.lifetime_s <= facts.point.time:
+        elif record.expires_at(facts.lifetime_s) <= facts.point.time:
             expired += left
         else:
             held += left

@@ -11,7 +11,7 @@ import json
 from ledger.certificates.ids import CertificateKind
 from ledger.hexcodec import to_data
 from ledger.statements.codec import to_plain
-from ledger.statements.model import Device, Disclosure, Retirement, Statement
+from ledger.statements.model import Device, Disclosure, ImportedFrom, Retirement, Statement
 
 Row = dict[str, str | int | None]
 
@@ -28,18 +28,15 @@ def rows(statement: Statement) -> list[Row]:
     found = []
     for retirement in statement.retirements:
         certificate = retirement.certificate
-        imported = imports.get(certificate.device) if certificate.kind is CertificateKind.IMPORTED else None
-        device = devices.get(certificate.device) if imported is None else None
+        is_imported = certificate.kind is CertificateKind.IMPORTED
+        source = imports[certificate.device] if is_imported else devices[certificate.device]
         found.append(
             {
                 "certificate": to_plain(certificate),
-                "device": None if imported else certificate.device,
                 "slot": certificate.slot,
                 "amount_wh": retirement.amount_wh,
                 "origin": retirement.origin.value,
-                **_source(device),
-                "registry": imported.registry if imported else None,
-                "serial": imported.serial if imported else None,
+                **_source(source),
                 **_claim(retirement),
             }
         )
@@ -62,12 +59,16 @@ def to_json(statement: Statement) -> str:
     return json.dumps(rows(statement), ensure_ascii=False, indent=2)
 
 
-def _source(device: Device | None) -> Row:
+def _source(source: Device | ImportedFrom) -> Row:
+    imported = source if isinstance(source, ImportedFrom) else None
     return {
-        "technology": device.technology if device else None,
-        "fuel": device.fuel if device else None,
-        "zone": device.zone if device else None,
-        "slot_length_s": device.slot_length_s if device else None,
+        "device": None if isinstance(source, ImportedFrom) else source.device,
+        "registry": None if imported is None else imported.registry,
+        "serial": None if imported is None else imported.serial,
+        "technology": source.technology,
+        "fuel": source.fuel,
+        "zone": source.zone,
+        "slot_length_s": source.slot_length_s,
     }
 
 

@@ -7,12 +7,12 @@ The packaged font, DejaVu Sans, has Latin, Greek, Cyrillic, Arabic, Hebrew, Arme
 other sign is shown as U+FFFD. The attachment has it exactly.
 """
 
+import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
-from importlib import resources
+from importlib import metadata, resources
 
-import fpdf
 import segno
 from fpdf import FPDF
 from fpdf.enums import AssociatedFileRelationship, TableBordersLayout
@@ -24,8 +24,12 @@ from ledger.statements.sections import Table, sections
 from ledger.statements.signing import SignedStatement
 
 ATTACHMENT = "statement.jws"
-PRODUCER = f"wattbook statement 1, fpdf2 {fpdf.FPDF_VERSION}"
-"""What made the pages: only the same renders the same bytes."""
+PRODUCER = ", ".join(
+    ["wattbook statement 1"]
+    + [f"{package} {metadata.version(package)}" for package in ("fpdf2", "fonttools", "segno")]
+    + [f"zlib {zlib.ZLIB_RUNTIME_VERSION}"]
+)
+"""What made the pages: everything that decides their bytes. Only the same renders the same."""
 
 _FONT = "DejaVuSans"
 _REPLACEMENT = "\ufffd"

@@ -88,7 +88,7 @@ def _checked(file: StatementFile, chain: Chain, exchange: bytes | None) -> tuple
     contracts = _contracts(chain, statement)
     _check_issuer(contracts, signed)
     history = _check_content(contracts, statement)
-    history.follow(contracts, last_block=head)
+    history.read_on(contracts, head)
     return corrections_since(history, statement), head
 
 
