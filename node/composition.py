@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 import uvicorn
+from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from ledger.abi import Contract
@@ -36,6 +37,8 @@ from node.clock import Clock, RealClock, SteppedClock, remembered_clock
 from node.datadir import DataFolder, DataFolderError, Deployment
 from node.design import Design, require_known
 from node.escrow import Escrow
+from node.explorer import Explorer, create_router
+from node.explorer.names import names_of_parties, with_members
 from node.intake import Intake, Limits
 from node.lifecycle import Lifecycle, Steps
 from node.metering import Metering
@@ -223,7 +226,8 @@ def serving(node: Node) -> Iterator[None]:
                     node.config.chain_port,
                 )
             )
-        stack.enter_context(running_server(create_app(node.services), node.config.host, node.config.port))
+        app = create_app(node.services, _explorer(node))
+        stack.enter_context(running_server(app, node.config.host, node.config.port))
         if not isinstance(node.clock, SteppedClock):
             stack.enter_context(_ticking(node))
         yield
@@ -252,6 +256,11 @@ def _open_chain(config: Config, folder: DataFolder, now: Callable[[], int], stac
     chain = DevChain.open(folder.chain, clock=now, accounts=_accounts(config.parties))
     stack.callback(chain.close)
     return chain
+
+
+def _explorer(node: Node) -> APIRouter:
+    explorer, parties = Explorer(node.chain, lambda _: None), names_of_parties(node.config.parties)
+    return create_router(lambda: explorer.naming(with_members(parties, node.store.members()).get))
 
 
 def _accounts(parties: Parties) -> tuple[DevAccount, ...]:

@@ -1,6 +1,6 @@
 """The application: every router, every error, and the limits."""
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from node.api import (
     approvals,
@@ -41,8 +41,8 @@ _ROUTERS = (
 )
 
 
-def create_app(services: Services) -> FastAPI:
-    """The API over these services."""
+def create_app(services: Services, *further: APIRouter) -> FastAPI:
+    """The API over these services, and further resources under `/v1`."""
     app = FastAPI(
         title="Wattbook",
         description="A local energy market. Energy in Wh, prices in nano-credit per Wh, times in Unix s UTC; "
@@ -53,6 +53,6 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(BodyLimit)
     errors.install(app)
     app.include_router(health.router)
-    for router in _ROUTERS:
+    for router in (*_ROUTERS, *further):
         app.include_router(router, prefix="/v1")
     return app

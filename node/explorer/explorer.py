@@ -1,6 +1,7 @@
 """Blocks, transactions and addresses of a chain, as people want to see them."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Protocol, runtime_checkable
 
 from ledger import chain as chains
@@ -48,6 +49,12 @@ class Explorer:
         self._chain = chain
         self._names = names
         self._recognition = Recognition(chain)
+
+    def naming(self, names: Names) -> "Explorer":
+        """The same explorer with other names."""
+        other = copy(self)
+        other._names = names
+        return other
 
     def blocks(self, *, before: int | None, limit: int) -> Blocks:
         """The newest blocks with a number below `before`, or of all."""

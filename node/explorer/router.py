@@ -1,5 +1,6 @@
 """`/v1/chain`: the explorer over HTTP."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -20,19 +21,19 @@ Before = Annotated[
 ]
 
 
-def create_router(explorer: Explorer) -> APIRouter:
-    """The explorer's resources, to be included under `/v1`."""
+def create_router(explorer: Callable[[], Explorer]) -> APIRouter:
+    """The explorer's resources, to be included under `/v1`; `explorer` is asked for one for each request."""
     router = APIRouter(prefix="/chain", tags=["chain"])
 
     @router.get("/blocks")
     def list_blocks(*, before: Before = None, limit: Limit = 20) -> Blocks:
         """The newest blocks, with the functions that their transactions called."""
-        return explorer.blocks(before=before, limit=limit)
+        return explorer().blocks(before=before, limit=limit)
 
     @router.get("/blocks/{block}")
     def read_block(block: Annotated[str, Path(description="Its number or its hash.")]) -> BlockView:
         """A block."""
-        found = explorer.block(_number_or_hash(block))
+        found = explorer().block(_number_or_hash(block))
         if found is None:
             raise RequestError(f"block is {block}: the chain has no such block", code="request.not_found")
         return found
@@ -40,7 +41,7 @@ def create_router(explorer: Explorer) -> APIRouter:
     @router.get("/transactions/{transaction}")
     def read_transaction(transaction: Hash) -> TransactionView:
         """A transaction, its call and its events decoded, and why it failed if it did."""
-        found = explorer.transaction(transaction)
+        found = explorer().transaction(transaction)
         if found is None:
             raise RequestError(
                 f"transaction is 0x{transaction.hex()}: the chain does not know it", code="request.not_found"
@@ -50,7 +51,7 @@ def create_router(explorer: Explorer) -> APIRouter:
     @router.get("/addresses/{address}")
     def read_address(address: Address, *, before: Before = None, limit: Limit = 50) -> AddressView:
         """An address: balance, which contract it is, and its latest events."""
-        return explorer.address(address, before=before, limit=limit)
+        return explorer().address(address, before=before, limit=limit)
 
     return router
 

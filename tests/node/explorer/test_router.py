@@ -38,7 +38,7 @@ class Client:
 def client(explorer: Explorer) -> Client:
     app = FastAPI()
     errors.install(app)
-    app.include_router(create_router(explorer), prefix="/v1")
+    app.include_router(create_router(lambda: explorer), prefix="/v1")
     return Client(app)
 
 
