@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from ledger.evidence.checks import Position, check, check_record, check_signatures
 from ledger.evidence.compact import of_reading
 from ledger.evidence.errors import ConflictingRowError, MalformedRowError, UnknownDeviceError, UnsignedRowError
@@ -18,7 +16,7 @@ from ledger.evidence.evidence import DeviceTerms, Evidence, Method
 from ledger.evidence.ocmf import Record, parse
 from ledger.evidence.ocmf_slots import Progress, cover, extend
 from ledger.evidence.rows import Row, RowKind, UnreadableRow
-from ledger.evidence.substitutes import SignedSubstitute, Substitute, of_substitute
+from ledger.evidence.substitutes import SignedSubstitute, Signer, Substitute, of_substitute
 from ledger.hexcodec import from_data
 from matching.errors import WattbookError
 from matching.readings import Reading, SignedReading
@@ -85,7 +83,7 @@ class RowReport:
 
 
 def import_rows(
-    rows: Iterable[Row | UnreadableRow], shelf: Shelf, *, signer: Ed25519PrivateKey | None = None
+    rows: Iterable[Row | UnreadableRow], shelf: Shelf, *, signer: Signer | None = None
 ) -> Iterator[RowReport]:
     """Take rows one after the other, those of a device in ascending order of slots, and report each.
 
@@ -112,7 +110,7 @@ def import_rows(
             )
 
 
-def _take(row: Row, shelf: Shelf, signer: Ed25519PrivateKey | None) -> RowReport:
+def _take(row: Row, shelf: Shelf, signer: Signer | None) -> RowReport:
     device = _integer(row.fields, "device")
     terms = shelf.terms(device)
     if terms is None:
@@ -183,7 +181,7 @@ def _reading(fields: dict[str, Any]) -> SignedReading:
     return SignedReading(reading, _data(fields, "signature"))
 
 
-def _substitute(fields: dict[str, Any], terms: DeviceTerms, signer: Ed25519PrivateKey | None) -> SignedSubstitute:
+def _substitute(fields: dict[str, Any], terms: DeviceTerms, signer: Signer | None) -> SignedSubstitute:
     name = _string(fields, "method") if fields.get("method") else Method.HISTORICAL.name
     try:
         method = Method[name.upper()]

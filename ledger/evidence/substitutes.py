@@ -10,8 +10,7 @@ day.
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typing import Protocol
 
 from ledger.evidence.errors import ForeignDeviceError, SubstituteError
 from ledger.evidence.evidence import MWH_PER_WH, DeviceTerms, Evidence, Method, Statement, Substitution
@@ -26,6 +25,13 @@ MAX_REASON_BYTES = 200
 DAY_S = 86_400
 
 _LAYOUT = struct.Struct(f">{len(DOMAIN_TAG)}sQ{MARKET_BYTES}sQQIB")
+
+
+class Signer(Protocol):
+    """The meter authority's private key, e.g. an `Ed25519PrivateKey`."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """The signature of some bytes, as `MeterKey.verify` checks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ class Substitute:
         )
         return fixed + self.reason.encode()
 
-    def sign(self, key: Ed25519PrivateKey) -> "SignedSubstitute":
+    def sign(self, key: "Signer") -> "SignedSubstitute":
         """Sign it as the meter authority."""
         return SignedSubstitute(self, key.sign(self.signing_bytes()))
 
