@@ -1,10 +1,10 @@
 """What the contracts' refusals mean: a contract says `certificates: expired`, a person reads a sentence."""
 
-from node.reasons import certificates, challenges, devices, escrow, exchange, markets
+from node.reasons import certificates, challenges, devices, escrow, exchange, issuance, markets
 
-SENTENCES = {
+SENTENCES: dict[str, str] = {
     reason: sentence
-    for module in (exchange, escrow, markets, challenges, devices, certificates)
+    for module in (exchange, escrow, markets, challenges, devices, issuance, certificates)
     for reason, sentence in module.SENTENCES.items()
 }
 """A sentence for every reason string of our contracts; a test holds it against their sources."""

@@ -27,6 +27,7 @@ SENTENCES = {
     "devices: metering point": "the metering point is another device's",
     "devices: metering point of a charge": "the metering point is another device's",
     "devices: nameplate": "the nameplate is larger than it can be",
+    "devices: no day": "there must be a day to close the device from",
     "devices: no efficiency": "a storage must have an efficiency",
     "devices: no key": "a device's meter needs a key",
     "devices: no leaves": "an anchored day must have evidence",
