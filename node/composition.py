@@ -3,9 +3,8 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
-from pathlib import Path
 
 import structlog
 import uvicorn
@@ -13,11 +12,12 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from ledger.abi import Contract
-from ledger.certificates import Certification
+from ledger.certificates.certification import Certification
+from ledger.certificates.issuer import Issuer
 from ledger.chain import Chain
 from ledger.defence import Defence
 from ledger.delivery import Delivery
-from ledger.deployment import Contracts, MarketTerms, attach, deploy, open_market
+from ledger.deployment import Contracts, attach, deploy, open_market
 from ledger.devchain import DevAccount, DevChain, dev_accounts
 from ledger.devchain import rpc as devchain_rpc
 from ledger.eip712 import Domain
@@ -25,69 +25,39 @@ from ledger.jsonrpc import JsonRpcChain
 from ledger.market import Market, read_market
 from ledger.posted import read_posted
 from ledger.settlement import Settlement
-from ledger.steps import MAX_CONFIRMATIONS, Stepper
+from ledger.steps import Stepper
 from ledger.validators import Validators, read_validators
 from matching import uniform
-from matching.tariff import Tariff
+from node.anchoring import Anchoring
 from node.api.app import create_app
 from node.api.services import Addresses, Services
 from node.approvals import Approvals
+from node.authority import MeterAuthority
+from node.certificate_view import CertificateView
+from node.certifying import Certifying
 from node.chainview import ChainView
 from node.clock import Clock, RealClock, SteppedClock, remembered_clock
+from node.config import Config
+from node.corrections import Corrections
 from node.datadir import DataFolder, DataFolderError, Deployment
+from node.deciding import Deciding
 from node.design import Design, require_known
 from node.escrow import Escrow
 from node.explorer import Explorer, create_router
 from node.explorer.names import names_of_parties, with_members
-from node.intake import Intake, Limits
-from node.lifecycle import Lifecycle, Steps
+from node.intake import Intake
+from node.issuing import Issuing
+from node.lifecycle import Chores, Lifecycle, Steps
 from node.metering import Metering
 from node.parties import Parties, development_parties
 from node.registration import Registration
 from node.store import Store
 from node.transactions import Transactions
 
-DEFAULT_TARIFF = Tariff(retail_price=220_000, feed_in_price=90_000, grid_fee=10_000)
-
 # Late readings make slots due without the clock's doing; this is how long they wait at most.
 _LONGEST_WAIT_S = 5
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """What a node is told at its start.
-
-    Attributes:
-        data: its data folder.
-        rpc_url: the chain's JSON-RPC endpoint; None for the embedded chain.
-        confirmations: how many blocks on top of a step's block of that chain make it final; the embedded chain
-            never re-organises.
-        stepped_from: None for the time of day; else the clock is moved by hand, and this is where it begins.
-        market_name: names a new market; its UTF-8 bytes, at most 32, are the market's id.
-        terms, tariff: of a new market; an existing one keeps its own. Whether its price is uniform follows from
-            the design.
-        validators, approvals: the validators' addresses of a new market, and how many of them must sign each
-            settlement; none and 0 if nobody has to.
-        design: of a new market, None for uniform; an existing one's must be the same, or None.
-    """
-
-    data: Path
-    host: str = "127.0.0.1"
-    port: int = 8000
-    chain_port: int = 8545
-    rpc_url: str | None = None
-    confirmations: int = MAX_CONFIRMATIONS
-    stepped_from: int | None = None
-    market_name: str = "community"
-    terms: MarketTerms = field(default_factory=MarketTerms)
-    tariff: Tariff = DEFAULT_TARIFF
-    design: str | None = None
-    validators: tuple[bytes, ...] = ()
-    approvals: int = 0
-    limits: Limits = field(default_factory=Limits)
-    parties: Parties = field(default_factory=development_parties)
 
 
 @dataclass(frozen=True)
@@ -142,6 +112,17 @@ def open_node(config: Config) -> Iterator[Node]:
         view = ChainView(contracts, market)
         escrow = Escrow(store, view, view)
         approvals = Approvals(store, domain, market.id, partial(read_validators, contracts, market.id))
+        stepper, turn = _stepper(config, chain, store), threading.Lock()
+        issuer = Issuer(contracts, market.id, config.parties.issuer, stepper)
+        issuing = Issuing(store, contracts, issuer, turn)
+        metering = Metering(
+            market=market,
+            domain=domain,
+            store=store,
+            clock=clock.settled,
+            authority=MeterAuthority(config.parties.meter_authority),
+            largest_load_wh=config.limits.quantity_wh,
+        )
         lifecycle = Lifecycle(
             store=store,
             market=market,
@@ -149,13 +130,25 @@ def open_node(config: Config) -> Iterator[Node]:
             first_slot=deployment.first_slot,
             accounts=view,
             posted=partial(read_posted, contracts, market.id),
-            steps=_steps(config.parties, contracts, market, _stepper(config, chain, store)),
+            steps=_steps(config.parties, contracts, market, stepper, store),
             approvals=approvals,
             design=Design(deployment.design, store.devices),
+            metering=metering,
+            substitute_after_s=config.substitute_after_s,
+            chores=Chores(
+                repeat=issuing.repeat,
+                due=(
+                    Corrections(store, contracts, issuer).follow,
+                    Deciding(store, contracts, issuer, is_automatic=config.automatic_requests).decide_open,
+                    Anchoring(store, contracts, issuer, clock.settled).anchor_days,
+                ),
+            ),
+            turn=turn,
         )
         registration = Registration(
             contracts=contracts,
             market=market,
+            zone=config.zone,
             registrar=config.parties.registrar,
             treasurer=config.parties.treasurer,
             store=store,
@@ -180,6 +173,7 @@ def open_node(config: Config) -> Iterator[Node]:
                     credit=contracts.credit.address,
                     energy=contracts.energy.address,
                     certificates=contracts.certificates.address,
+                    devices=contracts.devices.address,
                 ),
                 store=store,
                 clock=clock.settled,
@@ -195,13 +189,7 @@ def open_node(config: Config) -> Iterator[Node]:
                     design=deployment.design,
                 ),
                 approvals=approvals,
-                metering=Metering(
-                    market=market,
-                    domain=domain,
-                    store=store,
-                    clock=clock.settled,
-                    largest_load_wh=config.limits.quantity_wh,
-                ),
+                metering=metering,
                 escrow=escrow,
                 accounts=view,
                 tariffs=view,
@@ -209,6 +197,8 @@ def open_node(config: Config) -> Iterator[Node]:
                 onboarding=registration,
                 lifecycle=lifecycle,
                 transactions=Transactions(chain, _by_name(contracts), store, clock.settled),
+                issuing=issuing,
+                certificates=CertificateView(contracts),
                 operator_api_key=folder.operator_api_key(),
             ),
         )
@@ -342,13 +332,14 @@ def _stepper(config: Config, chain: Chain, store: Store) -> Stepper:
     return Stepper(chain, store, confirmations=0 if config.rpc_url is None else config.confirmations)
 
 
-def _steps(parties: Parties, contracts: Contracts, market: Market, stepper: Stepper) -> Steps:
+def _steps(parties: Parties, contracts: Contracts, market: Market, stepper: Stepper, store: Store) -> Steps:
+    certification = Certification(contracts, market.id, parties.issuer, stepper)
     return Steps(
         stepper=stepper,
         settlement=Settlement(contracts.exchange, market.id, parties.operator, stepper),
         defence=Defence(contracts, market.id, parties.operator, stepper),
         delivery=Delivery(contracts, market.id, parties.meter_authority, stepper),
-        certification=Certification(contracts.certificates, market.id, parties.issuer, stepper),
+        certifying=Certifying(store, contracts, market, certification),
     )
 
 

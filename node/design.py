@@ -1,7 +1,8 @@
 """A market's design: how the node clears a slot, and what the chain then settles."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ledger.batches import FilledOrder
 from ledger.trades import Trade
@@ -11,7 +12,7 @@ from matching.errors import WattbookError
 from matching.orders import Side
 from matching.result import Clearing
 from matching.wishes import Trait, Wish
-from node.store.records import DeviceRecord, OrderRecord, Technology
+from node.store.records import OrderRecord
 from node.wishes import SOURCES, Source, decoded
 
 DESIGNS = (uniform.DESIGN, discriminatory.DESIGN, continuous.DESIGN, preferences.DESIGN)
@@ -20,6 +21,30 @@ account: a settlement's buyers pay what its sellers receive."""
 
 NEVER = -1
 """An account's number that no order has: a wish for sellers who are not there accepts nobody."""
+
+
+# EECS technology codes begin with two digits for the group, of which 01 is solar, and have four more.
+_GROUP, _SOLAR_GROUP = 10_000, 1
+
+
+class OwnedDevice(Protocol):
+    """What a design asks of a device."""
+
+    @property
+    def account(self) -> bytes:
+        """Whose it is."""
+
+    @property
+    def technology(self) -> int:
+        """The digits of its EECS technology code; 0 for what generates nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDevice:
+    """A device as a list shows it: all that a design asks of it."""
+
+    account: bytes
+    technology: int
 
 
 class UnknownDesignError(WattbookError):
@@ -52,7 +77,7 @@ class Design:
     """
 
     name: str
-    devices: Callable[[], Sequence[DeviceRecord]]
+    devices: Callable[[], Iterable[OwnedDevice]]
 
     def __post_init__(self) -> None:
         """Check the name."""
@@ -89,7 +114,7 @@ class Design:
 
     def _sources(self, orders: Sequence[OrderRecord]) -> list[int]:
         """What each order's account generates from."""
-        solar = {device.account for device in self.devices() if device.technology is Technology.SOLAR}
+        solar = {device.account for device in self.devices() if device.technology // _GROUP == _SOLAR_GROUP}
         return [
             SOURCES.index(Source.SOLAR if record.signed.order.account in solar else Source.OTHER)
             for record in orders

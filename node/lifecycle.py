@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from ledger.allocation import Issuance, Move, allocate
-from ledger.certificates import Certification
 from ledger.chain import CallRevertedError
 from ledger.defence import Defence
 from ledger.delivery import Delivery
@@ -23,19 +21,15 @@ from ledger.steps import Stepper
 from matching.errors import WattbookError
 from node.answering import Answering
 from node.approvals import Approvals, AwaitedApprovalsError
+from node.certifying import Certifying
 from node.clock import Clock
 from node.design import Design
-from node.fills import fills_of, trades_of
-from node.metered import issuances, member_readings
+from node.fills import fills_of
+from node.metered import member_readings, missing_readings
+from node.metering import Metering
 from node.ports import Accounts
 from node.rejections import rejected, to_report
-from node.store.records import (
-    CertificateMoveRecord,
-    IssuanceRecord,
-    SlotRecord,
-    SlotState,
-    TradeRecord,
-)
+from node.store.records import SlotRecord, SlotState, TradeRecord
 from node.store.store import Store
 
 UNFINISHED = tuple(state for state in SlotState if state is not SlotState.CERTIFIED)
@@ -51,7 +45,20 @@ class Steps:
     settlement: Settlement
     defence: Defence
     delivery: Delivery
-    certification: Certification
+    certifying: Certifying
+
+
+@dataclass(frozen=True)
+class Chores:
+    """What is done besides moving slots on, in this order, and how its steps are taken again.
+
+    Attributes:
+        repeat: takes the step of this slot and name again.
+        due: do what is due by now.
+    """
+
+    repeat: Callable[[int, str], None]
+    due: tuple[Callable[[], None], ...]
 
 
 class Lifecycle:
@@ -69,6 +76,10 @@ class Lifecycle:
         steps: Steps,
         approvals: Approvals,
         design: Design,
+        metering: Metering,
+        substitute_after_s: int,
+        chores: Chores,
+        turn: threading.Lock,
     ) -> None:
         """Set up.
 
@@ -82,6 +93,11 @@ class Lifecycle:
             steps: what is done on chain.
             approvals: the validators', without which their market's slots are not settled.
             design: how slots are cleared.
+            metering: stands in for silent meters.
+            substitute_after_s: how long a slot that is over waits for their readings, seconds; the wait begins
+                when the node first looks for them.
+            chores: what is done besides.
+            turn: held while steps are taken on chain.
         """
         self._store = store
         self._market = market
@@ -93,7 +109,10 @@ class Lifecycle:
         self._approvals = approvals
         self._design = design
         self._answering = Answering(store, steps.defence)
-        self._turn = threading.Lock()
+        self._metering = metering
+        self._substitute_after_s = substitute_after_s
+        self._chores = chores
+        self._turn = turn
         self.trouble: str | None = None
         self._next_slot: int | None = None
         self._moves: dict[SlotState, Callable[[int], bool]] = {
@@ -112,7 +131,7 @@ class Lifecycle:
             "void": steps.settlement.void,
             "unwind": steps.settlement.void,
             "deliver": self._deliver_readings,
-            "certify": self._issue_certificates,
+            "certify": steps.certifying.certify,
             "answer": lambda _: self._answering.answer_open(),
         }
 
@@ -126,6 +145,7 @@ class Lifecycle:
             self._repair()
             self._add_due_slots()
             moved = [record.slot for record in self._store.slots(states=UNFINISHED) if self._advance_slot(record)]
+            self._do_chores()
             # Last, as there are hours to answer, and many challenges must not hold up the slots.
             self._answering.answer_open()
             self.trouble = None
@@ -154,10 +174,21 @@ class Lifecycle:
 
     def _repair_step(self, slot: int, step: str) -> None:
         try:
-            self._actions[step.partition("-")[0]](slot)  # whichever chunk it was
+            action = self._actions.get(step.partition("-")[0])  # whichever chunk it was
+            if action is None:
+                self._chores.repeat(slot, step)
+            else:
+                action(slot)
             log.info("step taken again", slot=slot, step=step)
         except WattbookError as error:
             log.warning("step is lost for now", slot=slot, step=step, code=error.code, reason=str(error))
+
+    def _do_chores(self) -> None:
+        for chore in self._chores.due:
+            try:
+                chore()
+            except WattbookError as error:
+                log.warning("chore waits", code=error.code, reason=str(error))
 
     def _add_due_slots(self) -> None:
         """Write down every slot whose gate has closed: slots without orders settle and deliver like others."""
@@ -252,29 +283,23 @@ class Lifecycle:
     def _deliver(self, slot: int) -> bool:
         if self._clock.now() < self._market.ends_at(slot):
             return False
-        if member_readings(self._store, slot) is None:
+        missing = missing_readings(self._store, slot)
+        if missing and not self._is_waited_for(slot):
             return False
+        for device in missing:
+            record = self._metering.substitute(device, slot)
+            log.warning("meter is silent", slot=slot, device=device, energy_wh=record.energy_wh)
         self._deliver_readings(slot)
         self._store.record_delivered(slot)
         return True
 
+    def _is_waited_for(self, slot: int) -> bool:
+        """Whether silent meters had their time: since the slot was over, and since this node looks for them."""
+        now = self._clock.now()
+        return now >= self._store.awaited_from(slot, now) + self._substitute_after_s
+
     def _certify(self, slot: int) -> bool:
-        certified, moves = self._issue_certificates(slot)
-        self._store.record_certified(
-            slot,
-            [IssuanceRecord(slot=slot, device=issued.device, amount_wh=issued.amount_wh) for issued in certified],
-            [
-                CertificateMoveRecord(
-                    slot=slot,
-                    number=number,
-                    device=move.device,
-                    account=move.account,
-                    amount_wh=move.amount_wh,
-                    retired=move.retired,
-                )
-                for number, move in enumerate(moves)
-            ],
-        )
+        self._store.record_certified(slot, self._steps.certifying.certify(slot))
         return True
 
     def _void_if_too_late(self, slot: int) -> bool:
@@ -318,11 +343,3 @@ class Lifecycle:
         readings = member_readings(self._store, slot)
         assert readings is not None  # noqa: S101 - a slot is delivered once it has them all
         self._steps.delivery.deliver(slot, readings)
-
-    def _issue_certificates(self, slot: int) -> tuple[list[Issuance], list[Move]]:
-        readings = member_readings(self._store, slot)
-        assert readings is not None  # noqa: S101 - the slot was delivered with them
-        certified = issuances(self._store, slot)
-        moves = allocate(certified, readings, trades_of(self._store, slot))
-        self._steps.certification.certify(slot, certified, moves)
-        return certified, moves

@@ -17,15 +17,16 @@ from ledger.audit.findings import Findings
 from ledger.audit.model import MarketModel, Model, SlotModel
 from ledger.chain import Chain
 from ledger.deployment import attach
+from ledger.eecs import technology_number
 from ledger.eip712 import Domain, Receipt, SignedOrder, order_hash, order_signer, receipt_hash
 from ledger.hexcodec import from_data, to_data
 from ledger.keys import InvalidSignatureError, recover
 from matching.errors import WattbookError
 from node.answers import parsed_order
-from node.design import Design
+from node.design import Design, ListedDevice
 from node.reconcile.context import OnChain
 from node.reconcile.orders import is_borne_out
-from node.store.records import DeviceRecord, OrderRecord, OrderStatus, Technology
+from node.store.records import OrderRecord, OrderStatus
 from node.wishes import decoded
 
 _PAGE = 1_000
@@ -72,7 +73,7 @@ class OrderSets:
     def _design(self) -> Design:
         return Design(_parsed(lambda: str(self._market["design"])), self._devices)
 
-    def _devices(self) -> list[DeviceRecord]:
+    def _devices(self) -> list[ListedDevice]:
         items = self._get("/v1/devices")["items"]
         return _parsed(lambda: [_device(item) for item in items])
 
@@ -199,13 +200,6 @@ def _order(fields: dict[str, Any]) -> OrderRecord:
     )
 
 
-def _device(fields: dict[str, Any]) -> DeviceRecord:
-    return DeviceRecord(
-        device=int(fields["device"]),
-        account=from_data(fields["account"]),
-        technology=Technology(fields["technology"]),
-        nameplate_w=fields["nameplate_w"],
-        meter_key=from_data(fields["meter_key"]),
-        first_slot=fields["first_slot"],
-        name=fields["name"],
-    )
+def _device(fields: dict[str, Any]) -> ListedDevice:
+    technology = fields["technology"]
+    return ListedDevice(from_data(fields["account"]), 0 if technology is None else technology_number(technology))

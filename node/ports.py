@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from ledger.evidence.keys import MeterKey
 from ledger.market import AccountState
 from matching.tariff import Tariff
 from node.store.records import DeviceRecord, MemberRecord, SlotRecord
@@ -54,8 +55,20 @@ class Onboarding(Protocol):
     def register_member(self, account: bytes, name: str) -> MemberRecord:
         """Make an account a member."""
 
+    def area(self, zone: str | None = None) -> int:
+        """The number of the market's area in a zone, by default in the market's own."""
+
+    def zone(self, area: int) -> str:
+        """The zone that an area lies in."""
+
     def register_device(self, device: DeviceRecord) -> DeviceRecord:
         """Enter a member's device and its meter's key."""
+
+    def rotate_key(self, number: int, from_slot: int, key: MeterKey | None) -> DeviceRecord:
+        """From a slot on, another key signs for a device's meter; None: no key does."""
+
+    def close_device(self, number: int, day: int) -> DeviceRecord:
+        """Meter and certify nothing more of a device from a Unix day on."""
 
     def deposit(self, account: bytes, amount_nano: int, reference: str) -> None:
         """Put money that has arrived into an account's escrow; each reference once."""

@@ -81,18 +81,6 @@ class UnknownDeviceError(WattbookError):
     code = "reading.unknown_device"
 
 
-class ForeignReadingError(WattbookError):
-    """The reading was signed for another chain or another market."""
-
-    code = "reading.foreign"
-
-
-class MisalignedReadingError(WattbookError):
-    """No slot of the market starts at this second."""
-
-    code = "reading.slot_misaligned"
-
-
 class TooEarlyReadingError(WattbookError):
     """The slot is not over."""
 
@@ -100,7 +88,7 @@ class TooEarlyReadingError(WattbookError):
 
 
 class UnexpectedReadingError(WattbookError):
-    """The slot is before the device's first one: deliveries do not wait for it, so it would come too late."""
+    """The slot is before the device's first one, or after its last: deliveries do not wait for its reading."""
 
     code = "reading.unexpected"
 
@@ -111,7 +99,7 @@ class ConflictingReadingError(WattbookError):
     code = "reading.conflict"
 
 
-class ImplausibleReadingError(WattbookError):
-    """More energy than the device can generate in a slot."""
+class NothingToCorrectError(WattbookError):
+    """The slot has no reading of the device that could be corrected."""
 
-    code = "reading.implausible"
+    code = "reading.nothing_to_correct"

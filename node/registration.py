@@ -3,10 +3,14 @@
 import threading
 from dataclasses import replace
 
+from ledger import devices
 from ledger.deployment import Contracts
+from ledger.devices import Area, DeviceKey
+from ledger.evidence.keys import MeterKey
+from ledger.evidence.tree import DAY_S
 from ledger.keys import Key
 from ledger.market import Market, read_account
-from ledger.onboarding import Device, Technology, fund, register_device, register_members
+from ledger.onboarding import fund, register_members
 from matching.errors import WattbookError
 from node.clock import Clock
 from node.refusals import NotAMemberError
@@ -26,21 +30,44 @@ class OwnerUnknownError(WattbookError):
     code = "device.owner_unknown"
 
 
+class DeviceUnknownError(WattbookError):
+    """There is no device with this number."""
+
+    code = "device.unknown"
+
+
+class PastChangeError(WattbookError):
+    """A device cannot be changed for slots or days that have begun: they may be metered and certified already."""
+
+    code = "device.past_change"
+
+
 class Registration:
     """Registers members, devices and payments of one market. Thread-safe.
 
-    Repeating a member's or device's registration changes nothing; a payment is entered at most once.
+    Repeating a registration changes nothing; a payment is entered at most once.
     """
 
     def __init__(
-        self, *, contracts: Contracts, market: Market, registrar: Key, treasurer: Key, store: Store, clock: Clock
+        self,
+        *,
+        contracts: Contracts,
+        market: Market,
+        zone: str,
+        registrar: Key,
+        treasurer: Key,
+        store: Store,
+        clock: Clock,
     ) -> None:
+        """`zone` is the grid area or bidding zone of devices for which no other is named."""
         self._contracts = contracts
         self._market = market
+        self._zone = zone
         self._registrar = registrar
         self._treasurer = treasurer
         self._store = store
         self._clock = clock
+        self._areas: dict[str, int] = {}
         # Two transactions of one sender at once would take the same nonce.
         self._acting = threading.Lock()
 
@@ -56,6 +83,28 @@ class Registration:
             self._store.add_member(member)
         return member
 
+    def area(self, zone: str | None = None) -> int:
+        """The number of the market's area in a zone, by default in the market's own.
+
+        Raises:
+            DeviceError: the zone's name is empty or too long.
+        """
+        name = self._zone if zone is None else zone
+        with self._acting:
+            if name not in self._areas:
+                area = Area(self._market.id, name)
+                self._areas[name] = devices.register_area(self._contracts, self._registrar, area)
+            return self._areas[name]
+
+    def zone(self, area: int) -> str:
+        """The zone that an area lies in."""
+        for name, number in self._areas.items():
+            if number == area:
+                return name
+        name = devices.registered_area(self._contracts, area).zone
+        self._areas[name] = area
+        return name
+
     def register_device(self, device: DeviceRecord) -> DeviceRecord:
         """Enter a member's device and its meter's key; deliveries wait for its readings from the next slot on.
 
@@ -64,6 +113,7 @@ class Registration:
         Raises:
             OwnerUnknownError: its owner is not a member.
             ForeignDeviceError: its number is another device's.
+            CallRevertedError: the contract refuses, e.g. as its metering point is another's.
         """
         with self._acting:
             if device.account not in {member.account for member in self._store.members()}:
@@ -75,22 +125,49 @@ class Registration:
                 length = self._market.slot_length_s
                 device = replace(device, first_slot=self._clock.now() // length * length + length)
             else:
-                device = replace(device, first_slot=known.first_slot)
-            register_device(
-                self._contracts,
-                self._registrar,
-                self._market.id,
-                self._market.slot_length_s,
-                Device(
-                    device=device.device,
-                    owner=device.account,
-                    technology=Technology[device.technology.name],
-                    nameplate_w=device.nameplate_w,
-                    meter_key=device.meter_key,
-                ),
-            )
+                # What has changed since it was registered is no part of its registration.
+                is_known_key = known.keys.spans[: len(device.keys.spans)] == device.keys.spans
+                device = replace(
+                    device,
+                    first_slot=known.first_slot,
+                    closed_day=known.closed_day,
+                    keys=known.keys if is_known_key else device.keys,
+                )
+            devices.register_device(self._contracts, self._registrar, device.details)
             self._store.add_device(device)
         return device
+
+    def rotate_key(self, number: int, from_slot: int, key: MeterKey | None) -> DeviceRecord:
+        """From a slot that has not begun on, another key signs for a device's meter; None: no key does.
+
+        Raises:
+            DeviceUnknownError: there is no such device.
+            PastChangeError: the slot has begun.
+            CallRevertedError: the contract refuses, as a key of the same slot or a later one is there.
+        """
+        with self._acting:
+            known = self._known(number)
+            if (from_slot, key) not in known.keys.spans:
+                self._require_ahead("from_slot", from_slot, self._clock.now())
+                change = DeviceKey.of(key, from_slot)
+                devices.rotate_key(self._contracts, self._registrar, number, change)
+                self._store.add_meter_key(number, from_slot, key)
+            return self._known(number)
+
+    def close_device(self, number: int, day: int) -> DeviceRecord:
+        """Certify and meter nothing more of a device from a Unix day on that has not begun.
+
+        Raises:
+            DeviceUnknownError: there is no such device.
+            PastChangeError: the day has begun.
+            ForeignDeviceError: it is closed from another day on, for good.
+        """
+        with self._acting:
+            if self._known(number).closed_day != day:
+                self._require_ahead("day", day, self._clock.now() // DAY_S)
+                devices.close_device(self._contracts, self._registrar, number, day)
+                self._store.close_device(number, day)
+            return self._known(number)
 
     def deposit(self, account: bytes, amount_nano: int, reference: str) -> None:
         """Put money that has arrived into an account's escrow; `reference` names the payment.
@@ -112,3 +189,13 @@ class Registration:
                 raise NotAMemberError(f"0x{account.hex()} is not a member: cannot hold a deposit")
             self._store.set_fact(key, f"{amount_nano} nano-credits for 0x{account.hex()}")
             fund(self._contracts, self._treasurer, account, amount_nano)
+
+    def _known(self, number: int) -> DeviceRecord:
+        device = self._store.device(number)
+        if device is None:
+            raise DeviceUnknownError(f"there is no device {number}")
+        return device
+
+    def _require_ahead(self, field: str, value: int, now: int) -> None:
+        if value <= now:
+            raise PastChangeError(f"device field '{field}' is {value}: must be later than {now}, which has begun")

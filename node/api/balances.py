@@ -27,7 +27,7 @@ class PositionOut(BaseModel):
 
 
 class CertificateTotals(BaseModel):
-    """Certificates held now, and retired for the account, all slots together."""
+    """Certificates that the account may transfer or retire now, and what was retired for it, all together."""
 
     held_wh: int
     retired_wh: int
@@ -48,7 +48,7 @@ class BalanceOut(BaseModel):
 def read_balance(account: Address, parts: Parts) -> BalanceOut:
     """Where an account stands; one that nobody has heard of has nothing."""
     standing = parts.escrow.standing(account)
-    held_wh, retired_wh = parts.store.certificate_totals(account)
+    held_wh, retired_wh = parts.certificates.totals(account)
     return BalanceOut(
         account=account,
         is_member=standing.state.market == parts.market.id,

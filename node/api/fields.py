@@ -6,6 +6,7 @@ because JavaScript's numbers end at 2**53; integers are taken as well. Energy, p
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated
 
 from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, WithJsonSchema
@@ -45,6 +46,33 @@ class Hexadecimal:
         if self.most is not None and len(data) > self.most:
             raise ValueError(f"must be 0x and at most {2 * self.most} hexadecimal digits, has {2 * len(data)}")
         return data
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A member of an enumeration, by its name in lower case."""
+
+    kind: type[Enum]
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self._parse,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda member: member.name.lower(), return_schema=core_schema.str_schema()
+            ),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "enum": [member.name.lower() for member in self.kind]}
+
+    def _parse(self, value: object) -> Enum:
+        if isinstance(value, self.kind):
+            return value
+        for member in self.kind:
+            if member.name.lower() == value:
+                return member
+        names = ", ".join(member.name.lower() for member in self.kind)
+        raise ValueError(f"must be one of {names}")
 
 
 Address = Annotated[bytes, Hexadecimal(20)]

@@ -47,6 +47,7 @@ class MarketOut(BaseModel):
     credit: Address
     energy: Address
     certificates: Address
+    devices: Address
     operator: Address
     utility: Address
     domain: dict[str, Any]
@@ -73,6 +74,7 @@ def read_market(parts: Parts) -> MarketOut:
         credit=parts.addresses.credit,
         energy=parts.addresses.energy,
         certificates=parts.addresses.certificates,
+        devices=parts.addresses.devices,
         operator=market.operator,
         utility=market.utility,
         domain=parts.domain.typed_data(),

@@ -8,9 +8,11 @@ from fastapi import Depends, Request
 from ledger.eip712 import Domain
 from ledger.market import Market
 from node.approvals import Approvals
+from node.certificate_view import CertificateView
 from node.clock import Clock
 from node.escrow import Escrow
 from node.intake import Intake
+from node.issuing import Issuing
 from node.metering import Metering
 from node.ports import Accounts, Lifecycle, MarketState, Onboarding, Tariffs
 from node.store import Store
@@ -25,6 +27,7 @@ class Addresses:
     credit: bytes
     energy: bytes
     certificates: bytes
+    devices: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Services:
     onboarding: Onboarding
     lifecycle: Lifecycle
     transactions: Transactions
+    issuing: Issuing
+    certificates: CertificateView
     operator_api_key: str
 
 

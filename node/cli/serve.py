@@ -43,7 +43,8 @@ def serve(
 ) -> None:
     """Run a node: its API, its slots and, unless told another, its own chain."""
     # The chain takes a second to import, which the other subcommands should not wait for.
-    from node.composition import Config, open_node, serving
+    from node.composition import open_node, serving
+    from node.config import Config
     from node.parties import development_parties, read_parties
 
     accounts = _validators(validators, approvals)

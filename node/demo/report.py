@@ -9,7 +9,6 @@ from matching.orders import Side
 from matching.tariff import Tariff
 from node.composition import Node
 from node.demo.setting import Participant
-from node.store.records import Technology
 from simulation.indicators import Bill, CommunityIndicators, Period, bills, community_indicators
 
 
@@ -38,8 +37,7 @@ class DayReport:
 def day_report(node: Node, participants: Sequence[Participant], slots: Sequence[int], tariff: Tariff) -> DayReport:
     """Everything about these slots, which must be certified, from the node's store."""
     period = _period(node, participants, slots)
-    issued_wh = sum(issued.amount_wh for slot in slots for issued in node.store.issuances(slot=slot))
-    moves = node.store.certificate_moves(slots)
+    certified = [node.store.certified(slot) for slot in slots]
     intents = [record for slot in slots for record in node.store.intents(slot)]
     gas: dict[str, int] = {}
     for record in intents:
@@ -49,8 +47,8 @@ def day_report(node: Node, participants: Sequence[Participant], slots: Sequence[
     return DayReport(
         indicators=community_indicators(period),
         bills=dict(zip(names, bills(period, tariff), strict=True)),
-        issued_wh=issued_wh,
-        retired_wh=sum(move.amount_wh for move in moves if move.retired),
+        issued_wh=sum(issued.certified_wh for each in certified for issued in each.issuances),
+        retired_wh=sum(match.amount_wh for each in certified for match in each.matches),
         orders=len(orders),
         filled_orders=sum(order.fill_wh > 0 for order in orders),
         gas=gas,
@@ -66,8 +64,8 @@ def _period(node: Node, participants: Sequence[Participant], slots: Sequence[int
     for column, slot in enumerate(slots):
         for number, record in node.store.readings(slot).items():
             device = devices[number]
-            metered = consumption if device.technology is Technology.LOAD else generation
-            metered[rows[device.account], column] += record.signed.reading.energy_wh
+            metered = generation if device.generates else consumption
+            metered[rows[device.account], column] += record.energy_wh
         slot_record = node.store.slot(slot)
         price = (slot_record.price if slot_record else None) or 0
         for order in node.store.orders(slot=slot):

@@ -17,12 +17,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from ledger.deployment import MarketTerms
 from matching.errors import WattbookError
 from node.auditing import NodeAudit, audit_node
-from node.composition import Config, Node, open_node, serving
+from node.composition import Node, open_node, serving
+from node.config import Config
 from node.demo import show
 from node.demo.driver import API_KEY_VARIABLE
 from node.demo.onboarding import onboard
 from node.demo.report import DayReport, day_report
-from node.demo.setting import MARKET_NAME, Participant, Setting, setting
+from node.demo.setting import MARKET_NAME, ZONE, Participant, Setting, setting
 from node.store.records import SlotState
 
 # The market opens with the day's first slot; before that, the homes are onboarded.
@@ -111,6 +112,7 @@ def _config(options: DemoOptions, today: Setting) -> Config:
         chain_port=options.chain_port,
         stepped_from=today.day[0] - _SET_UP_S,
         market_name=MARKET_NAME,
+        zone=ZONE,
         terms=MarketTerms(slot_length_s=today.community.slot_s),
     )
 

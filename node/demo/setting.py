@@ -15,6 +15,13 @@ from simulation.fontana import SUNNY_DAY, load_fontana
 from simulation.homes import build_homes
 
 MARKET_NAME = "fontana"
+ZONE = "CAISO SP15"
+"""The trading hub's zone that Fontana lies in; California has no EIC codes."""
+
+LATITUDE, LONGITUDE = 3_409, -11_744
+"""Hundredths of a degree: the town, as nobody published the homes' addresses."""
+
+TIME_ZONE = "America/Los_Angeles"
 DEPOSIT_NANO = 200 * 10**9
 UTILITY_DEPOSIT_NANO = 2_000 * 10**9
 

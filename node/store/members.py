@@ -1,22 +1,20 @@
-"""Members, their devices and the devices' readings in the store."""
+"""Members, their devices and the devices' keys in the store."""
 
-from typing import Any
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from sqlalchemy import Connection, Row, insert, select, tuple_
-
-from ledger.eip712 import Domain
-from matching.readings import Reading, SignedReading
+from ledger.evidence.keys import KeyAlgorithm, MeterKey, MeterKeys
 from node.store import schema
 from node.store.database import Database
+from node.store.device_columns import device_columns, device_record
 from node.store.errors import StoreConflictError
-from node.store.records import DeviceRecord, MemberRecord, ReadingRecord
+from node.store.records import DeviceRecord, MemberRecord
 
 _DEVICES = schema.devices.c
-_READINGS = schema.readings.c
+_KEYS = schema.meter_keys.c
 
 
 class Members(Database):
-    """The part of the store that keeps members, devices and readings."""
+    """The part of the store that keeps members and devices."""
 
     def members(self) -> list[MemberRecord]:
         """All members, by name."""
@@ -46,7 +44,8 @@ class Members(Database):
         if account is not None:
             query = query.where(_DEVICES.account == account)
         with self._read() as connection:
-            return [_device(row) for row in connection.execute(query)]
+            keys = _keys(connection)
+            return [device_record(row, keys[row.device]) for row in connection.execute(query)]
 
     def device(self, device: int) -> DeviceRecord | None:
         """The device with this number, or None."""
@@ -70,116 +69,67 @@ class Members(Database):
                 raise StoreConflictError(
                     f"device {device.device} belongs to 0x{device.account.hex()}: must be a member"
                 )
-            connection.execute(
-                insert(schema.devices).values(
-                    device=device.device,
-                    account=device.account,
-                    technology=device.technology,
-                    nameplate_w=device.nameplate_w,
-                    meter_key=device.meter_key,
-                    first_slot=device.first_slot,
-                    name=device.name,
-                )
-            )
+            connection.execute(insert(schema.devices).values(device_columns(device)))
+            for from_slot, key in device.keys.spans:
+                _insert_key(connection, device.device, from_slot, key)
 
-    def add_reading(self, signed: SignedReading, received_at: int) -> ReadingRecord:
-        """Keep a verified reading; the same one again changes nothing, and its first record is returned.
+    def add_meter_key(self, device: int, from_slot: int, key: MeterKey | None) -> None:
+        """From this slot on, another key of the device's meter is valid, or none; noted again, nothing changes.
 
         Raises:
-            StoreConflictError: there is another reading of this device and slot.
+            StoreConflictError: there is no such device, or it has a key from then on or later.
         """
-        reading = signed.reading
         with self._write() as connection:
-            existing = _find_reading(connection, self.domain, self.market, reading.device, reading.slot)
-            if existing is not None and existing.signed != signed:
-                raise StoreConflictError(f"device {reading.device} has another reading of slot {reading.slot}")
-            if existing is not None:
-                return existing
-            connection.execute(
-                insert(schema.readings).values(
-                    device=reading.device,
-                    slot=reading.slot,
-                    energy_wh=reading.energy_wh,
-                    register_wh=reading.register_wh,
-                    sequence=reading.sequence,
-                    signature=signed.signature,
-                    received_at=received_at,
+            existing = _find_device(connection, device)
+            if existing is None:
+                raise StoreConflictError(f"there is no device {device}")
+            last_slot, last_key = existing.keys.spans[-1]
+            if (last_slot, last_key) == (from_slot, key):
+                return
+            if last_slot >= from_slot:
+                raise StoreConflictError(
+                    f"device {device} has a key from slot {last_slot}: not before {from_slot}"
                 )
-            )
-        return ReadingRecord(signed=signed, received_at=received_at)
+            _insert_key(connection, device, from_slot, key)
 
-    def reading(self, device: int, slot: int) -> ReadingRecord | None:
-        """The reading of a device and slot, or None."""
-        with self._read() as connection:
-            return _find_reading(connection, self.domain, self.market, device, slot)
+    def close_device(self, device: int, day: int) -> None:
+        """The device is closed from this Unix day on; noted again, nothing changes.
 
-    def readings(self, slot: int) -> dict[int, ReadingRecord]:
-        """All readings of a slot, by device."""
-        query = select(schema.readings).where(_READINGS.slot == slot).order_by(_READINGS.device)
-        with self._read() as connection:
-            return {row.device: _reading(row, self.domain, self.market) for row in connection.execute(query)}
-
-    def latest_readings(
-        self,
-        *,
-        device: int | None = None,
-        slot: int | None = None,
-        after: tuple[int, int] | None = None,
-        limit: int | None = None,
-    ) -> list[ReadingRecord]:
-        """Readings, the latest slot's first; `after` is (slot, device) of the last one seen."""
-        query = select(schema.readings)
-        if device is not None:
-            query = query.where(_READINGS.device == device)
-        if slot is not None:
-            query = query.where(_READINGS.slot == slot)
-        if after is not None:
-            query = query.where(tuple_(_READINGS.slot, _READINGS.device) < after)
-        query = query.order_by(_READINGS.slot.desc(), _READINGS.device.desc()).limit(limit)
-        with self._read() as connection:
-            return [_reading(row, self.domain, self.market) for row in connection.execute(query)]
-
-    def last_reading(self, device: int) -> ReadingRecord | None:
-        """The device's reading of its latest slot, or None."""
-        query = select(schema.readings).where(_READINGS.device == device).order_by(_READINGS.slot.desc()).limit(1)
-        with self._read() as connection:
-            row = connection.execute(query).one_or_none()
-            return None if row is None else _reading(row, self.domain, self.market)
+        Raises:
+            StoreConflictError: there is no such device, or it is closed from another day on.
+        """
+        with self._write() as connection:
+            existing = _find_device(connection, device)
+            if existing is None or existing.closed_day not in (None, day):
+                raise StoreConflictError(
+                    f"device {device} is not open, or is closed from another day than {day} on"
+                )
+            connection.execute(update(schema.devices).where(_DEVICES.device == device).values(closed_day=day))
 
 
 def _find_device(connection: Connection, device: int) -> DeviceRecord | None:
     row = connection.execute(select(schema.devices).where(_DEVICES.device == device)).one_or_none()
-    return None if row is None else _device(row)
+    if row is None:
+        return None
+    return device_record(row, _keys(connection, _KEYS.device == device)[device])
 
 
-def _device(row: Row[Any]) -> DeviceRecord:
-    return DeviceRecord(
-        device=row.device,
-        account=row.account,
-        technology=row.technology,
-        nameplate_w=row.nameplate_w,
-        meter_key=row.meter_key,
-        first_slot=row.first_slot,
-        name=row.name,
+def _keys(connection: Connection, *conditions: ColumnElement[bool]) -> dict[int, MeterKeys]:
+    """Each device's keys."""
+    spans: dict[int, list[tuple[int, MeterKey | None]]] = {}
+    query = select(schema.meter_keys).where(*conditions).order_by(_KEYS.device, _KEYS.from_slot)
+    for row in connection.execute(query):
+        key = None if row.public_key is None else MeterKey(KeyAlgorithm(row.algorithm), row.public_key)
+        spans.setdefault(row.device, []).append((row.from_slot, key))
+    return {device: MeterKeys(tuple(found)) for device, found in spans.items()}
+
+
+def _insert_key(connection: Connection, device: int, from_slot: int, key: MeterKey | None) -> None:
+    connection.execute(
+        insert(schema.meter_keys).values(
+            device=device,
+            from_slot=from_slot,
+            algorithm=None if key is None else int(key.algorithm),
+            public_key=None if key is None else key.public_key,
+        )
     )
-
-
-def _find_reading(
-    connection: Connection, domain: Domain, market: bytes, device: int, slot: int
-) -> ReadingRecord | None:
-    query = select(schema.readings).where(_READINGS.device == device, _READINGS.slot == slot)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else _reading(row, domain, market)
-
-
-def _reading(row: Row[Any], domain: Domain, market: bytes) -> ReadingRecord:
-    reading = Reading(
-        chain_id=domain.chain_id,
-        market=market,
-        device=row.device,
-        slot=row.slot,
-        energy_wh=row.energy_wh,
-        register_wh=row.register_wh,
-        sequence=row.sequence,
-    )
-    return ReadingRecord(signed=SignedReading(reading, row.signature), received_at=row.received_at)

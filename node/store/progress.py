@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
 
-from sqlalchemy import Connection, bindparam, case, delete, insert, literal, update
+from sqlalchemy import Connection, bindparam, case, delete, insert, literal, select, update
 
 from node.store import schema
 from node.store.approvals import withdraw_proposal
 from node.store.errors import StoreConflictError
 from node.store.orders import Orders, read_book
 from node.store.records import (
-    CertificateMoveRecord,
-    IssuanceRecord,
+    CertifiedSlot,
     OrderRecord,
     OrderStatus,
     SlotState,
@@ -135,16 +134,28 @@ class Progress(Orders, Slots):
         with self._write() as connection:
             move_slot(connection, slot, SlotState.DELIVERED)
 
-    def record_certified(
-        self, slot: int, issuances: Sequence[IssuanceRecord], moves: Sequence[CertificateMoveRecord]
-    ) -> None:
-        """The slot's certificates are issued, moved and retired on chain; both lists may be empty."""
+    def record_certified(self, slot: int, certified: CertifiedSlot) -> None:
+        """The slot's certificates are issued, moved and retired on chain; there may be none."""
         with self._write() as connection:
             move_slot(connection, slot, SlotState.CERTIFIED)
-            if issuances:
-                connection.execute(insert(schema.issuances), [asdict(issuance) for issuance in issuances])
-            if moves:
-                connection.execute(insert(schema.certificate_moves), [asdict(move) for move in moves])
+            for table, records in (
+                (schema.issuances, certified.issuances),
+                (schema.consumptions, certified.consumptions),
+                (schema.certificate_moves, certified.moves),
+                (schema.matches, certified.matches),
+            ):
+                if records:
+                    connection.execute(insert(table), [asdict(record) for record in records])
+
+    def awaited_from(self, slot: int, now: int) -> int:
+        """Since when readings of a slot are awaited: `now`, if this is asked for the first time."""
+        with self._write() as connection:
+            column = schema.slots.c.awaited_from
+            of_slot = schema.slots.c.slot == slot
+            since: int | None = connection.scalar(select(column).where(of_slot))
+            if since is None:
+                connection.execute(update(schema.slots).where(of_slot).values(awaited_from=now))
+            return now if since is None else since
 
 
 def _set_by_hash(connection: Connection, slot: int, column: str, values: Mapping[bytes, object]) -> None:

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ledger.devices import Device
 from ledger.eip712 import SignedOrder
-from matching.readings import SignedReading
+from ledger.evidence.evidence import Evidence, Register
+from ledger.evidence.keys import MeterKeys
+from ledger.evidence.tree import DAY_S
+from ledger.metered import GIVING
 
 
 class OrderStatus(StrEnum):
@@ -30,13 +34,6 @@ class SlotState(StrEnum):
     SETTLED = "settled"
     DELIVERED = "delivered"
     CERTIFIED = "certified"
-
-
-class Technology(StrEnum):
-    """What a device is."""
-
-    LOAD = "load"
-    SOLAR = "solar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,35 +119,81 @@ class DeviceRecord:
     """A device and its meter.
 
     Attributes:
-        device: its number, 0 to 2**64 - 1.
-        account: the member who owns it.
-        technology: whether it generates.
-        nameplate_w: nominal power, W.
-        meter_key: the meter's 32-byte Ed25519 public key.
+        details: as it is registered on chain, with its first key's hash.
+        keys: its meter's keys over time, in full, of which the chain keeps only hashes.
+        metering_point: the metering point's id, of which the chain keeps only the hash.
+        register: the register that counts it, if its meter speaks OCMF.
         first_slot: the first slot whose delivery waits for its reading, Unix seconds UTC.
+        closed_day: the Unix day from which on it is closed; None while it is open.
         name: free text.
     """
 
-    device: int
-    account: bytes
-    technology: Technology
-    nameplate_w: int
-    meter_key: bytes
+    details: Device
+    keys: MeterKeys
+    metering_point: str
+    register: Register | None = None
     first_slot: int = 0
+    closed_day: int | None = None
     name: str = ""
+
+    @property
+    def device(self) -> int:
+        """Its number."""
+        return self.details.device
+
+    @property
+    def account(self) -> bytes:
+        """The member who owns it."""
+        return self.details.owner
+
+    @property
+    def technology(self) -> int:
+        """The digits of its EECS technology code; 0 for what generates nothing."""
+        return self.details.technology
+
+    @property
+    def generates(self) -> bool:
+        """Whether its meter counts what it gives, rather than what it takes."""
+        return self.details.kind in GIVING
+
+    def is_metered(self, slot: int) -> bool:
+        """Whether the slot's delivery needs a reading of it."""
+        return self.first_slot <= slot and (self.closed_day is None or slot // DAY_S < self.closed_day)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingRecord:
-    """A verified meter reading and when it came, Unix seconds UTC."""
+    """Checked evidence of what a device metered in a slot.
 
-    signed: SignedReading
+    Attributes:
+        evidence: the energy, and what it rests on.
+        received_at: when it came, Unix seconds UTC.
+        revision: 0 for what the slot was delivered with, one more for each correction.
+    """
+
+    evidence: Evidence
     received_at: int
+    revision: int = 0
+
+    @property
+    def energy_wh(self) -> int:
+        """What was metered, Wh."""
+        return self.evidence.energy_wh
 
 
 @dataclass(frozen=True, slots=True)
 class IssuanceRecord:
-    """The certificates issued for a device's generation in a slot."""
+    """What a device gave in a slot, Wh, and what of it its certificates were issued for."""
+
+    slot: int
+    device: int
+    amount_wh: int
+    certified_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumptionRecord:
+    """What a device took in a slot, Wh, as it was put on chain for certificates to be claimed against."""
 
     slot: int
     device: int
@@ -159,14 +202,34 @@ class IssuanceRecord:
 
 @dataclass(frozen=True, slots=True)
 class CertificateMoveRecord:
-    """Certificates of a device's generation that went to an account, or were retired for it at once."""
+    """Certificates of a device that went to an account in their slot's certification."""
 
     slot: int
     number: int
     device: int
     account: bytes
     amount_wh: int
-    retired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MatchRecord:
+    """Certificates of a device that were retired against what the device `consumption` took, or stored by it."""
+
+    slot: int
+    number: int
+    device: int
+    consumption: int
+    amount_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedSlot:
+    """What a slot's certification put on chain, in its order there."""
+
+    issuances: tuple[IssuanceRecord, ...] = ()
+    consumptions: tuple[ConsumptionRecord, ...] = ()
+    moves: tuple[CertificateMoveRecord, ...] = ()
+    matches: tuple[MatchRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from ledger.intents import IntentStatus
-from node.store.records import OrderStatus, SlotState, Technology
+from node.store.records import OrderStatus, SlotState
 
 SCHEMA_VERSION = "4"
 
@@ -74,6 +74,7 @@ slots = Table(
     Column("book_size", Integer),
     Column("price", BigInteger),
     Column("bought_wh", BigInteger),
+    Column("awaited_from", BigInteger),
     Index("slots_by_state", "state", "slot"),
 )
 
@@ -123,34 +124,81 @@ members = Table(
     "members", metadata, Column("account", LargeBinary(20), primary_key=True), _required("name", String)
 )
 
+# As on chain, and what the chain has only hashes of. Keys come in a table of their own, as they change.
 devices = Table(
     "devices",
     metadata,
     Column("device", Uint64, primary_key=True),
     _required("account", LargeBinary(20), ForeignKey("members.account")),
-    _required("technology", _word(Technology)),
+    _required("area", Integer),
+    _required("kind", Integer),
     _required("nameplate_w", BigInteger),
-    _required("meter_key", LargeBinary(32)),
+    _required("slot_length_s", Integer),
+    _required("standing", Boolean),
+    _required("technology", Integer),
+    _required("fuel", Integer),
+    _required("latitude", Integer),
+    _required("longitude", Integer),
+    _required("commissioned_day", Integer),
+    _required("support", Integer),
+    _required("storage", Uint64),
+    _required("efficiency_ppm", Integer),
+    _required("metering_point", String),
+    Column("register", String),
     _required("first_slot", BigInteger),
+    Column("closed_day", Integer),
     _required("name", String),
 )
 
+meter_keys = Table(
+    "meter_keys",
+    metadata,
+    _required("device", Uint64, ForeignKey("devices.device")),
+    _required("from_slot", BigInteger),
+    Column("algorithm", Integer),
+    Column("public_key", LargeBinary),
+    PrimaryKeyConstraint("device", "from_slot"),
+)
+
+# Revision 0 is what the slot was delivered with; corrections come after it, and nothing is ever changed.
 readings = Table(
     "readings",
     metadata,
     _required("device", Uint64, ForeignKey("devices.device")),
     _required("slot", BigInteger),
+    _required("revision", Integer),
     _required("energy_wh", BigInteger),
-    _required("register_wh", Uint64),
-    _required("sequence", Uint64),
-    _required("signature", LargeBinary(64)),
+    _required("quality", Integer),
+    _required("basis", String),
+    _required("statements", LargeBinary),
     _required("received_at", BigInteger),
-    PrimaryKeyConstraint("device", "slot"),
-    Index("readings_by_slot", "slot", "device"),
+    PrimaryKeyConstraint("device", "slot", "revision"),
+    Index("readings_by_slot", "slot", "device", "revision"),
+)
+
+# What OCMF meters sent, and the slots that were substituted meanwhile, in the order in which both came.
+ocmf_journal = Table(
+    "ocmf_journal",
+    metadata,
+    _required("device", Uint64, ForeignKey("devices.device")),
+    _required("number", Integer),
+    Column("source", LargeBinary),
+    Column("covered_slot", BigInteger),
+    PrimaryKeyConstraint("device", "number"),
 )
 
 issuances = Table(
     "issuances",
+    metadata,
+    _required("slot", BigInteger, ForeignKey("slots.slot")),
+    _required("device", Uint64, ForeignKey("devices.device")),
+    _required("amount_wh", BigInteger, CheckConstraint("amount_wh > 0")),
+    _required("certified_wh", BigInteger, CheckConstraint("certified_wh >= 0 AND certified_wh <= amount_wh")),
+    PrimaryKeyConstraint("slot", "device"),
+)
+
+consumptions = Table(
+    "consumptions",
     metadata,
     _required("slot", BigInteger, ForeignKey("slots.slot")),
     _required("device", Uint64, ForeignKey("devices.device")),
@@ -166,8 +214,51 @@ certificate_moves = Table(
     _required("device", Uint64, ForeignKey("devices.device")),
     _required("account", LargeBinary(20)),
     _required("amount_wh", BigInteger, CheckConstraint("amount_wh > 0")),
-    _required("retired", Boolean),
     PrimaryKeyConstraint("slot", "number"),
+)
+
+matches = Table(
+    "matches",
+    metadata,
+    _required("slot", BigInteger, ForeignKey("slots.slot")),
+    _required("number", Integer),
+    _required("device", Uint64, ForeignKey("devices.device")),
+    _required("consumption", Uint64, ForeignKey("devices.device")),
+    _required("amount_wh", BigInteger, CheckConstraint("amount_wh > 0")),
+    PrimaryKeyConstraint("slot", "number"),
+)
+
+# Slots whose certificates do not follow the latest correction yet.
+open_corrections = Table(
+    "open_corrections",
+    metadata,
+    _required("device", Uint64, ForeignKey("devices.device")),
+    _required("slot", BigInteger),
+    Column("withdrawn_revision", Integer),
+    PrimaryKeyConstraint("device", "slot"),
+)
+
+# UTC days whose evidence is anchored on chain as it was when this was written down; a correction takes it back.
+anchored_days = Table("anchored_days", metadata, Column("day", Integer, primary_key=True, autoincrement=False))
+
+# Of retirements: the chain has only the salted hash.
+private_texts = Table(
+    "private_texts",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),
+    _required("account", LargeBinary(20)),
+    _required("text", String),
+    _required("salt", LargeBinary(32)),
+)
+
+statements = Table(
+    "statements",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    _required("number", Integer),
+    _required("jws", LargeBinary),
+    _required("made_at", BigInteger),
+    Index("statements_by_number", "number", unique=True),
 )
 
 proposals = Table(

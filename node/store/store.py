@@ -5,9 +5,10 @@ from node.store.intents import Intents
 from node.store.members import Members
 from node.store.posted import Posted
 from node.store.progress import Progress
+from node.store.readings import Readings
 from node.store.results import Results
 from node.store.sent import Sent
 
 
-class Store(Progress, Posted, Approvals, Results, Members, Intents, Sent):
+class Store(Progress, Posted, Approvals, Results, Members, Readings, Intents, Sent):
     """The node's durable memory of one market. See `Database` for how it is opened and what a method promises."""

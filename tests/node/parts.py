@@ -1,17 +1,26 @@
 """What the node's tests are made of: a market, some members' keys, orders, meters and readings."""
 
+from typing import Any
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ledger.devices import Device, DeviceKey, DeviceKind, metering_point
+from ledger.eecs import PHOTOVOLTAIC, fuel_number, technology_number
+from ledger.eecs import SOLAR as SUNLIGHT
 from ledger.eip712 import Domain, Receipt, SignedOrder, receipt_hash, sign_order
+from ledger.evidence.compact import of_reading
+from ledger.evidence.evidence import DeviceTerms, Evidence, Register
+from ledger.evidence.keys import KeyAlgorithm, MeterKey, MeterKeys
 from ledger.intents import Intent, IntentRecord, IntentStatus
 from ledger.keys import Key
 from matching.orders import MAX_TIME, Order, Side
 from matching.readings import Reading, SignedReading
-from node.store.records import DeviceRecord, Technology
+from node.authority import MeterAuthority
+from node.store.records import DeviceRecord
 
 DOMAIN = Domain(chain_id=1337, exchange=bytes.fromhex("e0" * 20))
 MARKET = bytes.fromhex("aa" * 32)
-OPERATOR, ALICE, BOB, STRANGER = (Key(bytes([n]) * 32) for n in (1, 2, 3, 4))
+OPERATOR, ALICE, BOB, STRANGER, AUTHORITY = (Key(bytes([n]) * 32) for n in (1, 2, 3, 4, 5))
 SLOT_LENGTH_S = 900
 SLOT = 1_750_000_500
 assert SLOT % SLOT_LENGTH_S == 0
@@ -53,16 +62,60 @@ def sign_receipt(receipt: Receipt) -> bytes:
     return OPERATOR.sign(receipt_hash(DOMAIN, receipt))
 
 
-def device(number: int = SOLAR, owner: Key = ALICE, *, nameplate_w: int = 4_000) -> DeviceRecord:
-    """A device with the meter key that `reading` signs with."""
+def meter_key(number: int) -> MeterKey:
+    """The public key that a device's meter signs with."""
+    return MeterKey(KeyAlgorithm.ED25519, METER_KEYS[number].public_key().public_bytes_raw())
+
+
+def device(
+    number: int = SOLAR,
+    owner: Key = ALICE,
+    *,
+    nameplate_w: int = 4_000,
+    key: MeterKey | None = None,
+    register: Register | None = None,
+    **details: Any,
+) -> DeviceRecord:
+    """A device with the meter key that `reading` signs with; a load has no nameplate."""
+    kind = details.pop("kind", DeviceKind.GENERATOR if number == SOLAR else DeviceKind.LOAD)
+    if kind is DeviceKind.GENERATOR:
+        details |= {"technology": technology_number(PHOTOVOLTAIC), "fuel": fuel_number(SUNLIGHT)}
+    key = key or meter_key(number)
     return DeviceRecord(
-        device=number,
-        account=owner.address,
-        technology=Technology.SOLAR if number == SOLAR else Technology.LOAD,
-        nameplate_w=nameplate_w,
-        meter_key=METER_KEYS[number].public_key().public_bytes_raw(),
+        details=Device(
+            device=number,
+            owner=owner.address,
+            area=1,
+            kind=kind,
+            nameplate_w=0 if kind is DeviceKind.LOAD else nameplate_w,
+            slot_length_s=SLOT_LENGTH_S,
+            metering_point=metering_point(f"point {number}"),
+            key=DeviceKey.of(key),
+            **details,
+        ),
+        keys=MeterKeys(((0, key),)),
+        metering_point=f"point {number}",
+        register=register,
         first_slot=SLOT - 900,
     )
+
+
+def terms(number: int = SOLAR) -> DeviceTerms:
+    """What `device` is checked against."""
+    return DeviceTerms(
+        chain_id=DOMAIN.chain_id,
+        market=MARKET,
+        device=number,
+        slot_length_s=SLOT_LENGTH_S,
+        nameplate_w=4_000 if number == SOLAR else 400_000,
+        keys=MeterKeys(((0, meter_key(number)),)),
+        authority=MeterAuthority(AUTHORITY).keys,
+    )
+
+
+def evidence(number: int = SOLAR, **fields: Any) -> Evidence:
+    """What `reading` shows."""
+    return of_reading(reading(number, **fields), terms(number))
 
 
 def reading(

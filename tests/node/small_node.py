@@ -16,6 +16,7 @@ from matching.tariff import Tariff
 from node.api.app import create_app
 from node.api.services import Addresses, Services
 from node.approvals import Approvals
+from node.authority import MeterAuthority
 from node.clock import SteppedClock, remembered_clock
 from node.escrow import Escrow
 from node.intake import Intake, Limits
@@ -23,7 +24,19 @@ from node.metering import Metering
 from node.store import Store
 from node.store.records import DeviceRecord, MemberRecord, SlotRecord, SlotState
 from node.transactions import Transactions
-from tests.node.parts import ALICE, BOB, DOMAIN, LOAD, MARKET, OPERATOR, SLOT, SLOT_LENGTH_S, SOLAR, device
+from tests.node.parts import (
+    ALICE,
+    AUTHORITY,
+    BOB,
+    DOMAIN,
+    LOAD,
+    MARKET,
+    OPERATOR,
+    SLOT,
+    SLOT_LENGTH_S,
+    SOLAR,
+    device,
+)
 
 TARIFF = Tariff(retail_price=220_000, feed_in_price=90_000, grid_fee=20_000)
 TERMS = Market(
@@ -76,6 +89,13 @@ class NoChain:
         raise ChainUnavailableError("there is no chain")
 
 
+class NoCertificates:
+    """A chain without certificates."""
+
+    def totals(self, account: bytes) -> tuple[int, int]:
+        return 0, 0
+
+
 @dataclass(frozen=True)
 class OnboardingInMemory:
     store: Store
@@ -86,6 +106,12 @@ class OnboardingInMemory:
         self.store.add_member(member)
         self.ledger.states.setdefault(account, MEMBER)
         return member
+
+    def area(self, zone: str | None = None) -> int:
+        return 1
+
+    def zone(self, area: int) -> str:
+        return "local"
 
     def register_device(self, device: DeviceRecord) -> DeviceRecord:
         self.store.add_device(device)
@@ -138,13 +164,15 @@ def small_node(folder: Path) -> tuple[Services, Ledger]:
         design="uniform",
         domain=DOMAIN,
         addresses=Addresses(
-            exchange=DOMAIN.exchange, credit=b"\x0c" * 20, energy=b"\x0e" * 20, certificates=b"\x0f" * 20
+            exchange=DOMAIN.exchange, credit=b"\x0c" * 20, energy=b"\x0e" * 20, certificates=b"\x0f" * 20, devices=b"\x0d" * 20
         ),
         store=store,
         clock=clock,
         intake=intake,
         approvals=Approvals(store, DOMAIN, MARKET, lambda: VALIDATORS),
-        metering=Metering(market=TERMS, domain=DOMAIN, store=store, clock=clock),
+        metering=Metering(
+            market=TERMS, domain=DOMAIN, store=store, clock=clock, authority=MeterAuthority(AUTHORITY)
+        ),
         escrow=escrow,
         accounts=ledger,
         tariffs=ledger,
@@ -152,6 +180,8 @@ def small_node(folder: Path) -> tuple[Services, Ledger]:
         onboarding=onboarding,
         lifecycle=GateKeeper(store, clock),
         transactions=Transactions(NoChain(), {}, store, clock),  # type: ignore[arg-type]  # nothing is sent
+        issuing=None,  # type: ignore[arg-type]  # there is nothing to issue on
+        certificates=NoCertificates(),  # type: ignore[arg-type]  # nor anything issued
         operator_api_key=API_KEY,
     )
     return services, ledger

@@ -42,13 +42,17 @@ class Served:
             meter = f"0x{meter_key(number).public_key().public_bytes_raw().hex()}"
             self.enter("members", account=account, name=technology)
             self.enter("deposits", account=account, amount=str(10**10), reference=technology)
+            is_solar = technology == "solar"
             self.enter(
                 "devices",
                 device=number,
                 account=account,
-                technology=technology,
-                nameplate_w=20_000 if technology == "solar" else 0,
-                meter_key=meter,
+                kind="generator" if is_solar else "load",
+                technology="T010100" if is_solar else None,
+                fuel="F01040100" if is_solar else None,
+                nameplate_w=20_000 if is_solar else 0,
+                metering_point=f"point {number}",
+                key={"public_key": meter},
             )
 
     def place(self, key: Key, side: Side, quantity_wh: int, price: int) -> None:

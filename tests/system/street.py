@@ -5,11 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.deployment import MarketTerms, transact
 from ledger.devchain import dev_accounts
+from ledger.devices import Device, DeviceKey, DeviceKind, metering_point
+from ledger.eecs import PHOTOVOLTAIC, SOLAR, fuel_number, technology_number
+from ledger.evidence.keys import KeyAlgorithm, MeterKey, MeterKeys
 from ledger.keys import Key
 from ledger.market import read_account, read_position
 from ledger.onboarding import fund
@@ -17,9 +21,10 @@ from matching.orders import Order, Side
 from matching.readings import Reading, SignedReading
 from node.auditing import audit_node
 from node.client import WattbookClient
-from node.composition import Config, Node, open_node, serving
+from node.composition import Node, open_node, serving
+from node.config import Config
 from node.parties import FIRST_MEMBER_ACCOUNT
-from node.store.records import DeviceRecord, SlotState, Technology
+from node.store.records import DeviceRecord, SlotState
 from node.wishes import Statement
 from tests.system.demo import free_port
 
@@ -117,6 +122,29 @@ class Street:
         assert audit_node(self.node.chain, exchange, self.node.store, design=design).findings == ()
 
 
+def register(node: Node, number: int, owner: Key, kind: DeviceKind, **details: Any) -> DeviceRecord:
+    """A device with the meter that `meter_key` names."""
+    generates = kind is DeviceKind.GENERATOR
+    key = MeterKey(KeyAlgorithm.ED25519, meter_key(number).public_key().public_bytes_raw())
+    device = Device(
+        **{
+            "device": number,
+            "owner": owner.address,
+            "area": node.registration.area(),
+            "kind": kind,
+            "nameplate_w": 0 if kind is DeviceKind.LOAD else 20_000,
+            "slot_length_s": node.market.slot_length_s,
+            "metering_point": metering_point(f"point {number}"),
+            "key": DeviceKey.of(key),
+            "technology": technology_number(PHOTOVOLTAIC) if generates else 0,
+            "fuel": fuel_number(SOLAR) if generates else 0,
+            **details,
+        }
+    )
+    record = DeviceRecord(details=device, keys=MeterKeys(((0, key),)), metering_point=f"point {number}")
+    return node.registration.register_device(record)
+
+
 def meter_key(device: int) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(sha256(b"%d" % device).digest())
 
@@ -150,19 +178,10 @@ def street(
             node.registration.register_member(key.address, f"member {number}")
             fund(node.contracts, node.config.parties.treasurer, key.address, DEPOSIT)
         fund(node.contracts, node.config.parties.treasurer, node.market.utility, DEPOSIT)
-        for device, member, technology in (
-            (1, SELLER_OF_SUN, Technology.SOLAR),
-            (2, BUYER, Technology.LOAD),
+        for device, member, kind in (
+            (1, SELLER_OF_SUN, DeviceKind.GENERATOR),
+            (2, BUYER, DeviceKind.LOAD),
         ):
-            if member >= members:
-                continue
-            node.registration.register_device(
-                DeviceRecord(
-                    device=device,
-                    account=keys[member].address,
-                    technology=technology,
-                    nameplate_w=20_000,
-                    meter_key=meter_key(device).public_key().public_bytes_raw(),
-                )
-            )
+            if member < members:
+                register(node, device, keys[member], kind)
         yield Street(node, [WattbookClient(node.url, key) for key in keys], keys)

@@ -20,7 +20,8 @@ from ledger.market import read_account
 from matching.errors import WattbookError
 from matching.orders import Order, Side
 from node.client import ApiProblemError
-from node.composition import Config, open_node, running_server, serving
+from node.composition import open_node, running_server, serving
+from node.config import Config
 from node.datadir import DataFolderError
 from node.intake import Limits
 from node.parties import Parties, PartiesError, read_parties

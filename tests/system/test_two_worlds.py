@@ -22,7 +22,8 @@ from ledger.keys import Key
 from ledger.onboarding import fund
 from matching.orders import Order
 from node.client import WattbookClient
-from node.composition import Config, Node, open_node, serving
+from node.composition import Node, open_node, serving
+from node.config import Config
 from node.parties import FIRST_MEMBER_ACCOUNT
 from simulation.fontana import SUNNY_DAY, load_fontana
 from simulation.local_market import LocalMarket

@@ -1,0 +1,130 @@
+"""Certifying: a delivered slot's certificates, from the node's store and the chain's state before them."""
+
+from collections.abc import Mapping
+
+from ledger.certificates.certification import Certification
+from ledger.deployment import Contracts
+from ledger.devices import DeviceKind
+from ledger.market import Market
+from ledger.metered import SlotCertificates, slot_certificates
+from ledger.storage import Lot, Storage, check_slot_order
+from node.fills import trades_of
+from node.metered import metered_wh
+from node.store import Store
+from node.store.records import (
+    CertificateMoveRecord,
+    CertifiedSlot,
+    ConsumptionRecord,
+    DeviceRecord,
+    IssuanceRecord,
+    MatchRecord,
+    SlotState,
+)
+
+_LOTS_AT_ONCE = 256
+_UNCERTIFIED = tuple(state for state in SlotState if state is not SlotState.CERTIFIED)
+
+
+class Certifying:
+    """Certifies the slots of one market, each any number of times."""
+
+    def __init__(self, store: Store, contracts: Contracts, market: Market, certification: Certification) -> None:
+        self._store = store
+        self._issuance = contracts.issuance
+        self._market = market
+        self._certification = certification
+
+    def certify(self, slot: int) -> CertifiedSlot:
+        """Issue and pass on a delivered slot's certificates; returns what is on chain then.
+
+        Raises:
+            SlotOrderError: storages were metered in it, and an earlier slot is not certified.
+            CallRevertedError: the contract refuses.
+        """
+        devices = {each.device: each for each in self._store.devices() if each.is_metered(slot)}
+        metered = {number: wh for number, wh in metered_wh(self._store, slot).items() if number in devices}
+        storages = _storages(devices, metered)
+        check_slot_order(slot, storages, self._uncertified_before(slot) if storages else ())
+        block = self._block_before(slot)
+        certificates = slot_certificates(
+            slot,
+            [device.details for device in devices.values()],
+            metered,
+            trades_of(self._store, slot),
+            storages={number: self._storage(devices[number], block) for number in storages},
+            debts_wh=self._debts_wh(devices, block),
+        )
+        self._certification.certify(slot, certificates.parts)
+        return _certified(slot, certificates)
+
+    def _uncertified_before(self, slot: int) -> list[int]:
+        return [record.slot for record in self._store.slots(states=_UNCERTIFIED) if record.slot < slot]
+
+    def _block_before(self, slot: int) -> int | None:
+        """The block before the slot's certification began, if it did; None for the head.
+
+        A certification takes lots and pays debts: computed again after that, it would come to something else.
+        """
+        delivered = self._store.confirmed([slot]).get((slot, "deliver"))
+        first = 0 if delivered is None or delivered.block_number is None else delivered.block_number
+        events = self._issuance.events(
+            ["Certified"],
+            first_block=first,
+            last_block=self._issuance.chain.head().number,
+            topics=[self._market.id, slot.to_bytes(32, "big")],
+        )
+        return events[0].log.block_number - 1 if events else None
+
+    def _storage(self, device: DeviceRecord, block: int | None) -> Storage:
+        """A storage as the contract keeps it."""
+        queue = self._issuance.read("queue_of", device.device, block_number=block)
+        lots: list[Lot] = []
+        for first in range(queue["first"], queue["end"], _LOTS_AT_ONCE):
+            found = self._issuance.read("lots_of", device.device, first, _LOTS_AT_ONCE, block_number=block)
+            lots += [Lot(lot["source"], lot["output_uwh"]) for lot in found]
+        return Storage(
+            efficiency_ppm=device.details.efficiency_ppm,
+            lots=tuple(lots),
+            carry_uwh=queue["carry_uwh"],
+            slot=queue["after_slot"] - 1,
+        )
+
+    def _debts_wh(self, devices: Mapping[int, DeviceRecord], block: int | None) -> dict[int, int]:
+        if self._issuance.read("indebted_count", block_number=block) == 0:
+            return {}
+        return {number: self._issuance.read("debt_of", number, block_number=block) for number in devices}
+
+
+def _storages(devices: Mapping[int, DeviceRecord], metered: Mapping[int, int]) -> list[int]:
+    """The storages that gave or took something, by number."""
+    found = set()
+    for number, device in devices.items():
+        if metered[number] and device.details.kind is DeviceKind.STORAGE:
+            found.add(number)
+        elif metered[number] and device.details.kind is DeviceKind.CHARGE:
+            found.add(device.details.storage)
+    return sorted(found)
+
+
+def _certified(slot: int, certificates: SlotCertificates) -> CertifiedSlot:
+    """What the parts put on chain, in their order."""
+    parts = certificates.parts
+    moves = [move for part in parts for move in part.moves]
+    matches = [match for part in parts for match in part.matches]
+    consumptions = [each for part in parts for each in part.consumptions if each.device not in part.known]
+    return CertifiedSlot(
+        issuances=tuple(
+            IssuanceRecord(slot, each.device, each.amount_wh, each.certified_wh)
+            for part in parts
+            for each in part.issuances
+        ),
+        consumptions=tuple(ConsumptionRecord(slot, each.device, each.amount_wh) for each in consumptions),
+        moves=tuple(
+            CertificateMoveRecord(slot, number, move.device, move.account, move.amount_wh)
+            for number, move in enumerate(moves)
+        ),
+        matches=tuple(
+            MatchRecord(slot, number, match.device, match.consumption, match.amount_wh)
+            for number, match in enumerate(matches)
+        ),
+    )

@@ -1,0 +1,98 @@
+"""Corrections: certificates follow a reading that was put right, after its slot was certified with another.
+
+What was issued is withdrawn and issued anew; what was not, because a substitute of 0 Wh had stood in, is issued
+now. The slot's money is not touched: imbalances were settled with what was delivered, and that is final.
+"""
+
+import structlog
+
+from ledger.certificates.ids import CertificateId, CertificateKind
+from ledger.certificates.issuer import Issuer
+from ledger.deployment import Contracts
+from ledger.devices import DeviceKind
+from ledger.evidence.evidence import Substitution
+from ledger.metered import CERTIFICATE_KINDS
+from matching.errors import WattbookError
+from node.store import Store
+from node.store.records import DeviceRecord, ReadingRecord, SlotState
+
+STANDING = 0
+"""In the place of a request's number: the device's owner asked for good."""
+
+log = structlog.get_logger(__name__)
+
+
+class Corrections:
+    """Brings certificates in line with corrected readings. Every step can be repeated."""
+
+    def __init__(self, store: Store, contracts: Contracts, issuer: Issuer) -> None:
+        self._store = store
+        self._certificates = contracts.certificates
+        self._issuer = issuer
+
+    def follow(self) -> None:
+        """Follow all corrections of certified slots; one that fails is tried again at the next call."""
+        for record in self._store.open_corrections():
+            slot = self._store.slot(record.evidence.slot)
+            if slot is None or slot.state is not SlotState.CERTIFIED:
+                continue
+            try:
+                self._follow(record)
+            except WattbookError as error:
+                log.warning(
+                    "correction stays open",
+                    slot=record.evidence.slot,
+                    device=record.evidence.device,
+                    code=error.code,
+                    reason=str(error),
+                )
+
+    def _follow(self, record: ReadingRecord) -> None:
+        evidence = record.evidence
+        device = self._store.device(evidence.device)
+        assert device is not None  # noqa: S101 - a reading's device is registered, and stays
+        first = CertificateId(evidence.slot, evidence.device, CERTIFICATE_KINDS[device.details.kind])
+        wrong = self._store.correction_of(evidence.device, evidence.slot)
+        if wrong is None:
+            wrong = self._latest(first)
+            if wrong is not None:
+                # Written down first: whoever comes back after a kill must not withdraw what replaced it.
+                self._store.note_correction_of(evidence.device, evidence.slot, wrong)
+        if wrong is None:
+            self._issue(device, record)
+        elif self._is_wrong(first, record):
+            self._replace(CertificateId(first.slot, first.device, first.kind, wrong), record)
+        self._store.close_correction(record)
+        log.info("correction followed", slot=evidence.slot, device=evidence.device, energy_wh=evidence.energy_wh)
+
+    def _issue(self, device: DeviceRecord, record: ReadingRecord) -> None:
+        """Nothing was issued. Generation is now; loads are on chain only if something was matched with them."""
+        is_generator = device.details.kind is DeviceKind.GENERATOR and device.details.standing
+        if is_generator and record.energy_wh > 0:
+            self._issuer.issue(device.details, record.evidence.slot, [record.energy_wh], request=STANDING)
+
+    def _is_wrong(self, first: CertificateId, record: ReadingRecord) -> bool:
+        """Whether any reading before this one came to another amount: whichever of them certificates follow."""
+        revisions = self._store.revisions(first.device, first.slot)
+        return any(each.energy_wh != record.energy_wh for each in revisions)
+
+    def _replace(self, wrong: CertificateId, record: ReadingRecord) -> None:
+        corrected_wh = record.energy_wh
+        if wrong.kind is CertificateKind.STORED:
+            # Its lots are used up as they were: a correction can only be less.
+            corrected_wh = min(corrected_wh, self._certificates.read("state_of", int(wrong))["issued_wh"])
+        self._issuer.withdraw(wrong, _reason(record))
+        self._issuer.reissue(wrong, corrected_wh)
+
+    def _latest(self, certificate: CertificateId) -> int | None:
+        """The latest revision on chain; None if nothing was issued."""
+        latest = None
+        while self._certificates.read("state_of", int(certificate))["exists"]:
+            latest, certificate = certificate.revision, certificate.next_revision
+        return latest
+
+
+def _reason(record: ReadingRecord) -> str:
+    basis = record.evidence.basis
+    why = basis.reason if isinstance(basis, Substitution) else "the meter's own reading came"
+    return f"corrected: {why}".encode()[:128].decode(errors="ignore")

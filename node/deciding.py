@@ -1,0 +1,69 @@
+"""Deciding: requests for certificates that valid evidence covers are approved at once, and others refused."""
+
+import structlog
+from eth_hash.auto import keccak
+
+from ledger.certificates.issuer import MAX_REASON_BYTES, Issuer
+from ledger.deployment import Contracts
+from ledger.evidence.evidence import Evidence
+from ledger.evidence.tree import DayTree, day_of
+from node.issuing import MissingEvidenceError, measured_wh
+from node.store import Store
+
+_NEXT = "first undecided request"
+
+log = structlog.get_logger(__name__)
+
+
+class Deciding:
+    """Decides the requests of one market's devices by policy. Every step can be repeated.
+
+    Args:
+        is_automatic: False if the operator decides; then nothing is done here.
+    """
+
+    def __init__(self, store: Store, contracts: Contracts, issuer: Issuer, *, is_automatic: bool) -> None:
+        self._store = store
+        self._devices = contracts.devices
+        self._issuer = issuer
+        self._is_automatic = is_automatic
+
+    def decide_open(self) -> None:
+        """Decide every request that is not decided.
+
+        Raises:
+            ChainError: one could not be decided; it is tried again at the next call, before those behind it.
+        """
+        if not self._is_automatic:
+            return
+        count = self._devices.read("request_count")
+        first = int(self._store.fact(_NEXT) or 1)
+        for number in range(first, count + 1):
+            request = self._devices.read("request_of", number)
+            device = self._store.device(request["device"])
+            # Another market's issuer answers for its own devices.
+            if device is not None and not request["decided"]:
+                slots = range(request["first_slot"], request["last_slot"] + 1, device.details.slot_length_s)
+                refusal = self._refusal(device.device, slots, request["evidence"])
+                self._issuer.decide(number, approved=refusal is None, reason=refusal or "")
+                log.info("request decided", number=number, approved=refusal is None)
+            self._store.set_fact(_NEXT, str(number + 1))
+
+    def _refusal(self, device: int, slots: range, claimed: bytes) -> str | None:
+        """Why a request is refused; None if it is approved."""
+        try:
+            measured_wh(self._store, device, slots)
+        except MissingEvidenceError as error:
+            return str(error).encode()[:MAX_REASON_BYTES].decode(errors="ignore")
+        found = evidence_hash(self._store, device, slots)
+        return None if claimed == found else f"the slots' evidence is 0x{found.hex()}"
+
+
+def evidence_hash(store: Store, device: int, slots: range) -> bytes:
+    """What a request says of its slots' evidence: the hash of the commitments to each day's part of it."""
+    by_day: dict[int, list[Evidence]] = {}
+    for slot in slots:
+        record = store.reading(device, slot)
+        if record is not None:
+            by_day.setdefault(day_of(slot), []).append(record.evidence)
+    return keccak(b"".join(DayTree(device, day, found).commitment for day, found in sorted(by_day.items())))

@@ -1,0 +1,152 @@
+"""Issuing: what the issuer does when somebody asks, or when a re-organisation took it away."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import rlp
+
+from ledger.certificates.ids import CertificateId
+from ledger.certificates.issuer import Anchor, Import, Issuer
+from ledger.deployment import Contracts
+from ledger.evidence.evidence import Quality
+from matching.errors import WattbookError
+from node.refusals import UnknownDeviceError
+from node.store import Store
+
+
+class RequestNotApprovedError(WattbookError):
+    """Certificates are issued for approved requests only."""
+
+    code = "request.not_approved"
+
+
+class UnknownRequestError(WattbookError):
+    """There is no request with this number."""
+
+    code = "request.unknown"
+
+
+class MissingEvidenceError(WattbookError):
+    """A slot has no measured reading that certificates could be issued for."""
+
+    code = "request.evidence"
+
+
+class Issuing:
+    """The issuer's acts, one at a time, and none while the slots are moved on. Thread-safe.
+
+    Args:
+        turn: held by whoever takes steps on chain.
+    """
+
+    def __init__(self, store: Store, contracts: Contracts, issuer: Issuer, turn: threading.Lock) -> None:
+        self._store = store
+        self._contracts = contracts
+        self._issuer = issuer
+        self._turn = turn
+        self._again: dict[str, Callable[[dict[str, Any]], object]] = {
+            "withdraw": lambda of: issuer.withdraw(CertificateId.of(of["id"]), of["reason"]),
+            "reissue": lambda of: issuer.reissue(CertificateId.of(of["id"]), of["corrected_wh"]),
+            "import_certificate": lambda of: issuer.import_certificate(Import(**of["details"])),
+            "decide": lambda of: issuer.decide(of["number"], approved=of["approved"], reason=of["reason"]),
+            "issue": self._issue_again,
+            "anchor": lambda of: issuer.anchor(of["day"], [Anchor(**each) for each in of["anchors"]]),
+        }
+
+    def withdraw(self, certificate: CertificateId, reason: str) -> None:
+        """Freeze what is not retired of a certificate; see `Issuer.withdraw`."""
+        with self._turn:
+            self._issuer.withdraw(certificate, reason)
+
+    def reissue(self, certificate: CertificateId, corrected_wh: int) -> CertificateId:
+        """Issue a withdrawn certificate anew, and return the new one; see `Issuer.reissue`."""
+        with self._turn:
+            return self._issuer.reissue(certificate, corrected_wh)
+
+    def import_certificate(self, details: Import) -> CertificateId:
+        """Issue what another registry has retired; see `Issuer.import_certificate`."""
+        with self._turn:
+            return self._issuer.import_certificate(details)
+
+    def decide(self, number: int, *, approved: bool, reason: str) -> None:
+        """Approve or refuse a request; see `Issuer.decide`.
+
+        Raises:
+            UnknownRequestError: there is none of this number.
+        """
+        self.request(number)
+        with self._turn:
+            self._issuer.decide(number, approved=approved, reason=reason)
+
+    def issue(self, number: int) -> int:
+        """Issue certificates for every slot of an approved request, and return how many Wh they come to.
+
+        Slots that are certified already are passed over.
+
+        Raises:
+            UnknownRequestError: there is no such request.
+            RequestNotApprovedError: it is not decided, or refused.
+            MissingEvidenceError: a slot has no measured reading.
+        """
+        request = self.request(number)
+        if not request["approved"]:
+            raise RequestNotApprovedError(f"request {number} is not approved: nothing is issued for it")
+        device = self._store.device(request["device"])
+        if device is None:
+            raise UnknownDeviceError(f"device {request['device']} is not registered here")
+        length = device.details.slot_length_s
+        slots = range(request["first_slot"], request["last_slot"] + 1, length)
+        amounts_wh = measured_wh(self._store, device.device, slots)
+        with self._turn:
+            self._issuer.issue(device.details, slots.start, amounts_wh, request=number)
+        return sum(amounts_wh)
+
+    def request(self, number: int) -> dict[str, Any]:
+        """A request as the contract keeps it.
+
+        Raises:
+            UnknownRequestError: there is none of this number.
+        """
+        if not 1 <= number <= self._contracts.devices.read("request_count"):
+            raise UnknownRequestError(f"there is no request {number}")
+        found: dict[str, Any] = self._contracts.devices.read("request_of", number)
+        return found
+
+    def repeat(self, slot: int, step: str) -> None:
+        """Take a step again that a re-organisation took away, as its transaction says what it was.
+
+        The caller has the turn.
+        """
+        raw = next(
+            record.intent.raw_transaction
+            for record in reversed(self._store.attempts(slot, step))
+            if record.intent.raw_transaction is not None
+        )
+        # EIP-1559: a byte 2, then a list whose sixth field is the contract and whose eighth is the call.
+        fields = rlp.decode(raw[1:])
+        contracts = (self._contracts.certificates, self._contracts.issuance, self._contracts.devices)
+        contract = next(each for each in contracts if each.address == fields[5])
+        function, arguments = contract.interface.decode_call(fields[7])
+        self._again[function](arguments)
+
+    def _issue_again(self, of: dict[str, Any]) -> None:
+        device = self._store.device(of["device"])
+        assert device is not None  # noqa: S101 - the step's own device, which stays
+        self._issuer.issue(device.details, of["first_slot"], of["amounts"], request=of["request"])
+
+
+def measured_wh(store: Store, device: int, slots: range) -> list[int]:
+    """What a device was measured with in each of these slots.
+
+    Raises:
+        MissingEvidenceError: a slot has no reading, or a substitute value.
+    """
+    found = []
+    for slot in slots:
+        record = store.reading(device, slot)
+        if record is None or record.evidence.quality is not Quality.MEASURED:
+            what = "no reading" if record is None else "a substitute value"
+            raise MissingEvidenceError(f"device {device} has {what} of slot {slot}: must have been measured")
+        found.append(record.energy_wh)
+    return found

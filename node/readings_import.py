@@ -1,0 +1,80 @@
+"""Imports files of readings: each row stands or falls alone, by the same checks as a reading that comes alone."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ledger.evidence import batch
+from ledger.evidence.batch import DeviceState, Outcome, RowReport
+from ledger.evidence.errors import MalformedRowError
+from ledger.evidence.evidence import DeviceTerms, Evidence, Quality
+from ledger.evidence.rows import Row, RowKind, UnreadableRow
+from matching.errors import WattbookError
+from matching.readings import MAX_DEVICE
+from node.metering import Metering
+from node.store import Store
+
+__all__ = ["RowReport", "import_rows"]
+
+
+def import_rows(rows: Iterable[Row | UnreadableRow], metering: Metering, store: Store) -> Iterator[RowReport]:
+    """Take rows one after the other and report each.
+
+    Substitute values that carry no signature get the meter authority's.
+
+    Raises:
+        EvidenceError: what `rows.read_rows` raises of the file as a whole.
+    """
+    shelf = _Shelf(metering, store)
+    for row in rows:
+        if isinstance(row, Row) and row.kind is RowKind.OCMF:
+            yield _take_message(row, metering)
+            continue
+        yield from batch.import_rows([row], shelf, signer=metering.authority)
+
+
+class _Shelf:
+    """The store as an import sees it; metering checks what goes in, and keeps it."""
+
+    def __init__(self, metering: Metering, store: Store) -> None:
+        self._metering = metering
+        self._store = store
+
+    def terms(self, device: int) -> DeviceTerms | None:
+        found = self._store.device(device)
+        return None if found is None else self._metering.terms(found)
+
+    def state(self, device: int) -> DeviceState:
+        """Nothing: where a device's evidence has got to is metering's to know."""
+        return DeviceState()
+
+    def evidence(self, device: int, slot: int) -> Evidence | None:
+        """What a row must be the same as: a substitute value can still give way to a reading."""
+        found = self._store.reading(device, slot)
+        if found is None or found.evidence.quality is Quality.SUBSTITUTE:
+            return None
+        return found.evidence
+
+    def save(self, device: int, state: DeviceState, evidence: Sequence[Evidence]) -> None:
+        for each in evidence:
+            self._metering.take(each)
+
+
+def _take_message(row: Row, metering: Metering) -> RowReport:
+    device = None
+    try:
+        device = _device(row.fields["device"])
+        message = row.fields["ocmf"]
+        if not isinstance(message, str):
+            raise MalformedRowError("row field 'ocmf' must be text")
+        completed = metering.submit_ocmf(device, message.encode(errors="replace"))
+    except WattbookError as error:
+        return RowReport(row.line, device, None, Outcome.REFUSED, code=error.code, message=str(error))
+    slot = completed[-1].evidence.slot if completed else None
+    return RowReport(row.line, device, slot, Outcome.ACCEPTED, slots=len(completed))
+
+
+def _device(value: object) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MAX_DEVICE)):
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise MalformedRowError(f"row field 'device' is {str(value)[:40]!r}: must be a whole number")
