@@ -86,6 +86,16 @@ def test_readings_that_go_on_where_the_last_stopped_are_taken() -> None:
         ),
         pytest.param(measured(2, 50, 1_349), RegisterError, id="starts before it stopped"),
         pytest.param(measured(2, 50, 1_351), RegisterError, id="starts after it stopped"),
+        pytest.param(
+            with_count(measured(2, 50, 1_350), opening_mwh=1_300_001),
+            RegisterError,
+            id="starts one mWh after it stopped",
+        ),
+        pytest.param(
+            replace(with_count(measured(2, 50, 1_350), opening_mwh=1_299_999), energy_wh=51),
+            RegisterError,
+            id="starts one mWh before it stopped",
+        ),
         pytest.param(replace(measured(2, 50, 1_350), energy_wh=51), RegisterError, id="not the energies' sum"),
         pytest.param(measured(2, 50, 1_350, sequence=4), SequenceError, id="a reading is missing"),
         pytest.param(measured(2, 50, 1_350, sequence=2), SequenceError, id="a number comes twice"),
@@ -189,8 +199,12 @@ def test_a_gap_between_neighbouring_slots_cannot_be_covered() -> None:
 
 def test_a_register_does_not_run_backwards_in_a_gap() -> None:
     position = checked([*BEFORE, substitute(2, 60)])
-    with pytest.raises(RegisterError):
-        check(measured(3, 70, 1_369), TERMS, position)
+    for backwards in (
+        measured(3, 70, 1_369),
+        replace(with_count(measured(3, 70, 1_370), opening_mwh=1_299_999), energy_wh=71),
+    ):
+        with pytest.raises(RegisterError, match="at least 1300000"):
+            check(backwards, TERMS, position)
 
 
 def test_numbers_do_not_run_backwards_in_a_gap() -> None:
