@@ -10,10 +10,12 @@ from typing import Any
 from ledger.hexcodec import to_data
 from node.cli import units
 from node.explorer.decoding import Decoded, Field
+from node.explorer.packed import unpacked_struct, unpacked_word
 
 Names = Callable[[bytes], str | None]
 """The name that someone is known by here, from the address."""
 
+_WORD_OF_BITS = 2**64
 _LATEST_TIME = 2**34
 """Numbers above are no times that anybody means: the year 2514."""
 
@@ -90,9 +92,20 @@ def _shown(contract: str, field: Field, kind: str, value: Any, names: Names) -> 
         inner = kind[: kind.rindex("[")]
         return [_shown(contract, field, inner, item, names) for item in value]
     if kind == "tuple":
+        unpacked = unpacked_struct(value)
+        if unpacked is not None:
+            return _shown_unpacked(contract, unpacked, names)
         parts: list[Mapping[str, Any]] = field["components"]
         return {part["name"]: _shown(contract, part, part["type"], value[part["name"]], names) for part in parts}
+    unpacked = unpacked_word(contract, field["name"], value) if isinstance(value, int) else None
+    if unpacked is not None:
+        return _shown_unpacked(contract, unpacked, names)
     return _leaf(contract, field["name"], kind, value, names)
+
+
+def _shown_unpacked(contract: str, values: Mapping[str, Any], names: Names) -> dict[str, str]:
+    """Of packed values, those that are bytes are addresses."""
+    return {name: _leaf(contract, name, "address", value, names) for name, value in values.items()}
 
 
 def _leaf(contract: str, name: str, kind: str, value: Any, names: Names) -> str:
@@ -110,8 +123,13 @@ def _number(contract: str, name: str, value: int) -> str:
     if name in _AMOUNTS and contract in _UNITS_OF_AMOUNTS:
         return _UNITS_OF_AMOUNTS[contract](value)
     by_suffix = (unit for suffix, unit in _UNITS_BY_SUFFIX.items() if name.endswith(suffix))
-    unit = _UNITS_BY_NAME.get(name) or next(by_suffix, str)
+    unit = _UNITS_BY_NAME.get(name) or next(by_suffix, _plain)
     return unit(value)
+
+
+def _plain(value: int) -> str:
+    """Numbers that nobody counts to are words of bits."""
+    return str(value) if value < _WORD_OF_BITS else f"{value:#x}"
 
 
 def _bytes(kind: str, value: bytes) -> str:

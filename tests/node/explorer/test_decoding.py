@@ -102,6 +102,7 @@ FIELDS = {
     "nonce": (12_345, "12345"),
     "slot": (0, "0"),
     "deadline": (2**256 - 1, str(2**256 - 1)),
+    "word": (2**255, "0x8" + "0" * 63),
 }
 
 
@@ -119,6 +120,14 @@ def test_units_follow_from_the_names(name: str, value: int, text: str) -> None:
 def test_amounts_are_in_the_contracts_unit(contract: str, text: str) -> None:
     decoded = Decoded(contract, "function", ({"name": "amount", "type": "uint256"},), {"amount": 1_500})
     assert for_people(decoded, lambda _: None) == {"amount": text}
+
+
+@given(st.fixed_dictionaries({name: st.integers(0, 2**256 - 1) for name in ("who", "terms", "r", "s")}))
+def test_words_that_hold_no_order_are_shown_as_words(words: dict[str, int]) -> None:
+    parts = [{"name": name, "type": "uint256"} for name in words]
+    fields = ({"name": "fill", "type": "tuple", "components": parts},)
+    (shown,) = for_people(Decoded("exchange", "function", fields, {"fill": words}), lambda _: None).values()
+    assert shown.keys() == words.keys() or shown["side"] in ("bid", "offer")
 
 
 def test_structs_and_lists_keep_their_shape() -> None:

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from ledger.abi import Contract
-from ledger.batches import FilledOrder
+from ledger.batches import FilledOrder, MemberReading
 from ledger.chain import Receipt
 from ledger.devchain import DevAccount, DevChain
 from ledger.devchain.rpc import create_app
@@ -74,23 +74,52 @@ def test_a_call_is_decoded_with_amounts_and_names(world: World, explorer: Explor
 
 
 def test_a_settlement_is_decoded_to_the_last_fill(world: World, explorer: Explorer) -> None:
-    offer, bid = world.offer(ALICE, 1_500, 100_000), world.bid(BOB, 1_500, 200_000)
+    offer, bid = world.offer(ALICE, 1_500, 100_000), world.bid(BOB, 1_200, 200_000)
     world.commit(size=2)
-    receipt = world.settle([FilledOrder(offer, 1_500), FilledOrder(bid, 1_500)], 150_000)
+    receipt = world.settle([FilledOrder(offer, 1_200), FilledOrder(bid, 1_200)], 100_000)
     view = seen(explorer, receipt)
     assert view.call is not None
     assert (view.call.contract, view.call.function) == ("exchange", "settle")
     assert view.call.shown["market"] == MARKET.rstrip(b"\0").decode()
     assert view.call.shown["slot"] == shown_time(SLOT)
-    assert view.call.shown["price"] == "15.00 ct/kWh"
-    assert len(view.call.arguments["fills"]) == len(view.call.shown["fills"]) == 2
+    assert view.call.shown["price"] == "10.00 ct/kWh"
+    assert len(view.call.arguments["fills"]) == 2
+    sold, bought = sorted(view.call.shown["fills"], key=lambda fill: str(fill["account"]))
+    assert {**sold, "salt": ""} == {
+        "account": f"Alice ({to_data(world.members[ALICE].address)})",
+        "side": "offer",
+        "price": "10.00 ct/kWh",
+        "quantity_wh": "1.500 kWh",
+        "fill_wh": "1.200 kWh",
+        "amount_nano": "0.0000 EUR",
+        "certificates": "auto retire",
+        "epoch": "0",
+        "expires_at": str(2**40 - 1),
+        "salt": "",
+        "is_posted": "no",
+    }
+    assert (bought["side"], bought["quantity_wh"], bought["fill_wh"]) == ("bid", "1.200 kWh", "1.200 kWh")
     settled = one(view.events, "Settled")
     assert settled.shown is not None
-    assert settled.shown["bought_wh"] == "1.500 kWh"
+    assert settled.shown["bought_wh"] == "1.200 kWh"
     assert settled.shown["market"] == "fontana"
     assert settled.arguments is not None
     assert settled.arguments["market"] == to_data(MARKET)
     assert settled.arguments["slot"] == str(SLOT)
+
+
+def test_a_delivery_tells_each_members_readings(world: World, explorer: Explorer) -> None:
+    world.commit()
+    world.settle([])
+    view = seen(explorer, world.deliver([MemberReading(world.members[BOB].address, 700, 0)]))
+    assert view.call is not None
+    assert view.call.shown["readings"] == [
+        {
+            "account": f"Bob ({to_data(world.members[BOB].address)})",
+            "consumption_wh": "0.700 kWh",
+            "generation_wh": "0.000 kWh",
+        }
+    ]
 
 
 def test_a_refused_call_says_why(world: World, explorer: Explorer) -> None:
