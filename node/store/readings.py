@@ -193,11 +193,9 @@ class Readings(Database):
             StoreConflictError: another correction has come since then.
         """
         with self._write() as connection:
-            corrections = connection.scalar(
-                select(func.coalesce(func.sum(_READINGS.revision > 0), 0)).where(
-                    _READINGS.slot >= day * DAY_S, _READINGS.slot < (day + 1) * DAY_S
-                )
-            )
+            of_day = (_READINGS.slot >= day * DAY_S, _READINGS.slot < (day + 1) * DAY_S)
+            corrected = select(func.count()).select_from(schema.readings).where(_READINGS.revision > 0, *of_day)
+            corrections = connection.scalar(corrected)
             if corrections != revisions:
                 raise StoreConflictError(f"day {day} has {corrections} corrections: was anchored with {revisions}")
             connection.execute(insert(schema.anchored_days).values(day=day))
