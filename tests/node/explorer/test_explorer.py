@@ -18,6 +18,7 @@ from node.cli.units import shown_time
 from node.explorer import Explorer
 from node.explorer.views import Event, TransactionView
 from node.reasons import in_words
+from tests.chains import ANVIL
 from tests.ledger.chain.actor import Actor
 from tests.ledger.chain.contract import bytecode, set_note
 from tests.ledger.chain.serving import served
@@ -261,3 +262,18 @@ def test_any_json_rpc_endpoint_is_looked_into_alike(
     for address in (world.contracts.exchange.address, world.members[ALICE].address, NOBODY):
         expected = explorer.address(address, before=None, limit=9)
         assert over_json_rpc.address(address, before=None, limit=9) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chain_kind", [ANVIL], indirect=True, scope="session")
+def test_anvil_is_looked_into_alike(world: World, explorer: Explorer) -> None:
+    refused = call(world, world.strangers[0], world.contracts.credit, "transfer", NOBODY, 5)
+    view = seen(explorer, refused)
+    assert view.reason == "erc20: transfer amount exceeds balance"
+    assert view.call is not None
+    assert view.call.shown["amount"] == "0.0000 EUR"
+    assert explorer.block(refused.block_hash) == explorer.block(refused.block_number)
+    newest = explorer.blocks(before=refused.block_number + 1, limit=2)
+    assert [line.function for block in newest.items for line in block.transactions] == ["transfer", "deposit"]
+    events = explorer.address(world.members[ALICE].address, before=None, limit=9).events
+    assert {"Deposited", "MemberRegistered"} <= {event.event for event in events}
