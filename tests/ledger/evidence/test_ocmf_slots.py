@@ -102,6 +102,13 @@ def test_slots_in_which_nothing_was_counted_need_no_reading() -> None:
     assert sequences(evidence) == [(1, 3), (3, 4), (4, 5)]
 
 
+@pytest.mark.parametrize(("at", "slot"), [(8_999.999, 9), (9_000, 9), (9_000.001, 10)])
+def test_after_a_pause_the_slot_of_a_reading_is_told_to_the_millisecond(at: float, slot: int) -> None:
+    points = [(0, "1", "B"), (300, "1.2", "E"), (at, "1.2", "B"), (9_900, "1.2", "E")]
+    evidence = slots_of(record(page, point(*item)) for page, item in enumerate(points, 1))
+    assert list(energies(evidence))[:2] == [0, slot]
+
+
 def test_readings_of_the_clock_are_counted_like_those_of_transactions() -> None:
     terms = replace(CHARGER_TERMS, register=replace(REGISTER, context=Context.FISCAL))
     points = [point(900 * index, f"{index}", TX=None) for index in range(4)]
@@ -237,6 +244,8 @@ def test_pages_may_be_missing_where_substitutes_stand_in_and_only_there() -> Non
 def test_a_substitute_for_a_slot_that_readings_have_passed_takes_nothing_back() -> None:
     progress, _ = extend(Progress(), record(1, point(0, "1"), point(300, "2"), point(9_100, "2")), CHARGER_TERMS)
     assert cover(progress, NOON + 3 * SLOT_S, CHARGER_TERMS) == progress
+    at_its_end, _ = extend(Progress(), record(1, point(900, "2")), CHARGER_TERMS)
+    assert cover(at_its_end, NOON, CHARGER_TERMS) == at_its_end
 
 
 # ----------------------------------------------------------------------------------------------------- properties
