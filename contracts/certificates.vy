@@ -95,14 +95,15 @@ event ClaimSingle:
     claimData: Bytes[224]
 
 
-# ERC-1888, but that the topics, one for each id, can be read and not only their hash.
+# ERC-1888, but that the topics can be read, and not only their hash; and as all ids of a batch are one claim, there is
+# one topic, and its data once.
 event ClaimBatch:
     claimIssuer: indexed(address)
     claimSubject: indexed(address)
-    topics: DynArray[uint256, BATCH_SIZE]
+    topics: DynArray[uint256, 1]
     ids: DynArray[uint256, BATCH_SIZE]
     values: DynArray[uint256, BATCH_SIZE]
-    claimData: DynArray[Bytes[224], BATCH_SIZE]
+    claimData: DynArray[Bytes[224], 1]
 
 
 BATCH_SIZE: constant(uint256) = 128
@@ -124,7 +125,6 @@ BATCH_RECEIVED: constant(bytes4) = 0xbc197c81
 
 DEVICES: immutable(Devices)
 ISSUANCE: immutable(address)
-LIFETIME_S: immutable(uint256)
 
 isApprovedForAll: public(HashMap[address, HashMap[address, bool]])
 # By the import's number, laid out as a device's title.
@@ -144,7 +144,7 @@ def __init__(devices: address, issuance: address, lifetime_s: uint256):
     assert issuance != empty(address), "certificates: issuance"
     DEVICES = Devices(devices)
     ISSUANCE = issuance
-    LIFETIME_S = lifetime_s
+    records.__init__(lifetime_s)
 
 
 # ------------------------------------------------------------------------------------------------------ issuance
@@ -252,8 +252,6 @@ def retire_pairs(pairs: DynArray[Pair, BATCH_SIZE]):
     for pair: Pair in pairs:
         source: Entry = Entry(id=pair.id, title=self._title_of(pair.id))
         sink: Entry = Entry(id=pair.consumption_id, title=self._title_of(pair.consumption_id))
-        assert records.kind_of(pair.id) != records.CONSUMPTION, "certificates: consumption for consumption"
-        assert records.kind_of(pair.consumption_id) == records.CONSUMPTION, "certificates: not a consumption"
         assert titles.owner_of(sink.title) == msg.sender, "certificates: consumption of another"
         self._match(issuer, msg.sender, source, sink, pair.amount_wh)
 
@@ -295,14 +293,22 @@ def _retire_all(
         title: uint256 = self._title_of(ids[i])
         assert records.kind_of(ids[i]) != records.CONSUMPTION, "certificates: consumption is not retired"
         assert amounts[i] > 0, "certificates: nothing retired"
-        self._check_alive(ids[i], title)
-        records.take(msg.sender, ids[i], title, amounts[i])
-        records.retire(subject, ids[i], title, amounts[i])
+        records.retire(msg.sender, subject, ids[i], title, amounts[i])
     if len(ids) == 1:
         self._log_transfer(msg.sender, empty(address), ids[0], amounts[0])
         self._log_claim(issuer, subject, topic, ids[0], amounts[0], data)
     else:
-        self._log_claims(issuer, subject, topic, ids, amounts, data)
+        log IERC1155.TransferBatch(
+            _operator=msg.sender, _from=msg.sender, _to=empty(address), _ids=ids, _values=amounts
+        )
+        log ClaimBatch(
+            claimIssuer=issuer,
+            claimSubject=subject,
+            topics=[topic],
+            ids=ids,
+            values=amounts,
+            claimData=[data],
+        )
 
 
 @internal
@@ -310,17 +316,16 @@ def _match(issuer: address, holder: address, source: Entry, sink: Entry, amount_
     """
     @notice Retire certificates of the holder against consumption, for whom consumed.
     """
+    assert records.kind_of(source.id) != records.CONSUMPTION, "certificates: consumption for consumption"
+    assert records.kind_of(sink.id) == records.CONSUMPTION, "certificates: not a consumption"
     area: uint256 = titles.area_of(source.title)
     other: uint256 = titles.area_of(sink.title)
     assert area == other or staticcall DEVICES.same_zone(area, other), "certificates: zone"
     assert records.slot_of(source.id) == records.slot_of(sink.id), "certificates: other slot"
     assert titles.slot_units_of(source.title) == titles.slot_units_of(sink.title), "certificates: slot lengths"
     assert amount_wh > 0, "certificates: empty match"
-    self._check_alive(source.id, source.title)
-    self._check_alive(sink.id, sink.title)
     consumer: address = titles.owner_of(sink.title)
-    records.take(holder, source.id, source.title, amount_wh)
-    records.retire(consumer, source.id, source.title, amount_wh)
+    records.retire(holder, consumer, source.id, source.title, amount_wh)
     self._log_transfer(holder, empty(address), source.id, amount_wh)
     self._claim_consumption(sink, amount_wh)
     topic: uint256 = MATCHED
@@ -334,8 +339,7 @@ def _match(issuer: address, holder: address, source: Entry, sink: Entry, amount_
 @internal
 def _claim_consumption(sink: Entry, amount_wh: uint256):
     consumer: address = titles.owner_of(sink.title)
-    records.take(consumer, sink.id, sink.title, amount_wh)
-    records.retire(consumer, sink.id, sink.title, amount_wh)
+    records.retire(consumer, consumer, sink.id, sink.title, amount_wh)
     self._log_transfer(consumer, empty(address), sink.id, amount_wh)
 
 
@@ -381,9 +385,7 @@ def setApprovalForAll(operator: address, approved: bool):
 def _transfer(owner: address, to: address, id: uint256, title: uint256, amount_wh: uint256):
     assert to != empty(address), "certificates: no receiver"
     assert records.kind_of(id) != records.CONSUMPTION, "certificates: consumption does not move"
-    self._check_alive(id, title)
-    records.take(owner, id, title, amount_wh)
-    records.put(to, id, title, amount_wh)
+    records.transfer(owner, to, id, title, amount_wh)
 
 
 # ------------------------------------------------------------------------------------------------ what is common
@@ -409,15 +411,6 @@ def _check_approved(owner: address):
 
 @internal
 @view
-def _check_alive(id: uint256, title: uint256):
-    record: uint256 = records.record_of(id, title)
-    assert records.exists(record), "certificates: not issued"
-    assert not records.is_withdrawn(record), "certificates: withdrawn"
-    assert block.timestamp < records.slot_of(id) + LIFETIME_S, "certificates: expired"
-
-
-@internal
-@view
 def _title_of(id: uint256) -> uint256:
     """
     @return The word of the id's device or import; 0 if there is none.
@@ -437,28 +430,6 @@ def _log_transfer(owner: address, to: address, id: uint256, amount_wh: uint256):
 def _log_claim(issuer: address, subject: address, topic: uint256, id: uint256, amount_wh: uint256, data: Bytes[224]):
     log ClaimSingle(
         claimIssuer=issuer, claimSubject=subject, topic=topic, id=id, value=amount_wh, claimData=data
-    )
-
-
-@internal
-def _log_claims(
-    issuer: address,
-    subject: address,
-    topic: uint256,
-    ids: DynArray[uint256, BATCH_SIZE],
-    amounts: DynArray[uint256, BATCH_SIZE],
-    data: Bytes[224],
-):
-    log IERC1155.TransferBatch(
-        _operator=msg.sender, _from=msg.sender, _to=empty(address), _ids=ids, _values=amounts
-    )
-    topics: DynArray[uint256, BATCH_SIZE] = []
-    claim_data: DynArray[Bytes[224], BATCH_SIZE] = []
-    for id: uint256 in ids:
-        topics.append(topic)
-        claim_data.append(data)
-    log ClaimBatch(
-        claimIssuer=issuer, claimSubject=subject, topics=topics, ids=ids, values=amounts, claimData=claim_data
     )
 
 
@@ -542,7 +513,7 @@ def state_of(id: uint256) -> Record:
         retired_wh=records.retired_wh(record),
         exists=True,
         withdrawn=records.is_withdrawn(record),
-        expires_at=records.slot_of(id) + LIFETIME_S,
+        expires_at=records.expires_at(id),
     )
 
 
@@ -591,7 +562,7 @@ def issuance() -> address:
 @external
 @view
 def lifetime_s() -> uint256:
-    return LIFETIME_S
+    return records.lifetime_s()
 
 
 @external

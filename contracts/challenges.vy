@@ -19,6 +19,7 @@ from snekmate.utils import ecdsa
 
 from contracts import accounts
 from contracts import market_word
+from contracts import merkle
 from contracts import orders
 
 
@@ -452,30 +453,9 @@ def _checked(order: orders.Fill, market: bytes32, slot: uint256, domain: bytes32
 @internal
 @view
 def _check_place(market: bytes32, slot: uint256, order: bytes32, place: Place):
-    """
-    @dev RFC 9162, section 2.1.3.2, with keccak-256.
-    """
     book: bytes32 = staticcall EXCHANGE.books(market, slot)
     assert keccak256(abi_encode(place.root, place.size)) == book, "challenges: not the book"
-    assert place.index < place.size, "challenges: place"
-    index: uint256 = place.index
-    last: uint256 = place.size - 1
-    node: bytes32 = keccak256(concat(x"00", order))
-    for sibling: bytes32 in place.path:
-        assert last > 0, "challenges: place"
-        if index & 1 == 1 or index == last:
-            node = keccak256(concat(x"01", sibling, node))
-            for level: uint256 in range(MAX_PATH):
-                if index & 1 == 1 or index == 0:
-                    break
-                index >>= 1
-                last >>= 1
-        else:
-            node = keccak256(concat(x"01", node, sibling))
-        index >>= 1
-        last >>= 1
-    assert last == 0, "challenges: place"
-    assert node == place.root, "challenges: place"
+    assert merkle.has_leaf(place.root, place.size, order, place.index, place.path), "challenges: place"
 
 
 @internal

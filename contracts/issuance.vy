@@ -120,13 +120,15 @@ event Imported:
     details: ImportDetails
 
 
-MAX_METERED: constant(uint256) = 256
-MAX_MOVES: constant(uint256) = 1_024
+# What arrays hold at most is paid for in memory even when they are nearly empty.
+MAX_METERED: constant(uint256) = 128
+MAX_MOVES: constant(uint256) = 256
 MAX_SLOTS: constant(uint256) = 100
 MAX_PLACES: constant(uint256) = 96
 MAX_PATH: constant(uint256) = 32
-MAX_LOTS: constant(uint256) = 256
+MAX_LOTS: constant(uint256) = 64
 MAX_REVISION: constant(uint256) = 15
+MAX_AMOUNT_WH: constant(uint256) = 2**31 - 1
 MAX_TIME: constant(uint256) = 2**40 - 1
 MASK_16: constant(uint256) = 2**16 - 1
 MASK_32: constant(uint256) = 2**32 - 1
@@ -141,9 +143,9 @@ CERTIFICATES: immutable(Certificates)
 # What devices still have to give, as more was retired of them than they metered; and how many devices owe.
 debt_of: public(HashMap[uint64, uint256])
 indebted_count: public(uint256)
-# By the id of revision 0: what the next revision has more (positive) or less (negative) than the corrected amount, as
-# that was retired, or given for a debt, or became one.
-carried: HashMap[uint256, int256]
+# By the id of revision 0: what of that slot's energy is gone: retired under earlier revisions, or given for a debt; as
+# far as it did not become a debt.
+spent_of: HashMap[uint256, uint256]
 
 import_count: public(uint256)
 # By the hash of registry and serial number.
@@ -185,41 +187,43 @@ def certify(
     """
     self._check_issuer()
     area: uint256 = 0
-    sources: DynArray[Entry, MAX_METERED] = []
+    sources: DynArray[uint256, MAX_METERED] = []
     for metered: Metered in issuances:
-        source: Entry = self._entry(market, slot, metered.device, area)
-        area = titles.area_of(source.title)
-        assert records.kind_of(source.id) != records.CONSUMPTION, "issuance: not a generator"
-        self._certify(source, slot, metered.device, metered.amount_wh)
-        sources.append(source)
-    sinks: DynArray[Entry, MAX_METERED] = []
+        title: uint256 = self._title_in(market, metered.device, area)
+        area = titles.area_of(title)
+        self._certify_generation(title, slot, metered)
+        sources.append(title)
+    sinks: DynArray[uint256, MAX_METERED] = []
     for metered: Metered in consumptions:
-        sink: Entry = self._entry(market, slot, metered.device, area)
-        area = titles.area_of(sink.title)
-        assert records.kind_of(sink.id) == records.CONSUMPTION, "issuance: not a load"
+        title: uint256 = self._title_in(market, metered.device, area)
+        area = titles.area_of(title)
         # Another certification of the slot may have put it here.
         if metered.amount_wh > 0:
-            self._certify(sink, slot, metered.device, metered.amount_wh)
-        sinks.append(sink)
+            self._certify_consumption(title, slot, metered)
+        sinks.append(title)
     for move: Move in moves:
         # Only what is issued here can be moved here: whatever stayed with its owner is the owner's to move.
-        assert move.issuance < len(sources), "issuance: issuance"
-        source: Entry = sources[move.issuance]
+        assert move.issuance < len(sources), "issuance: no such issuance"
+        title: uint256 = sources[move.issuance]
         assert not move.account.is_contract, "issuance: buyer is a contract"
-        assert move.account != titles.owner_of(source.title), "issuance: move to the owner"
+        assert move.account != titles.owner_of(title), "issuance: move to the owner"
         assert move.amount_wh > 0, "issuance: empty move"
-        extcall CERTIFICATES.move(source.id, source.title, move.account, move.amount_wh)
+        id: uint256 = self._id_of(title, issuances[move.issuance].device, slot)
+        extcall CERTIFICATES.move(id, title, move.account, move.amount_wh)
     for match: Match in matches:
-        assert match.issuance < len(sources), "issuance: issuance of a match"
-        assert match.consumption < len(sinks), "issuance: consumption"
-        source: Entry = sources[match.issuance]
-        sink: Entry = sinks[match.consumption]
+        assert match.issuance < len(sources), "issuance: no such issuance to match"
+        assert match.consumption < len(sinks), "issuance: no such consumption"
+        title: uint256 = sources[match.issuance]
+        source: Entry = Entry(id=self._id_of(title, issuances[match.issuance].device, slot), title=title)
+        title = sinks[match.consumption]
+        sink: Entry = Entry(id=self._id_of(title, consumptions[match.consumption].device, slot), title=title)
         extcall CERTIFICATES.match(msg.sender, source, sink, match.amount_wh)
-        if titles.kind_of(sink.title) == titles.CHARGE:
-            self._store(sink, source.id, match.amount_wh)
-    for sink: Entry in sinks:
-        if titles.kind_of(sink.title) == titles.CHARGE:
-            self._store_unmatched(sink)
+        if titles.kind_of(title) == titles.CHARGE:
+            self._store(sink.id, source.id, match.amount_wh)
+    for place: uint256 in range(len(sinks), bound=MAX_METERED):
+        title: uint256 = sinks[place]
+        if titles.kind_of(title) == titles.CHARGE:
+            self._store_unmatched(Entry(id=self._id_of(title, consumptions[place].device, slot), title=title))
     log Certified(
         market=market,
         slot=slot,
@@ -237,21 +241,24 @@ def issue(request: uint256, device: uint64, first_slot: uint256, amounts: DynArr
     @param request The owner's approved request; any number for a device with a standing one.
     """
     self._check_issuer()
-    title: uint256 = staticcall DEVICES.word_of(device)
     assert len(amounts) > 0, "issuance: no slots"
+    title: uint256 = staticcall DEVICES.word_of(device)
+    self._check_alone(title)
     slot_length_s: uint256 = titles.slot_length_of(title)
     last_slot: uint256 = first_slot + (len(amounts) - 1) * slot_length_s
     assert staticcall DEVICES.may_issue(device, first_slot, request), "issuance: not requested"
     assert staticcall DEVICES.may_issue(device, last_slot, request), "issuance: not requested to the end"
+    self._check_period(title, first_slot, last_slot)
+    most_wh: uint256 = self._most_wh(title)
     ids: DynArray[uint256, MAX_SLOTS] = []
     issued_wh: DynArray[uint256, MAX_SLOTS] = []
-    slot: uint256 = first_slot
+    id: uint256 = self._id_of(title, device, first_slot)
     for amount_wh: uint256 in amounts:
         if amount_wh > 0:
-            id: uint256 = self._id_of(title, device, slot)
+            self._check_amount(amount_wh, most_wh)
             ids.append(id)
-            issued_wh.append(self._net_of(id, title, slot, amount_wh))
-        slot += slot_length_s
+            issued_wh.append(self._without_debt(id, amount_wh))
+        id = records.id_after(id, title)
     extcall CERTIFICATES.issue_all(title, ids, issued_wh)
 
 
@@ -293,18 +300,21 @@ def mint(
     leaf: bytes32 = keccak256(abi_encode(device, day, amounts))
     leaves: uint256 = self.day_sizes[market][day] & MASK_32
     assert merkle.has_leaf(self.day_roots[market][day], leaves, leaf, index, path), "issuance: not in the day"
-    first: Entry = self._entry(market, day * DAY_S, device, 0)
-    slot_length_s: uint256 = titles.slot_length_of(first.title)
+    title: uint256 = self._title_in(market, device, 0)
+    self._check_alone(title)
+    slot_length_s: uint256 = titles.slot_length_of(title)
     assert slot_length_s >= MIN_DAY_SLOT_S, "issuance: short slots"
     assert len(amounts) * slot_length_s == DAY_S, "issuance: slots of the day"
+    self._check_period(title, day * DAY_S, (day + 1) * DAY_S - slot_length_s)
+    most_wh: uint256 = self._most_wh(title)
     ids: DynArray[uint256, MAX_SLOTS] = []
     issued_wh: DynArray[uint256, MAX_SLOTS] = []
     for place: uint256 in places:
-        slot: uint256 = day * DAY_S + place * slot_length_s
-        id: uint256 = self._id_of(first.title, device, slot)
+        self._check_amount(amounts[place], most_wh)
+        id: uint256 = self._id_of(title, device, day * DAY_S + place * slot_length_s)
         ids.append(id)
-        issued_wh.append(self._net_of(id, first.title, slot, amounts[place]))
-    extcall CERTIFICATES.issue_all(first.title, ids, issued_wh)
+        issued_wh.append(self._without_debt(id, amounts[place]))
+    extcall CERTIFICATES.issue_all(title, ids, issued_wh)
 
 
 # --------------------------------------------------------------------------------------------------- corrections
@@ -328,23 +338,21 @@ def reissue(id: uint256, corrected_wh: uint256):
     assert id & 255 < MAX_REVISION, "issuance: revisions"
     slot: uint256 = records.slot_of(id)
     if corrected_wh > 0:
-        self._check_metered(title, slot, corrected_wh)
-    carried: int256 = self.carried[self._first_revision(id)]
+        self._check_period(title, slot, slot)
+        self._check_amount(corrected_wh, self._most_wh(title))
+    first: uint256 = self._first_revision(id)
     if kind == records.STORED:
         # Its lots are used up as they were.
-        most_wh: int256 = convert(records.issued_wh(record), int256) - carried
-        assert convert(corrected_wh, int256) <= most_wh, "issuance: more than stored"
-    carried -= convert(records.retired_wh(record), int256)
-    left_wh: int256 = convert(corrected_wh, int256) + carried
-    issued_wh: uint256 = 0
+        most_wh: uint256 = records.issued_wh(record) + self.spent_of[first]
+        assert corrected_wh <= most_wh, "issuance: more than stored"
+    spent_wh: uint256 = self.spent_of[first] + records.retired_wh(record)
     shortfall_wh: uint256 = 0
-    if left_wh < 0:
-        shortfall_wh = convert(-left_wh, uint256)
-        self.carried[self._first_revision(id)] = carried - left_wh
+    if spent_wh > corrected_wh:
+        shortfall_wh = spent_wh - corrected_wh
+        spent_wh = corrected_wh
         self._owe(records.device_of(id), shortfall_wh)
-    else:
-        self.carried[self._first_revision(id)] = carried
-        issued_wh = self._without_debt(id + 1, convert(left_wh, uint256))
+    self.spent_of[first] = spent_wh
+    issued_wh: uint256 = self._without_debt(id, corrected_wh - spent_wh)
     extcall CERTIFICATES.issue(id + 1, title, issued_wh)
     if titles.kind_of(title) == titles.CHARGE:
         self._store_unmatched(Entry(id=id + 1, title=title))
@@ -374,7 +382,7 @@ def _without_debt(id: uint256, amount_wh: uint256) -> uint256:
     self.debt_of[device] = debt_wh - paid_wh
     if paid_wh == debt_wh:
         self.indebted_count -= 1
-    self.carried[self._first_revision(id)] -= convert(paid_wh, int256)
+    self.spent_of[self._first_revision(id)] += paid_wh
     log DebtPaid(device=device, slot=records.slot_of(id), amount_wh=paid_wh)
     return amount_wh - paid_wh
 
@@ -398,7 +406,8 @@ def import_certificate(details: ImportDetails) -> uint256:
     serial: bytes32 = keccak256(abi_encode(details.registry, details.serial))
     assert self.import_ids[serial] == 0, "issuance: imported"
     title: uint256 = titles.packed(details.to, 0, details.slot_length_s, titles.GENERATOR, False, details.area, 0)
-    self._check_metered(title, details.slot, details.amount_wh)
+    self._check_period(title, details.slot, details.slot)
+    self._check_amount(details.amount_wh, self._most_wh(title))
     number: uint256 = self.import_count + 1
     id: uint256 = records.id_of(records.IMPORTED, number, details.slot, 0)
     self.import_count = number
@@ -413,9 +422,9 @@ def import_certificate(details: ImportDetails) -> uint256:
 
 @internal
 @view
-def _entry(market: bytes32, slot: uint256, device: uint64, known_area: uint256) -> Entry:
+def _title_in(market: bytes32, device: uint64, known_area: uint256) -> uint256:
     """
-    @notice The certificate of what a device of the market metered in a slot, if its owner asks for it anyway.
+    @notice The title of a device of the market, whose owner asks for certificates of all that it meters.
     @param known_area An area of which it is known that it is the market's; 0 for none.
     """
     title: uint256 = staticcall DEVICES.word_of(device)
@@ -423,65 +432,87 @@ def _entry(market: bytes32, slot: uint256, device: uint64, known_area: uint256) 
     if titles.area_of(title) != known_area:
         assert staticcall DEVICES.market_of(titles.area_of(title)) == market, "issuance: market"
     assert titles.is_standing(title), "issuance: no standing request"
+    return title
+
+
+@internal
+@pure
+def _id_of(title: uint256, device: uint64, slot: uint256) -> uint256:
+    """
+    @notice The certificate of what a device metered in a slot.
+    """
     kind: uint256 = records.CONSUMPTION
     if titles.kind_of(title) == titles.GENERATOR:
         kind = records.GENERATION
     elif titles.kind_of(title) == titles.STORAGE:
         kind = records.STORED
-    return Entry(id=records.id_of(kind, convert(device, uint256), slot, 0), title=title)
-
-
-@internal
-@view
-def _id_of(title: uint256, device: uint64, slot: uint256) -> uint256:
-    """
-    @notice The certificate of what a generator or a load metered in a slot. Storages are certified slot by slot, with
-            what charges them.
-    """
-    kind: uint256 = records.GENERATION
-    if titles.kind_of(title) == titles.LOAD:
-        kind = records.CONSUMPTION
-    else:
-        assert titles.kind_of(title) == titles.GENERATOR, "issuance: kind"
     return records.id_of(kind, convert(device, uint256), slot, 0)
 
 
 @internal
-def _certify(entry: Entry, slot: uint256, device: uint64, metered_wh: uint256):
-    issued_wh: uint256 = 0
-    if records.kind_of(entry.id) == records.STORED:
-        self._check_metered(entry.title, slot, metered_wh)
-        issued_wh = self._without_debt(entry.id, lots.discharge(device, slot, entry.id, metered_wh))
+def _certify_generation(title: uint256, slot: uint256, metered: Metered):
+    self._check_period(title, slot, slot)
+    self._check_amount(metered.amount_wh, self._most_wh(title))
+    id: uint256 = self._id_of(title, metered.device, slot)
+    certified_wh: uint256 = metered.amount_wh
+    if titles.kind_of(title) == titles.STORAGE:
+        certified_wh = lots.discharge(metered.device, slot, id, metered.amount_wh)
     else:
-        issued_wh = self._net_of(entry.id, entry.title, slot, metered_wh)
-    extcall CERTIFICATES.issue(entry.id, entry.title, issued_wh)
+        assert titles.kind_of(title) == titles.GENERATOR, "issuance: not a generator"
+    extcall CERTIFICATES.issue(id, title, self._without_debt(id, certified_wh))
 
 
 @internal
-def _net_of(id: uint256, title: uint256, slot: uint256, metered_wh: uint256) -> uint256:
+def _certify_consumption(title: uint256, slot: uint256, metered: Metered):
+    self._check_period(title, slot, slot)
+    self._check_amount(metered.amount_wh, self._most_wh(title))
+    id: uint256 = self._id_of(title, metered.device, slot)
+    assert records.kind_of(id) == records.CONSUMPTION, "issuance: not a load"
+    extcall CERTIFICATES.issue(id, title, self._without_debt(id, metered.amount_wh))
+
+
+@internal
+@pure
+def _check_alone(title: uint256):
     """
-    @return What the device's owner gets of what the device metered.
+    @notice Storages are certified slot by slot, with what charges them; generators and loads can be alone.
     """
-    self._check_metered(title, slot, metered_wh)
-    return self._without_debt(id, metered_wh)
+    assert titles.kind_of(title) in [titles.GENERATOR, titles.LOAD], "issuance: kind"
 
 
 @internal
 @view
-def _check_metered(title: uint256, slot: uint256, amount_wh: uint256):
+def _check_period(title: uint256, first_slot: uint256, last_slot: uint256):
+    """
+    @notice The device was there in all of these slots, and they are over.
+    """
     slot_length_s: uint256 = titles.slot_length_of(title)
-    assert title != 0, "issuance: unknown device"
-    assert slot <= MAX_TIME, "issuance: slot out of time"
-    assert slot % slot_length_s == 0, "issuance: slot"
-    assert block.timestamp >= slot + slot_length_s, "issuance: slot not over"
-    assert slot // DAY_S >= titles.commissioned_day_of(title), "issuance: not commissioned"
+    assert last_slot <= MAX_TIME, "issuance: slot out of time"
+    assert first_slot % slot_length_s == 0, "issuance: slot"
+    assert block.timestamp >= last_slot + slot_length_s, "issuance: slot not over"
+    assert first_slot // DAY_S >= titles.commissioned_day_of(title), "issuance: not commissioned"
     closed_day: uint256 = titles.closed_day_of(title)
-    assert closed_day == 0 or slot // DAY_S < closed_day, "issuance: closed"
+    assert closed_day == 0 or last_slot // DAY_S < closed_day, "issuance: closed"
+
+
+@internal
+@pure
+def _check_amount(amount_wh: uint256, most_wh: uint256):
     assert amount_wh > 0, "issuance: empty"
+    assert amount_wh <= most_wh, "issuance: nameplate"
+
+
+@internal
+@pure
+def _most_wh(title: uint256) -> uint256:
+    """
+    @return What the device can meter in a slot at most.
+    """
     nameplate_w: uint256 = titles.nameplate_w_of(title)
-    if nameplate_w > 0:
-        # W x s = 3600 Wh
-        assert amount_wh * 3_600 <= nameplate_w * slot_length_s, "issuance: nameplate"
+    if nameplate_w == 0:
+        return MAX_AMOUNT_WH
+    # W x s = 3600 Wh
+    return nameplate_w * titles.slot_length_of(title) // 3_600
 
 
 @internal
@@ -491,14 +522,14 @@ def _store_unmatched(sink: Entry):
     """
     rest_wh: uint256 = extcall CERTIFICATES.claim_rest(sink)
     if rest_wh > 0:
-        self._store(sink, lots.NO_ORIGIN, rest_wh)
+        self._store(sink.id, lots.NO_ORIGIN, rest_wh)
 
 
 @internal
-def _store(sink: Entry, source_id: uint256, amount_wh: uint256):
-    storage: uint64 = staticcall DEVICES.storage_of(records.device_of(sink.id))
+def _store(charge_id: uint256, source_id: uint256, amount_wh: uint256):
+    storage: uint64 = staticcall DEVICES.storage_of(records.device_of(charge_id))
     efficiency_ppm: uint256 = staticcall DEVICES.efficiency_of(storage)
-    lots.store(storage, records.slot_of(sink.id), source_id, amount_wh, efficiency_ppm)
+    lots.store(storage, records.slot_of(charge_id), source_id, amount_wh, efficiency_ppm)
 
 
 @internal

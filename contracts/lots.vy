@@ -43,7 +43,7 @@ event Discharged:
     outputs_uwh: DynArray[uint256, MAX_LOTS]
 
 
-MAX_LOTS: constant(uint256) = 256
+MAX_LOTS: constant(uint256) = 64
 UWH_PER_WH: constant(uint256) = 1_000_000
 NO_ORIGIN: constant(uint256) = 0
 MASK_32: constant(uint256) = 2**32 - 1
@@ -75,7 +75,7 @@ def store(storage: uint64, slot: uint256, source: uint256, amount_wh: uint256, e
 @internal
 def discharge(storage: uint64, slot: uint256, id: uint256, metered_wh: uint256) -> uint256:
     """
-    @notice Energy went out. What no lot is left for, or more than 256 lots would be needed for, has no origin.
+    @notice Energy went out. What no lot is left for, or more than 64 lots would be needed for, has no origin.
     @return What of it is certified.
     """
     queue: Queue = self.queue_of(storage)

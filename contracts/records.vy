@@ -15,7 +15,7 @@
                  124 exists   125 withdrawn
 
         Every other account has a word of its own per id. How long its slots are,
-        and who owns it, says its `title` (`titles.vy`). Nothing here checks whether an id is alive.
+        and who owns it, says its `title` (`titles.vy`).
 """
 
 from contracts import titles
@@ -32,16 +32,35 @@ MASK_128: constant(uint256) = 2**128 - 1
 EXISTS: constant(uint256) = 1 << 124
 WITHDRAWN: constant(uint256) = 1 << 125
 
+LIFETIME_S: immutable(uint256)
+
 # By id, with half the number of the slot among those of its length in the slot's place.
 pairs: HashMap[uint256, uint256]
 # id, account other than the owner: held (bits 0-63), retired for it (64-127)
 holdings: HashMap[uint256, HashMap[address, uint256]]
 
 
+@deploy
+def __init__(lifetime_s: uint256):
+    """
+    @param lifetime_s How long after its slot a certificate can be transferred and retired.
+    """
+    LIFETIME_S = lifetime_s
+
+
 @internal
 @pure
 def id_of(kind: uint256, device: uint256, slot: uint256, revision: uint256) -> uint256:
     return (kind << 136) | (device << 72) | ((slot // 300) << 8) | revision
+
+
+@internal
+@pure
+def id_after(id: uint256, title: uint256) -> uint256:
+    """
+    @return The id of the same device's next slot.
+    """
+    return id + (titles.slot_units_of(title) << 8)
 
 
 @internal
@@ -62,6 +81,18 @@ def slot_of(id: uint256) -> uint256:
     return ((id >> 8) & MASK_64) * 300
 
 
+@internal
+@view
+def expires_at(id: uint256) -> uint256:
+    return self.slot_of(id) + LIFETIME_S
+
+
+@internal
+@view
+def lifetime_s() -> uint256:
+    return LIFETIME_S
+
+
 # ----------------------------------------------------------------------------------------------- reading
 
 
@@ -75,8 +106,9 @@ def record_of(id: uint256, title: uint256) -> uint256:
     # An id between two slots is none, and must not be taken for that of the slot before it.
     if slot_units == 0 or ((id >> 8) & MASK_64) % slot_units != 0:
         return 0
-    key: uint256 = self._key(id, title)
-    offset: uint256 = self._offset(id, title)
+    key: uint256 = 0
+    offset: uint256 = 0
+    key, offset = self._place(id, slot_units)
     return (self.pairs[key] >> offset) & MASK_128
 
 
@@ -132,83 +164,93 @@ def claimed_wh(account: address, id: uint256, title: uint256) -> uint256:
 @internal
 def issue(id: uint256, title: uint256, amount_wh: uint256):
     """
-    @notice The device's owner holds all of it. Ids of slots that are none must not come here.
+    @notice The device's owner holds all of it.
+    @param id Of one of the device's slots.
     """
-    assert amount_wh <= MASK_31, "certificates: amount"
-    key: uint256 = self._key(id, title)
-    offset: uint256 = self._offset(id, title)
+    key: uint256 = 0
+    offset: uint256 = 0
+    key, offset = self._place(id, titles.slot_units_of(title))
     pair: uint256 = self.pairs[key]
-    assert not self.exists(pair >> offset), "certificates: issued"
+    assert (pair >> offset) & EXISTS == 0, "certificates: issued"
     self.pairs[key] = pair | ((amount_wh | (amount_wh << 62) | EXISTS) << offset)
 
 
 @internal
 def withdraw(id: uint256, title: uint256):
-    key: uint256 = self._key(id, title)
-    offset: uint256 = self._offset(id, title)
+    """
+    @param id Of a certificate that exists.
+    """
+    key: uint256 = 0
+    offset: uint256 = 0
+    key, offset = self._place(id, titles.slot_units_of(title))
     self.pairs[key] |= WITHDRAWN << offset
 
 
 @internal
-def take(account: address, id: uint256, title: uint256, amount_wh: uint256):
+def transfer(holder: address, to: address, id: uint256, title: uint256, amount_wh: uint256):
     """
-    @notice The account holds less; the caller puts that elsewhere, or retires it.
+    @notice Another account holds it from now on.
     """
-    if account == titles.owner_of(title):
-        key: uint256 = self._key(id, title)
-        offset: uint256 = self._offset(id, title)
-        pair: uint256 = self.pairs[key]
-        assert amount_wh <= self.held_by_owner_wh(pair >> offset), "certificates: balance"
-        self.pairs[key] = pair - (amount_wh << offset)
+    key: uint256 = 0
+    offset: uint256 = 0
+    key, offset = self._alive(id, title)
+    owner: address = titles.owner_of(title)
+    if holder == owner:
+        assert amount_wh <= (self.pairs[key] >> offset) & MASK_31, "certificates: balance"
+        self.pairs[key] -= amount_wh << offset
     else:
-        holding: uint256 = self.holdings[id][account]
-        assert amount_wh <= holding & MASK_64, "certificates: holding"
-        self.holdings[id][account] = holding - amount_wh
-
-
-@internal
-def put(account: address, id: uint256, title: uint256, amount_wh: uint256):
-    """
-    @notice The account holds more: what was taken from another.
-    """
-    if account == titles.owner_of(title):
-        key: uint256 = self._key(id, title)
-        offset: uint256 = self._offset(id, title)
+        self._take(holder, id, amount_wh)
+    if to == owner:
         self.pairs[key] += amount_wh << offset
     else:
-        self.holdings[id][account] += amount_wh
+        self.holdings[id][to] += amount_wh
 
 
 @internal
-def retire(subject: address, id: uint256, title: uint256, amount_wh: uint256):
+def retire(holder: address, subject: address, id: uint256, title: uint256, amount_wh: uint256):
     """
-    @notice What was taken from an account is gone for good, and claimed for the subject.
+    @notice It is gone for good, and claimed for the subject.
     """
-    key: uint256 = self._key(id, title)
-    offset: uint256 = self._offset(id, title)
-    retired: uint256 = amount_wh << 93
-    if subject == titles.owner_of(title):
-        retired |= amount_wh << 31
+    key: uint256 = 0
+    offset: uint256 = 0
+    key, offset = self._alive(id, title)
+    owner: address = titles.owner_of(title)
+    pair: uint256 = self.pairs[key] + (amount_wh << (offset + 93))
+    if subject == owner:
+        pair += amount_wh << (offset + 31)
     else:
         self.holdings[id][subject] += amount_wh << 64
-    self.pairs[key] += retired << offset
+    if holder == owner:
+        assert amount_wh <= (pair >> offset) & MASK_31, "certificates: balance of the owner"
+        pair -= amount_wh << offset
+    else:
+        self._take(holder, id, amount_wh)
+    self.pairs[key] = pair
+
+
+@internal
+def _take(holder: address, id: uint256, amount_wh: uint256):
+    holding: uint256 = self.holdings[id][holder]
+    assert amount_wh <= holding & MASK_64, "certificates: holding"
+    self.holdings[id][holder] = holding - amount_wh
+
+
+@internal
+@view
+def _alive(id: uint256, title: uint256) -> (uint256, uint256):
+    """
+    @return The key of the id's word, and how far from its right end the id's half begins: of what exists, and has
+            neither been withdrawn nor expired.
+    """
+    record: uint256 = self.record_of(id, title)
+    assert record & EXISTS != 0, "certificates: not issued"
+    assert record & WITHDRAWN == 0, "certificates: withdrawn"
+    assert block.timestamp < self.expires_at(id), "certificates: expired"
+    return self._place(id, titles.slot_units_of(title))
 
 
 @internal
 @pure
-def _key(id: uint256, title: uint256) -> uint256:
-    """
-    @return Where the id's word is.
-    """
-    index: uint256 = ((id >> 8) & MASK_64) // titles.slot_units_of(title)
-    return (id & ~(MASK_64 << 8)) | ((index >> 1) << 8)
-
-
-@internal
-@pure
-def _offset(id: uint256, title: uint256) -> uint256:
-    """
-    @return How far from the word's right end the id's half begins.
-    """
-    index: uint256 = ((id >> 8) & MASK_64) // titles.slot_units_of(title)
-    return (index & 1) << 7
+def _place(id: uint256, slot_units: uint256) -> (uint256, uint256):
+    index: uint256 = ((id >> 8) & MASK_64) // slot_units
+    return (id & ~(MASK_64 << 8)) | ((index >> 1) << 8), (index & 1) << 7
