@@ -1,11 +1,12 @@
 """Cuts a slot's allocation into parts, each of which one certification can carry.
 
-Nearly always there is one part. A slot with more devices than that is certified in several transactions. The
-contract only gives away what it issues in the same call, so an issuance's moves and matches stay with it. A load's
-consumption goes on chain with the first part that has a match for it, or where it pays a debt; later parts name it
-with 0 Wh, which means that it is there. What charges a storage goes on chain with all of its lots at once, as the
-rest of it becomes a lot without origin; so it belongs to one part, and not to one before its storage's discharge,
-which must not take the lots of the same slot.
+Nearly always there is one part. A slot with more devices than that is certified in several transactions, none of
+which needs more gas than a block has, or is longer than the 128 KiB that nodes pass on. The contract only gives
+away what it issues in the same call, so an issuance's moves and matches stay with it. A load's consumption goes on
+chain with the first part that has a match for it, or where it pays a debt; later parts name it with 0 Wh, which
+means that it is there. What charges a storage goes on chain with all of its lots at once, and the rest of it as a
+lot without origin; so it belongs to one part, and not to one before its storage's discharge, which must not take
+the lots of the same slot.
 
 What a part has no room for, and what would have to be matched with a charge in another part, is not matched: the
 buyer gets to hold those certificates, and may still retire them itself, while the owner's own stay with it.
@@ -21,7 +22,22 @@ MAX_ISSUANCES = 256
 MAX_CONSUMPTIONS = 256
 MAX_MOVES = 1_024
 MAX_MATCHES = 1_024
-"""Most of each in one certification; as in `contracts/certificates.vy`."""
+"""Most of each in one certification; as in `contracts/issuance.vy`."""
+
+PART_GAS = 25_000_000
+"""Gas that one certification may need, by the figures below: a block's usual 30 million less some room, e.g. for a
+discharge that takes a hundred lots."""
+
+GAS = {
+    DeviceKind.GENERATOR: 32_000,
+    DeviceKind.STORAGE: 50_000,
+    DeviceKind.LOAD: 32_000,
+    DeviceKind.CHARGE: 92_000,
+}
+"""Gas to put what a device metered on chain, measured and rounded up; below, to match with it, and to move."""
+
+MATCH_GAS = {DeviceKind.LOAD: 42_000, DeviceKind.CHARGE: 92_000}
+MOVE_GAS = 32_000
 
 Pair = tuple[int, int]
 Arguments = tuple[list[Pair], list[Pair], list[tuple[int, bytes, int]], list[tuple[int, int, int]]]
@@ -102,15 +118,19 @@ class _Draft:
     issuances: list[Issuance] = field(default_factory=list)
     wanted_moves: list[Move] = field(default_factory=list)
     wanted_matches: list[Match] = field(default_factory=list)
+    wanted_consumptions: set[int] = field(default_factory=set)
+    wanted_gas: int = 0
     consumptions: dict[int, Consumption] = field(default_factory=dict)
     moves: dict[tuple[int, bytes], int] = field(default_factory=dict)
     matches: dict[tuple[int, int], int] = field(default_factory=dict)
     known: set[int] = field(default_factory=set)
+    gas: int = 0
 
-    def has_room(self, moves: Sequence[Move], matches: Sequence[Match]) -> bool:
-        wanted = {match.consumption for match in (*self.wanted_matches, *matches)}
+    def has_room(self, moves: Sequence[Move], matches: Sequence[Match], gas: int) -> bool:
+        wanted = self.wanted_consumptions | {match.consumption for match in matches}
         return (
-            len(self.issuances) < MAX_ISSUANCES
+            self.wanted_gas + gas <= PART_GAS
+            and len(self.issuances) < MAX_ISSUANCES
             and len(wanted) <= MAX_CONSUMPTIONS
             and len(self.wanted_moves) + len(moves) <= MAX_MOVES
             and len(self.wanted_matches) + len(matches) <= MAX_MATCHES
@@ -118,8 +138,11 @@ class _Draft:
 
     def move(self, device: int, account: bytes, amount_wh: int) -> None:
         """Note a move; without room for it, the certificates stay where they are."""
-        if (device, account) in self.moves or len(self.moves) < MAX_MOVES:
-            self.moves[device, account] = self.moves.get((device, account), 0) + amount_wh
+        if (device, account) in self.moves:
+            self.moves[device, account] += amount_wh
+        elif len(self.moves) < MAX_MOVES and self.gas + MOVE_GAS <= PART_GAS:
+            self.moves[device, account] = amount_wh
+            self.gas += MOVE_GAS
 
 
 class _Cut:
@@ -133,12 +156,22 @@ class _Cut:
 
     def issue(self, issuance: Issuance, moves: Sequence[Move], matches: Sequence[Match]) -> None:
         """Put an issuance into the last part, or into a new one if that has no room for all of it."""
-        if not self._drafts or not self._drafts[-1].has_room(moves, matches):
+        sinks = {match.consumption: self._taken[match.consumption].kind for match in matches}
+        gas = GAS[issuance.kind] + MOVE_GAS * len(moves) + sum(MATCH_GAS[kind] for kind in sinks.values())
+
+        def gas_in(draft: _Draft) -> int:
+            new = sinks.keys() - draft.wanted_consumptions
+            return gas + sum(GAS[sinks[device]] for device in new)
+
+        if not self._drafts or not self._drafts[-1].has_room(moves, matches, gas_in(self._drafts[-1])):
             self._drafts.append(_Draft())
         draft = self._drafts[-1]
+        draft.wanted_gas += gas_in(draft)
+        draft.gas += GAS[issuance.kind]
         draft.issuances.append(issuance)
         draft.wanted_moves += moves
         draft.wanted_matches += matches
+        draft.wanted_consumptions |= sinks.keys()
         self._owner_of[issuance.device] = issuance.owner
         self._part_of[issuance.device] = len(self._drafts) - 1
 
@@ -149,8 +182,10 @@ class _Cut:
                 draft.move(move.device, move.account, move.amount_wh)
             for match in draft.wanted_matches:
                 consumption = self._taken[match.consumption]
-                if len(draft.matches) < MAX_MATCHES and self._has_place(consumption, number):
+                gas = MATCH_GAS[consumption.kind]
+                if len(draft.matches) < MAX_MATCHES and self._has_place(consumption, number, gas):
                     self._place(consumption, number)
+                    draft.gas += gas
                     draft.matches[match.device, match.consumption] = match.amount_wh
                 elif consumption.owner != self._owner_of[match.device]:
                     draft.move(match.device, consumption.owner, match.amount_wh)
@@ -180,10 +215,14 @@ class _Cut:
             for draft in self._drafts
         ]
 
-    def _has_place(self, consumption: Consumption, number: int) -> bool:
-        """Whether a part may refer to this consumption."""
+    def _has_place(self, consumption: Consumption, number: int, gas: int = 0) -> bool:
+        """Whether a part may refer to this consumption, and spend so much gas besides."""
         draft, first = self._drafts[number], self._part_of.get(consumption.device, number)
-        if consumption.device not in draft.consumptions and len(draft.consumptions) == MAX_CONSUMPTIONS:
+        if consumption.device not in draft.consumptions:
+            if len(draft.consumptions) == MAX_CONSUMPTIONS:
+                return False
+            gas += GAS[consumption.kind]
+        if draft.gas + gas > PART_GAS:
             return False
         if consumption.kind is DeviceKind.LOAD:
             return True
@@ -194,5 +233,6 @@ class _Cut:
         draft = self._drafts[number]
         if consumption.device not in draft.consumptions:
             draft.consumptions[consumption.device] = consumption
+            draft.gas += GAS[consumption.kind]
             if self._part_of.setdefault(consumption.device, number) != number:
                 draft.known.add(consumption.device)
