@@ -15,6 +15,7 @@ BENCHMARKS = (
     "gas_profile",
     "devchain_speed",
     "settlement",
+    "certificates",
     "simulation.year",
     "scheduler_day",
     "audit",
