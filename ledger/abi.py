@@ -163,13 +163,22 @@ def _lenient_codec() -> ABICodec:
 _CODEC = _lenient_codec()
 
 
+def decode(types: Sequence[str], data: bytes) -> tuple[Any, ...]:
+    """The values of these types behind ABI-encoded data, whatever text there is in them.
+
+    Raises:
+        DecodingError: the data (of `eth_abi`) are not that.
+    """
+    return _CODEC.decode(types, data)
+
+
 def _encode(fields: Sequence[dict[str, Any]], arguments: Sequence[object]) -> bytes:
     values = [_outgoing(field, value) for field, value in zip(fields, arguments, strict=True)]
     return eth_abi.encode([_type(field) for field in fields], values)
 
 
 def _decode(fields: Sequence[dict[str, Any]], data: bytes) -> dict[str, Any]:
-    values = _CODEC.decode([_type(field) for field in fields], data)
+    values = decode([_type(field) for field in fields], data)
     return {
         field["name"]: _incoming(field, field["type"], value) for field, value in zip(fields, values, strict=True)
     }

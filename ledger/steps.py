@@ -49,8 +49,9 @@ class Step:
 
     Attributes:
         to: the contract to call.
-        event: the first topic of the event by which that contract tells of the step; its indexed fields are the
-            market, the slot and, where the step has `topics`, these.
+        event: the first topic of the event that tells of the step; its indexed fields are the market, the slot
+            and, where the step has `topics`, these.
+        emitter: the contract that logs it; None for the one that is called.
         names_slot: False if they are the `topics` alone.
         is_done: asks the chain whether the step's effect is there.
         calldata: builds the call; asked only when the step is not done and has no intent that may still succeed.
@@ -66,6 +67,7 @@ class Step:
     calldata: Callable[[], bytes]
     topics: tuple[bytes, ...] = ()
     names_slot: bool = True
+    emitter: bytes | None = None
 
     @property
     def event_topics(self) -> tuple[bytes, ...]:
@@ -238,7 +240,10 @@ class Stepper:
 
     def _events(self, step: Step, first_block: int, last_block: int) -> list[Log]:
         return self._chain.logs(
-            first_block=first_block, last_block=last_block, address=step.to, topics=step.event_topics
+            first_block=first_block,
+            last_block=last_block,
+            address=step.emitter or step.to,
+            topics=step.event_topics,
         )
 
     def _note_other(self, step: Step, log: Log, attempt: int) -> IntentRecord:

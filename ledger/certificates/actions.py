@@ -169,7 +169,8 @@ def mint(contracts: Contracts, market: bytes, day: Day, device: int, places: Col
                 "generated"
             )
     amounts, path = list(proof.amounts_wh), list(proof.path)
-    return _call(contracts, "mint", market, day.day, device, amounts, sorted(set(places)), proof.index, path)
+    arguments = (market, day.day, device, amounts, sorted(set(places)), proof.index, path)
+    return Call(contracts.issuance, contracts.issuance.interface.call("mint", *arguments))
 
 
 def check_serial(of: str, registry: str, serial: str) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
-from ledger.abi import Contract
 from ledger.allocation import Consumption, Issuance, SlotPart
 from ledger.certificates.ids import CertificateId
+from ledger.deployment import Contracts
 from ledger.keys import Key
 from ledger.metered import CERTIFICATE_KINDS
 from ledger.steps import Step, Stepper
@@ -14,8 +14,9 @@ from ledger.steps import Step, Stepper
 class Certification:
     """Certifies the slots of one market. Every step can be repeated."""
 
-    def __init__(self, certificates: Contract, market: bytes, issuer: Key, stepper: Stepper) -> None:
-        self._certificates = certificates
+    def __init__(self, contracts: Contracts, market: bytes, issuer: Key, stepper: Stepper) -> None:
+        self._issuance = contracts.issuance
+        self._certificates = contracts.certificates
         self._market = market
         self._issuer = issuer
         self._stepper = stepper
@@ -34,8 +35,8 @@ class Certification:
                     slot=slot,
                     name="certify" if is_last else f"certify-{number}",
                     key=self._issuer,
-                    to=self._certificates.address,
-                    event=self._certificates.interface.topic("Certified"),
+                    to=self._issuance.address,
+                    event=self._issuance.interface.topic("Certified"),
                     is_done=partial(self._is_issued, _first(slot, part)),
                     calldata=partial(self._calldata, slot, part),
                 )
@@ -45,7 +46,7 @@ class Certification:
         return bool(self._certificates.read("state_of", int(certificate))["exists"])
 
     def _calldata(self, slot: int, part: SlotPart) -> bytes:
-        return self._certificates.interface.call("certify", self._market, slot, *part.arguments())
+        return self._issuance.interface.call("certify", self._market, slot, *part.arguments())
 
 
 def _first(slot: int, part: SlotPart) -> CertificateId:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
 from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
+from ledger.abi import decode
 from ledger.certificates.ids import MAX_SLOT
 from ledger.chain import ZERO_ADDRESS
 from matching.errors import WattbookError

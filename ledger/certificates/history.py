@@ -1,8 +1,8 @@
 """The history of certificates, replayed from the chain's events alone: who holds what, who used up what for what.
 
-`read_history` goes once through the events of Devices and Certificates, on whatever chain. A `CertificateHistory`
-takes them one by one, so that whoever keeps one can go on where it stopped. Events are taken at their word: for
-whether the contracts' rules were kept, there is `ledger.audit`.
+`read_history` goes once through the events of Devices, Issuance and Certificates, on whatever chain. A
+`CertificateHistory` takes them one by one, so that whoever keeps one can go on where it stopped. Events are
+believed: for whether the contracts' rules were kept, there is `ledger.audit`.
 """
 
 from collections import Counter
@@ -36,7 +36,7 @@ Arguments = dict[str, Any]
 
 
 class CertificateHistory:
-    """What the events of the two contracts say, up to a block.
+    """What the events of the three contracts say, up to a block.
 
     Attributes:
         records: every certificate that was ever issued, consumption and withdrawn ones included.
@@ -203,9 +203,9 @@ class CertificateHistory:
         self._claim(arguments["claimSubject"], *values, point=point)
 
     def _claim_batch(self, arguments: Arguments, point: Point) -> None:
-        columns = (arguments[name] for name in ("topics", "ids", "values", "claimData"))
-        for values in zip(*columns, strict=True):
-            self._claim(arguments["claimSubject"], *values, point=point)
+        (topic,), (data,) = arguments["topics"], arguments["claimData"]  # one claim for all ids
+        for token_id, amount_wh in zip(arguments["ids"], arguments["values"], strict=True):
+            self._claim(arguments["claimSubject"], topic, token_id, amount_wh, data, point=point)
 
     def _claim(
         self, subject: bytes, topic: int, token_id: int, amount_wh: int, data: bytes, *, point: Point

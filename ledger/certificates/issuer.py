@@ -88,6 +88,7 @@ class Issuer:
 
     def __init__(self, contracts: Contracts, market: bytes, issuer: Key, stepper: Stepper) -> None:
         self._devices = contracts.devices
+        self._issuance = contracts.issuance
         self._certificates = contracts.certificates
         self._market = market
         self._issuer = issuer
@@ -126,7 +127,7 @@ class Issuer:
         _check_number("corrected_wh", corrected_wh, 0, MAX_AMOUNT_WH)
         corrected = certificate.next_revision
         self._run(
-            self._certificates,
+            self._issuance,
             certificate.slot,
             f"reissue-{int(certificate):x}",
             event=("Reissued", int(corrected)),
@@ -150,7 +151,7 @@ class Issuer:
         known = self._imported(details)
         serial = keccak(keccak(details.registry.encode()) + keccak(details.serial.encode()))
         self._run(
-            self._certificates,
+            self._issuance,
             details.slot,
             f"import-{serial.hex()[:32]}",
             event=("Imported", *([known] if known else [])),
@@ -240,7 +241,7 @@ class Issuer:
         committed = self._committed(day.day)
         if committed is None or committed == day.root:
             self._run(
-                self._certificates,
+                self._issuance,
                 day.day * DAY_S,
                 "commit-day",
                 event=("DayCommitted", self._market, day.day),
@@ -258,11 +259,11 @@ class Issuer:
         return record
 
     def _imported(self, details: Import) -> int:
-        token_id: int = self._certificates.read("import_of", details.registry, details.serial)
+        token_id: int = self._issuance.read("import_of", details.registry, details.serial)
         return token_id
 
     def _committed(self, day: int) -> bytes | None:
-        found = self._certificates.read("day_of", self._market, day)
+        found = self._issuance.read("day_of", self._market, day)
         return found["root"] if found["leaves"] else None
 
     def _issue(self, device: Device, first_slot: int, amounts_wh: list[int], request: int) -> None:
@@ -274,10 +275,11 @@ class Issuer:
             if amount_wh
         ]
         self._run(
-            self._certificates,
+            self._issuance,
             first_slot,
             f"issue-{device.device}",
-            event=("TransferBatch", self._issuer.address, ZERO_ADDRESS, device.owner),
+            event=("TransferBatch", self._issuance.address, ZERO_ADDRESS, device.owner),
+            emitter=self._certificates,
             is_done=lambda: all(self._record(each)["exists"] for each in issued),
             call=("issue", request, device.device, first_slot, amounts_wh),
         )
@@ -291,12 +293,14 @@ class Issuer:
         event: tuple[object, ...],
         is_done: Callable[[], bool],
         call: tuple[object, ...],
+        emitter: Contract | None = None,
     ) -> None:
         """Take a step.
 
         `event` is the name of the one that tells of it, and the values of its first indexed fields; `call` the
-        name of the function, and its arguments.
+        name of the function, and its arguments. `emitter` logs the event, if the called `contract` does not.
         """
+        logging = emitter or contract
         (title, *values), (function, *arguments) = event, call
         self._stepper.run(
             Step(
@@ -305,7 +309,8 @@ class Issuer:
                 name=name,
                 key=self._issuer,
                 to=contract.address,
-                event=contract.interface.topic(str(title)),
+                event=logging.interface.topic(str(title)),
+                emitter=logging.address,
                 topics=tuple(_topic(value) for value in values),
                 names_slot=False,
                 is_done=is_done,

@@ -1,4 +1,4 @@
-"""The events of Devices and Certificates in chain order, each with where and when it happened.
+"""The events of Devices, Issuance and Certificates in chain order, each with where and when it happened.
 
 Read window by window, so that the length of a chain does not matter.
 """
@@ -34,7 +34,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """An event of one of the two contracts."""
+    """An event of one of the three contracts."""
 
     event: Event
     point: Point
@@ -43,14 +43,15 @@ class Occurrence:
 def occurrences(
     contracts: Contracts, first_block: int, last_block: int, *, window_blocks: int = FIRST_WINDOW_BLOCKS
 ) -> Iterator[Occurrence]:
-    """Everything that Devices and Certificates logged in these blocks.
+    """Everything that Devices, Issuance and Certificates logged in these blocks.
 
     Raises:
         ChangedChainError: a block that was read is no longer there.
         ChainUnavailableError: the chain is out of reach.
     """
     chain = contracts.certificates.chain
-    by_address = {contract.address: contract for contract in (contracts.devices, contracts.certificates)}
+    emitters = (contracts.devices, contracts.issuance, contracts.certificates)
+    by_address = {contract.address: contract for contract in emitters}
     start, span = first_block, window_blocks
     while start <= last_block:
         end = min(start + span - 1, last_block)
