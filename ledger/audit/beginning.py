@@ -1,7 +1,7 @@
 """Where an exchange's history begins, what was fixed there, and whether the contracts are the ones we know."""
 
 from ledger.abi import Contract
-from ledger.audit.certificate_rules import ISSUER, REGISTRAR
+from ledger.audit.device_rules import ISSUER, REGISTRAR
 from ledger.audit.findings import Findings
 from ledger.audit.history import AUDITED
 from ledger.audit.model import Model
@@ -42,22 +42,22 @@ def first_block(chain: Chain, contracts: Contracts, last_block: int) -> int:
 
 
 def note_first_roles(contracts: Contracts, model: Model, start: int, last_block: int) -> None:
-    """Who first held the certificates' roles, which no event says; not known where old state is forgotten.
+    """Who first held the devices' roles, which no event says; not known where old state is forgotten.
 
     Whoever holds a role that was never handed over held it from the beginning.
     """
     for role, view in ((ISSUER, "issuer"), (REGISTRAR, "registrar")):
         topics = [role.to_bytes(32, "big")]
-        handed_over = contracts.certificates.events(
+        handed_over = contracts.devices.events(
             ["RoleTaken"], first_block=start, last_block=last_block, topics=topics
         )
         at = handed_over[0].log.block_number - 1 if handed_over else last_block
         try:
-            model.roles[role] = contracts.certificates.read(view, block_number=at)
+            model.guarantees.roles[role] = contracts.devices.read(view, block_number=at)
         except ChainUnavailableError:
             raise
         except ChainError:
-            model.roles[role] = None
+            model.guarantees.roles[role] = None
 
 
 def check_code(chain: Chain, contracts: Contracts, findings: Findings) -> None:

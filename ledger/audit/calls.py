@@ -82,14 +82,21 @@ class Calls:
         """
         return [unpack_reading(word) for word in self._arguments(occurrence, "deliver")["readings"]]
 
-    def certified(self, occurrence: Occurrence) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Issuances and moves of a certification.
+    def certification(self, occurrence: Occurrence) -> dict[str, Any]:
+        """Issuances, consumptions, moves and matches of a certification.
 
         Raises:
             UnreadableCallError: the transaction is not a certification.
         """
-        arguments = self._arguments(occurrence, "certify")
-        return arguments["issuances"], arguments["moves"]
+        return self._arguments(occurrence, "certify")
+
+    def issuance(self, occurrence: Occurrence) -> tuple[str, dict[str, Any]]:
+        """The call of the Issuance contract behind certificates that were issued: its function and arguments.
+
+        Raises:
+            UnreadableCallError: the transaction does not call it.
+        """
+        return self._decoded("issuance", occurrence)
 
     def overdrawn(self, occurrence: Occurrence) -> tuple[list[FilledOrder], list[dict[str, Any]]]:
         """The bids by which an account was shown to be overdrawn, and their places in the book.
@@ -117,7 +124,16 @@ class Calls:
             raise UnreadableCallError("history.unreadable", f"{_name(occurrence)}: {error}") from error
 
     def _arguments(self, occurrence: Occurrence, function: str) -> dict[str, Any]:
-        contract, transaction = self._by_name[occurrence.contract], occurrence.call
+        called, arguments = self._decoded(occurrence.contract, occurrence)
+        about = occurrence.event.arguments
+        if called != function or any(arguments[key] != about[key] for key in ("market", "slot")):
+            raise UnreadableCallError(
+                "history.unreadable", f"{_name(occurrence)} is no {function} of slot {about['slot']}"
+            )
+        return arguments
+
+    def _decoded(self, contract_name: str, occurrence: Occurrence) -> tuple[str, dict[str, Any]]:
+        contract, transaction = self._by_name[contract_name], occurrence.call
         name = _name(occurrence)
         if transaction is None or transaction.to != contract.address:
             to = (
@@ -130,13 +146,9 @@ class Calls:
             )
         interface: Interface = contract.interface
         try:
-            called, arguments = interface.decode_call(transaction.input)
+            return interface.decode_call(transaction.input)
         except (KeyError, DecodingError) as error:
             raise UnreadableCallError("history.unreadable", f"{name}: {error!r}") from error
-        about = occurrence.event.arguments
-        if called != function or any(arguments[key] != about[key] for key in ("market", "slot")):
-            raise UnreadableCallError("history.unreadable", f"{name} is no {function} of slot {about['slot']}")
-        return arguments
 
 
 def _is_well_formed(words: Mapping[str, int]) -> bool:

@@ -42,15 +42,23 @@ def decoded(kind: type[T], value: Any) -> T:
 def _decoded(kind: Any, value: Any) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        inner = next(each for each in arguments if each is not NoneType)
-        return None if value is None else _decoded(inner, value)
+        return _decoded_union(arguments, value)
     if origin is list:
         return [_decoded(arguments[0], item) for item in value]
     if origin is tuple:
-        return tuple(_decoded(part, item) for part, item in zip(arguments, value, strict=True))
+        parts = [arguments[0]] * len(value) if arguments[1:] == (...,) else arguments
+        return tuple(_decoded(part, item) for part, item in zip(parts, value, strict=True))
     if origin is dict:
         return {_parsed_key(arguments[0], key): _decoded(arguments[1], item) for key, item in value.items()}
     return _decoded_plain(kind, value)
+
+
+def _decoded_union(kinds: tuple[Any, ...], value: Any) -> Any:
+    """One kind or None; or one of several dataclasses, the one that has these fields."""
+    if value is None and NoneType in kinds:
+        return None
+    named = [each for each in kinds if each is not NoneType]
+    return _decoded(next(each for each in named if len(named) == 1 or _hints(each).keys() == value.keys()), value)
 
 
 def _decoded_plain(kind: Any, value: Any) -> Any:

@@ -1,20 +1,16 @@
 """Compares the replayed model with what the contracts' getters say, and reads there what cannot be replayed."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import islice
 from typing import Any
 
-from ledger import chain as ports
 from ledger import merkle
-from ledger.abi import Contract
-from ledger.audit.certificate_rules import ISSUER, REGISTRAR
+from ledger.audit.device_rules import ISSUER, REGISTRAR
 from ledger.audit.findings import Findings
 from ledger.audit.market_rules import ROLE_FIELDS, VALIDATOR, holder
-from ledger.audit.model import CertificateModel, Model, SlotModel
+from ledger.audit.model import Model, SlotModel
+from ledger.audit.questions import Question, Questioner, ask
 from ledger.audit.rulebook import hexed, where_of
-from ledger.chain import Chain
 from ledger.deployment import Contracts
 
 _SLOT_STATES = {"open": 0, "settled": 1, "delivered": 2, "voided": 3, "partial": 4, "unwinding": 5}
@@ -24,66 +20,26 @@ _ACCOUNT_RULES = {
     "storage.epoch": ("epoch", "epoch_from_slot"),
     "storage.market": ("market_number",),
 }
-_QUESTIONS_AT_ONCE = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A view to be asked, and what is done with its answer."""
-
-    contract: Contract
-    function: str
-    arguments: tuple[object, ...]
-    take: Callable[[Any], None]
-
-
-def ask(chain: Chain, questions: Iterable[Question], block_number: int) -> None:
-    """Ask many views on the state after a block."""
-    waiting = iter(questions)
-    while batch := list(islice(waiting, _QUESTIONS_AT_ONCE)):
-        requests = [
-            (each.contract.address, each.contract.interface.call(each.function, *each.arguments)) for each in batch
-        ]
-        answers = ports.calls(chain, requests, block_number=block_number)
-        for question, answer in zip(batch, answers, strict=True):
-            question.take(question.contract.interface.decode_result(question.function, answer))
-
-
-class Comparison:
+class Comparison(Questioner):
     """Compares parts of a model with the contracts' storage after one block."""
 
     def __init__(self, contracts: Contracts, model: Model, findings: Findings, block_number: int) -> None:
+        super().__init__(contracts.exchange.chain, findings, block_number)
         self._contracts = contracts
         self._model = model
-        self._findings = findings
-        self._block_number = block_number
 
     def everything(self) -> None:
         """All that the model still holds."""
-        self._ask(self._accounts())
-        self._ask(self._markets())
-        self._ask(self._sums())
+        self.ask(self._accounts())
+        self.ask(self._markets())
+        self.ask(self._sums())
         self.slots(self._model.slots.values())
-        self.certificates(self._model.certificates.items())
 
     def slots(self, slots: Iterable[SlotModel]) -> None:
         """State, book, fills and positions of slots."""
-        self._ask(question for slot in slots for question in self._slot(slot))
-
-    def certificates(self, certificates: Iterable[tuple[int, CertificateModel]]) -> None:
-        """Holdings and sums of certificates, and that what was issued is held or retired."""
-        self._ask(question for id_, state in certificates for question in self._certificate(id_, state))
-
-    def _ask(self, questions: Iterable[Question]) -> None:
-        ask(self._contracts.exchange.chain, questions, self._block_number)
-
-    def _question(
-        self, rule: str, where: str, expected: object, contract: Contract, function: str, *arguments: object
-    ) -> Question:
-        def take(found: Any) -> None:
-            self._findings.check(rule, where, expected=expected, found=found)
-
-        return Question(contract, function, arguments, take)
+        self.ask(question for slot in slots for question in self._slot(slot))
 
     def _accounts(self) -> Iterator[Question]:
         numbers = {market: number for number, market in enumerate(self._model.markets, start=1)}
@@ -101,21 +57,22 @@ class Comparison:
     def _take_account(self, where: str, expected: dict[str, int], found: dict[str, int]) -> None:
         for rule, names in _ACCOUNT_RULES.items():
             ours, theirs = ([fields[name] for name in names] for fields in (expected, found))
-            self._findings.check(rule, where, expected=ours, found=theirs)
+            self.findings.check(rule, where, expected=ours, found=theirs)
 
     def _markets(self) -> Iterator[Question]:
         contracts, model = self._contracts, self._model
-        yield self._question("storage.owner", "the owner", model.owner, contracts.markets, "owner")
+        yield self.question("storage.owner", "the owner", model.owner, contracts.markets, "owner")
         for role, view in ((ISSUER, "issuer"), (REGISTRAR, "registrar")):
-            if model.roles.get(role) is not None:
-                yield self._question("storage.role", view, model.roles[role], contracts.certificates, view)
+            held = model.guarantees.roles.get(role)
+            if held is not None:
+                yield self.question("storage.role", view, held, contracts.devices, view)
         for market, state in model.states.items():
             where = f"market {hexed(market)}"
             roles = [*ROLE_FIELDS, *range(VALIDATOR, VALIDATOR + len(state.validators))]
             for role in roles:
                 held = holder(model.markets[market], state, role)
                 at = f"{where}, role {role}"
-                yield self._question("storage.role", at, held, contracts.markets, "holder_of", market, role)
+                yield self.question("storage.role", at, held, contracts.markets, "holder_of", market, role)
             for rule, expected, contract, view in (
                 ("storage.frozen", state.is_frozen, contracts.markets, "is_frozen"),
                 ("storage.unfinished", state.unfinished_slot or 0, contracts.exchange, "unfinished_slot"),
@@ -123,7 +80,7 @@ class Comparison:
                 ("storage.bond", state.bond_nano, contracts.challenges, "bonds"),
                 ("storage.challenges", state.open_challenges, contracts.challenges, "open_challenges"),
             ):
-                yield self._question(rule, where, expected, contract, view, market)
+                yield self.question(rule, where, expected, contract, view, market)
 
     def _sums(self) -> Iterator[Question]:
         """Credits sent to a contract without a deposit belong to nobody: more is harmless, less is not."""
@@ -137,38 +94,28 @@ class Comparison:
             yield Question(self._contracts.credit, "balanceOf", (contract.address,), take)
 
     def _take_sum(self, rule: str, owed: int, found: int) -> None:
-        self._findings.require(rule, "all accounts", found >= owed, expected=f"{owed} or more", found=found)
+        self.findings.require(rule, "all accounts", found >= owed, expected=f"{owed} or more", found=found)
 
     def _slot(self, slot: SlotModel) -> Iterator[Question]:
         exchange, where, key = self._contracts.exchange, where_of(slot), (slot.market, slot.slot)
 
         def take(found: dict[str, Any]) -> None:
-            self._findings.check("storage.slot", where, expected=_SLOT_STATES[slot.state], found=found["state"])
-            self._findings.check("storage.price", where, expected=slot.price, found=found["price"])
+            self.findings.check("storage.slot", where, expected=_SLOT_STATES[slot.state], found=found["state"])
+            self.findings.check("storage.price", where, expected=slot.price, found=found["price"])
 
         yield Question(exchange, "slot_of", key, take)
         if slot.book_root is not None:
             book = merkle.commitment(slot.book_root, slot.book_size)
-            yield self._question("storage.book", where, book, exchange, "books", *key)
+            yield self.question("storage.book", where, book, exchange, "books", *key)
         if not slot.is_unread:
             for chunk, fills_hash in enumerate(slot.fills_hashes):
                 at = f"{where}, chunk {chunk}"
-                yield self._question("storage.fills", at, fills_hash, exchange, "fills_hashes", *key, chunk)
+                yield self.question("storage.fills", at, fills_hash, exchange, "fills_hashes", *key, chunk)
         for account, position in sorted(slot.positions.items()):
             # A position counts from the slot's settlement.
             expected = position if slot.state == "settled" else 0
             at = f"position of {hexed(account)} in {where}"
-            yield self._question("storage.position", at, expected, exchange, "position_of", account, slot.slot)
-
-    def _certificate(self, certificate: int, state: CertificateModel) -> Iterator[Question]:
-        contract, where = self._contracts.certificates, f"certificate {certificate:#x}"
-        held, retired = sum(state.held_wh.values()), sum(state.retired_wh.values())
-        self._findings.check("certificate.balance", where, expected=state.issued_wh, found=held + retired)
-        for account, amount_wh in sorted(state.held_wh.items()):
-            at = f"{where} of {hexed(account)}"
-            yield self._question("storage.certificate", at, amount_wh, contract, "balanceOf", account, certificate)
-        yield self._question("storage.issued", where, state.issued_wh, contract, "issued_of", certificate)
-        yield self._question("storage.retired", where, retired, contract, "retired_of", certificate)
+            yield self.question("storage.position", at, expected, exchange, "position_of", account, slot.slot)
 
 
 def take_over(contracts: Contracts, model: Model, market: bytes, block_number: int) -> None:

@@ -89,6 +89,5 @@ class DeliveryRules(Rulebook):
             "deliver.members", where_of(slot), covered == sorted(members),
             expected=f"{len(members)} members, once each", found=[hexed(each) for each in covered],
         )  # fmt: skip
-        if slot.generates:
-            consumption = {reading.account: reading.consumption_wh for reading in slot.readings}
-            self.model.claimable_wh[slot.market, slot.slot] = consumption
+        metered = {each.account: [each.consumption_wh, each.generation_wh] for each in slot.readings}
+        self.model.guarantees.metered_wh[slot.market, slot.slot] = metered

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from ledger import chain as ports
 from ledger.abi import Event
-from ledger.chain import Chain, ChainError, Log, Transaction
+from ledger.chain import ZERO_ADDRESS, Chain, ChainError, Log, Transaction
 from ledger.deployment import Contracts
 
-AUDITED = ("exchange", "escrow", "markets", "certificates", "challenges")
+AUDITED = ("exchange", "escrow", "markets", "devices", "issuance", "certificates", "challenges")
 """The contracts whose events are replayed."""
 
 FIRST_WINDOW_BLOCKS = 2_000
@@ -21,8 +21,11 @@ _MOST_WINDOW_BLOCKS = 1_000_000
 _FEW_LOGS, _MANY_LOGS = 2_000, 8_000
 # Their calldata may be 128 KiB each, and are in memory together.
 _TRANSACTIONS_AT_ONCE = 64
-# Events of which it does not matter who caused them.
-_UNASKED = frozenset({"Deposited", "TransferSingle", "TransferBatch", "ClaimSingle", "ApprovalForAll"})
+# Events of which it does not matter who caused them; but of certificates issued in a batch it does.
+_UNASKED = frozenset(
+    {"Deposited", "TransferSingle", "TransferBatch", "ClaimSingle", "ClaimBatch", "ApprovalForAll", "Exported"}
+    | {"Stored", "Discharged", "DebtPaid"}
+)
 
 
 class ChangedHistoryError(ChainError):
@@ -96,7 +99,7 @@ class History:
             calls = self._transactions([event for _, event in decoded if event is not None])
             for name, event in decoded:
                 if event is not None:
-                    call = calls.get(event.log.transaction_hash) if event.name not in _UNASKED else None
+                    call = calls.get(event.log.transaction_hash) if _is_asked(event) else None
                     yield Occurrence(name, event, timestamps[event.log.block_number], call)
 
     def _decoded(self, name: str, log: Log) -> Event | None:
@@ -113,7 +116,7 @@ class History:
         return {block.number: block.timestamp for block in found if block is not None}
 
     def _transactions(self, events: Sequence[Event]) -> dict[bytes, Transaction]:
-        wanted = list(dict.fromkeys(each.log.transaction_hash for each in events if each.name not in _UNASKED))
+        wanted = list(dict.fromkeys(each.log.transaction_hash for each in events if _is_asked(each)))
         found = ports.transactions(self._chain, wanted)
         for wanted_hash, transaction in zip(wanted, found, strict=True):
             if transaction is None:
@@ -121,6 +124,12 @@ class History:
                     f"transaction 0x{wanted_hash.hex()} is gone, or the endpoint is: audit again"
                 )
         return {each.hash: each for each in found if each is not None}
+
+
+def _is_asked(event: Event) -> bool:
+    """Whether it matters who caused an event, and by which call."""
+    is_issuance = event.name == "TransferBatch" and event.arguments["_from"] == ZERO_ADDRESS
+    return is_issuance or event.name not in _UNASKED
 
 
 def _groups(logs: Sequence[Log]) -> Iterator[list[Log]]:

@@ -6,11 +6,11 @@ Everything here is of a few plain types, so that `ledger.audit.codec` can write 
 from bisect import bisect_right, insort
 from dataclasses import dataclass, field
 
-from ledger.allocation import Issuance, Move
+from ledger.allocation import Consumption, Issuance, Match, Move
+from ledger.audit.guarantees import Guarantees
 from ledger.batches import FilledOrder, MemberReading
 from ledger.eip712 import SignedOrder
 from ledger.market import WITHDRAWAL_WINDOW_S, Market
-from ledger.onboarding import Device
 from ledger.trades import Trade, trades_of
 from matching.orders import Side
 from matching.tariff import Tariff
@@ -73,6 +73,7 @@ class SlotModel:
         positions: Wh bought (positive) or sold (negative) by each account, until its delivery.
         delivery_members: how many members there were when the delivery began.
         is_unread: whether a call that belongs to the slot could not be read; then nothing follows from the rest.
+        is_certified_unread: whether a certification of it could not be; then where certificates went is not known.
         blocks: and `transactions`, by step name; the last one of each.
     """
 
@@ -92,8 +93,11 @@ class SlotModel:
     readings: list[MemberReading] = field(default_factory=list)
     delivery_members: int = 0
     issuances: list[Issuance] = field(default_factory=list)
+    consumptions: list[Consumption] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
+    matches: list[Match] = field(default_factory=list)
     is_unread: bool = False
+    is_certified_unread: bool = False
     blocks: dict[str, int] = field(default_factory=dict)
     transactions: dict[str, bytes] = field(default_factory=dict)
 
@@ -108,25 +112,6 @@ class SlotModel:
     def bought_wh(self) -> int:
         """Energy traded in the community."""
         return sum(fill.fill_wh for fill in self.fills if fill.signed.order.side is Side.BID)
-
-    @property
-    def generates(self) -> bool:
-        """Whether its readings show generation, which is then certified."""
-        return any(reading.generation_wh for reading in self.readings)
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether nothing more is to happen to it."""
-        return self.state == "delivered" and ("certify" in self.blocks or not (self.generates or self.is_unread))
-
-
-@dataclass
-class CertificateModel:
-    """One certificate id: who holds and who retired how much."""
-
-    issued_wh: int = 0
-    held_wh: dict[bytes, int] = field(default_factory=dict)
-    retired_wh: dict[bytes, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -194,7 +179,7 @@ class MarketModel:
 
 @dataclass
 class Totals:
-    """What the history came to; energy in Wh."""
+    """What the history came to; energy in Wh. What was issued for consumption, or withdrawn, is left out."""
 
     slots: int = 0
     filled_orders: int = 0
@@ -210,9 +195,7 @@ class Model:
 
     Attributes:
         slots: those that are not over; with `keep_slots` all of them.
-        claimable_wh: by market and slot, what of each member's metered consumption is not covered by retired
-            certificates; only where certificates may still be retired.
-        roles: holders of the certificates' roles, by number; None where that is not known.
+        guarantees: devices and certificates.
     """
 
     owner: bytes | None = None
@@ -221,12 +204,7 @@ class Model:
     tariffs: dict[bytes, list[tuple[int, Tariff]]] = field(default_factory=dict)
     accounts: dict[bytes, AccountModel] = field(default_factory=dict)
     slots: dict[tuple[bytes, int], SlotModel] = field(default_factory=dict)
-    devices: dict[int, Device] = field(default_factory=dict)
-    device_markets: dict[int, bytes] = field(default_factory=dict)
-    certificates: dict[int, CertificateModel] = field(default_factory=dict)
-    claimable_wh: dict[tuple[bytes, int], dict[bytes, int]] = field(default_factory=dict)
-    roles: dict[int, bytes | None] = field(default_factory=dict)
-    role_offers: dict[int, bytes] = field(default_factory=dict)
+    guarantees: Guarantees = field(default_factory=Guarantees)
     challenges: dict[int, ChallengeModel] = field(default_factory=dict)
     challenge_count: int = 0
     challenged: list[tuple[int, bytes]] = field(default_factory=list)

@@ -87,17 +87,30 @@ class Rulebook:
     # Who sent what
 
     def check_sender(
-        self, rule: str, where: str, occurrence: Occurrence, expected: Address | Collection[Address] | None
+        self,
+        rule: str,
+        where: str,
+        occurrence: Occurrence,
+        expected: Address | Collection[Address] | None,
+        *,
+        through: str | None = None,
     ) -> None:
         """Whether the transaction's call came from (one of) the expected; with None, that is not known.
 
         A transaction that called another contract shows who called ours only if that other one is the expected.
+
+        Args:
+            rule: what is broken if it did not.
+            where: what it is about.
+            occurrence: the event.
+            expected: whoever may have sent it.
+            through: the contract that is to be called; by default the event's own.
         """
         if expected is None or occurrence.call is None:
             return
         allowed = {expected} if isinstance(expected, bytes) else set(expected)
         sender, to = occurrence.call.sender, occurrence.call.to
-        if to == self.calls.addresses[occurrence.contract]:
+        if to == self.calls.addresses[through or occurrence.contract]:
             self.findings.require(
                 rule, where, sender in allowed, expected=" or ".join(sorted(map(hexed, allowed))), found=sender
             )

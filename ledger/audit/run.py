@@ -4,20 +4,33 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ledger.audit.allocations import check_certified, is_over
 from ledger.audit.beginning import check_code, first_block, fixed_terms, note_first_roles
 from ledger.audit.calls import Calls
-from ledger.audit.certificate_rules import CertificateRules, device_of, slot_of
+from ledger.audit.certification_rules import CertificationRules
 from ledger.audit.challenge_rules import ChallengeRules
 from ledger.audit.checkpoint import Checkpoint, CheckpointFile
+from ledger.audit.claim_rules import ClaimRules
 from ledger.audit.comparison import Comparison, take_over
+from ledger.audit.correction_rules import CorrectionRules
 from ledger.audit.delivery_rules import DeliveryRules
+from ledger.audit.device_rules import DeviceRules
 from ledger.audit.escrow_rules import EscrowRules
+from ledger.audit.evidence_files import EvidenceFiles
+from ledger.audit.evidence_rules import EvidenceRules
+from ledger.audit.expiry import add_certificates, drop_expired, keep_spent
 from ledger.audit.findings import Finding, Findings
+from ledger.audit.guarantee_comparison import GuaranteeComparison
 from ledger.audit.history import FIRST_WINDOW_BLOCKS, ChangedHistoryError, History, Occurrence
+from ledger.audit.holding_rules import HoldingRules
+from ledger.audit.import_rules import ImportRules
+from ledger.audit.issuance_rules import IssuanceRules
+from ledger.audit.lot_rules import LotRules
 from ledger.audit.market_rules import MarketRules
 from ledger.audit.model import Model, SlotModel, Totals
 from ledger.audit.rulebook import Rulebook, Terms
 from ledger.audit.settlement_rules import SettlementRules
+from ledger.audit.transaction_notes import CertificateBook, TransactionNotes
 from ledger.chain import Chain
 from ledger.deployment import Contracts, attach
 
@@ -65,6 +78,7 @@ def audit(
     checkpoint: Path | None = None,
     last_block: int | None = None,
     window_blocks: int = FIRST_WINDOW_BLOCKS,
+    evidence: EvidenceFiles | None = None,
 ) -> AuditReport:
     """Re-verify an exchange from its first block to the head, using nothing but the chain.
 
@@ -76,9 +90,12 @@ def audit(
         checkpoint: a file to go on from, if it is there, and to write how far the audit came.
         last_block: the last one to look at; default: the head.
         window_blocks: how many blocks to read at first; windows adapt.
+        evidence: what certificates rest on, if it is to be checked too; see `ledger.audit.evidence_files`. It is
+            compared with certificates that had not expired by the checkpoint.
 
     Raises:
         DeploymentError: there is no exchange at this address.
+        EvidenceFilesError: evidence cannot be read.
         CheckpointError: the checkpoint is damaged, or another exchange's.
         ChangedHistoryError: a re-organisation came between: audit again.
         ChainUnavailableError: the chain is out of reach.
@@ -89,7 +106,7 @@ def audit(
     file = None if checkpoint is None else CheckpointFile(checkpoint)
     resumed = None if file is None else file.read(chain, exchange, notes)
     begins = _beginning(chain, contracts, until) if resumed is None else resumed
-    auditor = Auditor(chain, contracts, begins, keep_slots=keep_slots, on_settled=on_settled)
+    auditor = Auditor(chain, contracts, begins, keep_slots=keep_slots, on_settled=on_settled, evidence=evidence)
     auditor.run(until, file, window_blocks)
     return replace(
         auditor.report(until), resumed_from=None if resumed is None else resumed.block, notes=tuple(notes)
@@ -124,6 +141,7 @@ class Auditor:
         *,
         keep_slots: bool,
         on_settled: SlotConsumer | None,
+        evidence: EvidenceFiles | None,
     ) -> None:
         self._chain = chain
         self._contracts = contracts
@@ -132,9 +150,12 @@ class Auditor:
         self._keep_slots = keep_slots
         self._kept: dict[tuple[bytes, int], SlotModel] = {}
         self._on_settled = on_settled
+        self._evidence = evidence
+        self._forgotten_wh: dict[int, int] = {}
         terms = fixed_terms(contracts)
         self._lifetime_s = terms.certificate_lifetime_s
-        self._books = _rulebooks(Calls(chain, contracts), terms, self._model, self._findings)
+        self._notes = TransactionNotes()
+        self._books = _rulebooks(Calls(chain, contracts), terms, self._model, self._findings, self._notes)
         self._now = 0
 
     def run(self, until: int, file: CheckpointFile | None, window_blocks: int) -> None:
@@ -149,6 +170,7 @@ class Auditor:
                 self._hand_out(occurrence)
             self._take_over_before(window.last_block + 1)
             self._check_freezes()
+            self._notes.close(self._findings)
             self._fold(until)
             if file is not None:
                 file.write(self._checkpoint(window.last_block))
@@ -157,12 +179,15 @@ class Auditor:
         """Compare what is left with storage, and sum up."""
         findings, model = self._findings.copy(), self._model
         Comparison(self._contracts, model, findings, until).everything()
+        self._guarantee_comparison(findings, until).everything()
         totals = replace(model.totals)
         for slot in model.slots.values():
+            check_certified(model, slot, findings)
             _add_slot(totals, slot)
-        for certificate in model.certificates.values():
-            totals.issued_wh += certificate.issued_wh
-            totals.retired_wh += sum(certificate.retired_wh.values())
+        add_certificates(totals, model.guarantees)
+        if self._evidence is not None:
+            rules = EvidenceRules(self._chain.chain_id, model.guarantees, self._forgotten_wh, findings)
+            rules.check(self._evidence)
         model.slots |= self._kept
         return AuditReport(
             chain_id=self._chain.chain_id,
@@ -202,35 +227,29 @@ class Auditor:
     def _fold(self, until: int) -> None:
         """Let go of whatever nothing more can happen to, once it is compared with storage and counted."""
         comparison = Comparison(self._contracts, self._model, self._findings, until)
-        over = {key: slot for key, slot in self._model.slots.items() if slot.is_finished}
+        over = {key: slot for key, slot in self._model.slots.items() if self._is_over(slot)}
         comparison.slots(over.values())
         for (market, number), slot in over.items():
+            check_certified(self._model, slot, self._findings)
             _add_slot(self._model.totals, slot)
             length_s = self._model.markets[market].slot_length_s
             self._model.states[market].finish(number, length_s)
             del self._model.slots[market, number]
         if self._keep_slots:
             self._kept |= over
-        self._fold_certificates(comparison)
+        guarantees, now = self._model.guarantees, self._now
+        certificates = self._guarantee_comparison(self._findings, until)
+        expired = drop_expired(guarantees, self._model.totals, certificates, now=now, lifetime_s=self._lifetime_s)
+        if self._evidence is not None:
+            self._forgotten_wh |= expired
+        keep_spent(guarantees, certificates)
 
-    def _fold_certificates(self, comparison: Comparison) -> None:
-        model = self._model
-        gone = {
-            number: state
-            for number, state in model.certificates.items()
-            if not any(state.held_wh.values()) or slot_of(number) + self._lifetime_s <= self._now
-        }
-        comparison.certificates(gone.items())
-        for number, state in gone.items():
-            model.totals.issued_wh += state.issued_wh
-            model.totals.retired_wh += sum(state.retired_wh.values())
-            del model.certificates[number]
-        claimable = {
-            (model.device_markets.get(device_of(each), b""), slot_of(each)) for each in model.certificates
-        }
-        for key in list(model.claimable_wh):
-            if key not in claimable and key not in model.slots:
-                del model.claimable_wh[key]
+    def _is_over(self, slot: SlotModel) -> bool:
+        return is_over(self._model, slot, expires_at=slot.slot + self._lifetime_s, now=self._now)
+
+    def _guarantee_comparison(self, findings: Findings, block_number: int) -> GuaranteeComparison:
+        guarantees = self._model.guarantees
+        return GuaranteeComparison(self._contracts, guarantees, findings, block_number, self._lifetime_s)
 
     def _checkpoint(self, number: int) -> Checkpoint:
         block = self._chain.block(number)
@@ -246,15 +265,23 @@ class Auditor:
         )
 
 
-def _rulebooks(calls: Calls, terms: Terms, model: Model, findings: Findings) -> dict[str, list[Rulebook]]:
+def _rulebooks(
+    calls: Calls, terms: Terms, model: Model, findings: Findings, notes: TransactionNotes
+) -> dict[str, list[Rulebook]]:
     kinds: dict[str, list[type[Rulebook]]] = {
         "exchange": [SettlementRules, DeliveryRules],
         "escrow": [EscrowRules],
         "markets": [MarketRules],
         "challenges": [ChallengeRules],
-        "certificates": [CertificateRules],
+        "devices": [DeviceRules],
     }
-    return {name: [kind(calls, terms, model, findings) for kind in books] for name, books in kinds.items()}
+    books = {name: [kind(calls, terms, model, findings) for kind in each] for name, each in kinds.items()}
+    # Issued and moved first, then why: a certification's own event comes last.
+    certificate_kinds: list[type[CertificateBook]] = [
+        HoldingRules, ClaimRules, LotRules, CorrectionRules, ImportRules, IssuanceRules, CertificationRules,
+    ]  # fmt: skip
+    certificates: list[Rulebook] = [kind(calls, terms, model, findings, notes) for kind in certificate_kinds]
+    return books | {"issuance": certificates, "certificates": certificates}
 
 
 def _add_slot(totals: Totals, slot: SlotModel) -> None:

@@ -1,0 +1,145 @@
+"""Whether a slot's certificates are all issued, and went where trades and consumption say."""
+
+from collections.abc import Iterable
+
+from ledger.allocation import (
+    Allocation,
+    BrokenAllocationError,
+    Consumption,
+    Match,
+    Move,
+    allocate,
+    parts_of,
+)
+from ledger.allocation.model import InvalidMeteringError
+from ledger.audit.findings import Findings
+from ledger.audit.guarantees import DAY_S
+from ledger.audit.model import Model, SlotModel
+from ledger.audit.rulebook import hexed, where_of
+from ledger.devices import Device, DeviceKind
+from ledger.metered import GIVING
+from matching.orders import Side
+
+_CONSUMPTION, _GENERATION = 0, 1
+
+
+def is_over(model: Model, slot: SlotModel, *, expires_at: int, now: int) -> bool:
+    """Whether nothing more is to happen to a slot.
+
+    What a day's root commits to is minted whenever somebody wants it; and what devices without a standing request
+    metered, whenever it was asked for: neither keeps a slot open.
+    """
+    if slot.state != "delivered":
+        return False
+    if now >= expires_at or (slot.market, slot.slot // DAY_S) in model.guarantees.days:
+        return True
+    if slot.is_unread or slot.is_certified_unread:
+        return "certify" in slot.blocks
+    return not any(
+        _awaits_certification(model, slot, account, is_certified="certify" in slot.blocks)
+        for account, left in _left_wh(model, slot)
+        if left[_GENERATION] > 0
+    )
+
+
+def check_certified(model: Model, slot: SlotModel, findings: Findings) -> None:
+    """A slot that was certified: all of its generation was, and where it went."""
+    if "certify" not in slot.blocks or slot.is_unread or slot.is_certified_unread:
+        return
+    _check_metered(model, slot, findings)
+    if slot.uniform_price:
+        _check_allocation(model, slot, findings)
+    else:
+        _check_received(slot, findings)
+
+
+def _left_wh(model: Model, slot: SlotModel) -> Iterable[tuple[bytes, list[int]]]:
+    return sorted(model.guarantees.metered_wh.get((slot.market, slot.slot), {}).items())
+
+
+def _awaits_certification(model: Model, slot: SlotModel, account: bytes, *, is_certified: bool) -> bool:
+    """Whether the rest of what an account's devices gave is still to be certified."""
+    giving = [
+        each.standing
+        for each in model.guarantees.devices_of(account, slot.market, slot.slot)
+        if each.kind in GIVING
+    ]
+    return any(giving) and (all(giving) or not is_certified)
+
+
+def _check_metered(model: Model, slot: SlotModel, findings: Findings) -> None:
+    """Where everything is to be certified, nothing is left; consumption that nothing is matched with may be."""
+    recorded = {each.device for each in slot.consumptions}
+    for account, left in _left_wh(model, slot):
+        where = f"{where_of(slot)}, account {hexed(account)}"
+        devices = list(model.guarantees.devices_of(account, slot.market, slot.slot))
+        giving = [each.standing for each in devices if each.kind in GIVING]
+        if giving and all(giving):
+            findings.check("certify.generation", where, expected=0, found=left[_GENERATION])
+        taking = [each for each in devices if each.kind not in GIVING]
+        if taking and all(each.standing and each.device in recorded for each in taking):
+            findings.check("certify.consumption", where, expected=0, found=left[_CONSUMPTION])
+
+
+def _unrecorded(model: Model, slot: SlotModel) -> Iterable[Consumption]:
+    """Consumption that is not on chain, by account: as if one of its loads had taken it all.
+
+    By the rule nothing is matched with it, or it would be on chain.
+    """
+    recorded = {each.device for each in slot.consumptions}
+    for account, left in _left_wh(model, slot):
+        taking: list[Device] = [
+            each
+            for each in model.guarantees.devices_of(account, slot.market, slot.slot)
+            if each.kind not in GIVING
+        ]
+        loads = [each for each in taking if each.kind is DeviceKind.LOAD and each.device not in recorded]
+        if left[_CONSUMPTION] > 0 and loads and all(each.standing for each in taking):
+            load = min(loads, key=lambda each: each.device)
+            amount_wh = left[_CONSUMPTION]
+            yield Consumption(load.device, account, load.kind, load.area, amount_wh, amount_wh)
+
+
+def _check_allocation(model: Model, slot: SlotModel, findings: Findings) -> None:
+    taken = {each.device: each for each in slot.consumptions}  # later parts name it again
+    consumptions = [*taken.values(), *_unrecorded(model, slot)]
+    try:
+        allocation = allocate(slot.issuances, consumptions, slot.trades)
+        parts = parts_of(slot.issuances, consumptions, allocation)
+        expected: object = _sorted(
+            [move for part in parts for move in part.moves], [match for part in parts for match in part.matches]
+        )
+    except (BrokenAllocationError, InvalidMeteringError) as error:
+        expected = error
+    findings.check(
+        "certify.allocation", where_of(slot), expected=expected, found=_sorted(slot.moves, slot.matches)
+    )
+
+
+def _sorted(moves: list[Move], matches: list[Match]) -> Allocation:
+    return Allocation(
+        moves=tuple(sorted(moves, key=lambda each: (each.device, each.account))),
+        matches=tuple(sorted(matches, key=lambda each: (each.device, each.consumption))),
+    )
+
+
+def _check_received(slot: SlotModel, findings: Findings) -> None:
+    """Other designs' trades are not on chain; but nobody gets certificates of more than it bought."""
+    received: dict[bytes, int] = {}
+    givers = {issuance.device: issuance.owner for issuance in slot.issuances}
+    takers = {consumption.device: consumption.owner for consumption in slot.consumptions}
+    given = [(each.device, each.account, each.amount_wh) for each in slot.moves]
+    given += [(each.device, takers[each.consumption], each.amount_wh) for each in slot.matches]
+    for device, account, amount_wh in given:
+        if account != givers.get(device):
+            received[account] = received.get(account, 0) + amount_wh
+    for account, amount_wh in received.items():
+        bought_wh = sum(
+            fill.fill_wh
+            for fill in slot.fills
+            if fill.signed.order.account == account and fill.signed.order.side is Side.BID
+        )
+        findings.require(
+            "certify.bought", f"{where_of(slot)}, account {hexed(account)}", amount_wh <= bought_wh,
+            expected=f"at most {bought_wh} Wh", found=amount_wh,
+        )  # fmt: skip
