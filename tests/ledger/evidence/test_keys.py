@@ -110,6 +110,7 @@ def test_bytes_that_are_no_key_are_refused() -> None:
         (KeyAlgorithm.SECP256K1, b"\x30" * 1_000),
         (KeyAlgorithm.SECP256K1, der),
         (KeyAlgorithm.SECP256K1, ed25519_key(METER).public_key),
+        (KeyAlgorithm.ED25519, bytearray(32)),
     ):
         with pytest.raises(InvalidKeyError):
             MeterKey(algorithm, data)

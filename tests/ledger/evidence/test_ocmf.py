@@ -319,6 +319,13 @@ def test_times_are_read_to_the_millisecond_in_any_time_zone(text: str, at_ms: in
     assert parse(edited(reading={"TM": text})).readings[0].at_ms == at_ms
 
 
+@pytest.mark.parametrize(("last", "made_at"), [(900, NOON + 899), (900.001, NOON + 900), (899.999, NOON + 899)])
+def test_a_record_is_made_with_its_last_reading_and_one_at_the_end_of_a_slot_in_that_slot(
+    last: float, made_at: int
+) -> None:
+    assert record(1, point(0, "1"), point(last, "2")).statement.made_at == made_at
+
+
 @pytest.mark.parametrize("clock", Clock)
 def test_the_clocks_status_is_read(clock: Clock) -> None:
     assert record(1, point(0, "1", clock=clock.value)).readings[0].clock is clock
