@@ -11,6 +11,11 @@ from ledger.hexcodec import from_data, from_quantity
 ADDRESS_BYTES = 20
 HASH_BYTES = 32
 MAX_QUANTITY = 2**256 - 1
+MAX_TOPICS = 4
+"""As many as an event can have."""
+
+MAX_ALTERNATIVES = 1_000
+"""Of addresses, and of topics in one position; geth's limit too."""
 
 Json = Any
 """Whatever JSON can say; the readers below find out what it is."""
@@ -83,20 +88,30 @@ def read_call(value: Json, name: str) -> CallMessage:
 
 def read_addresses(value: Json, name: str) -> list[Address]:
     """An address or a list of them."""
-    return [read_address(item, name) for item in (value if isinstance(value, list) else [value])]
+    return [read_address(item, name) for item in _alternatives(value, name)]
 
 
 def read_topics(value: Json, name: str) -> list[list[Hash] | None]:
     """A list with, for each position, null, a topic, or a list of topics any of which will do."""
     if not isinstance(value, list):
         raise InvalidParamsError(name, f"{value!r:.80} is not a list")
+    if len(value) > MAX_TOPICS:
+        raise InvalidParamsError(name, f"{len(value)} positions, limit {MAX_TOPICS}")
     return [_read_topic(item, name) for item in value]
 
 
 def _read_topic(value: Json, name: str) -> list[Hash] | None:
     if value is None or value == []:
         return None
-    return [read_hash(item, name) for item in (value if isinstance(value, list) else [value])]
+    return [read_hash(item, name) for item in _alternatives(value, name)]
+
+
+def _alternatives(value: Json, name: str) -> list[Json]:
+    """Any of which will do; filters remember them, so there is a limit."""
+    items = value if isinstance(value, list) else [value]
+    if len(items) > MAX_ALTERNATIVES:
+        raise InvalidParamsError(name, f"{len(items)} of them, limit {MAX_ALTERNATIVES}")
+    return items
 
 
 def _read_sized(value: Json, size: int, name: str) -> bytes:

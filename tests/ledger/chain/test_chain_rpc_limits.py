@@ -1,5 +1,7 @@
 """How much the development chain's server takes in and gives out at once."""
 
+from typing import Any
+
 import pytest
 
 from ledger.devchain import DevChain
@@ -59,3 +61,17 @@ def test_a_batch_ends_where_its_answers_become_too_large(
         (False, -32003),
     ]
     assert devchain.head().number == 0
+
+
+def test_a_filter_has_so_many_alternatives_and_no_more(rpc: Caller) -> None:
+    address, topic = "0x" + "99" * 20, "0x" + "77" * 32
+    most = {"address": [address] * 1_000, "topics": [None, [topic] * 1_000, None, topic]}
+    assert rpc("eth_getLogs", most) == []
+    unsound: list[dict[str, Any]] = [
+        {"address": [address] * 1_001},
+        {"topics": [[topic] * 1_001]},
+        {"topics": [None] * 5},
+    ]
+    for method in ("eth_getLogs", "eth_newFilter"):
+        for criteria in unsound:
+            assert rpc.error(method, criteria)["code"] == -32602
