@@ -4,8 +4,9 @@ Each member's trades of a slot become one signed order, filled whole for the cre
 whose fills carry their own amounts; what its meters then say settles the rest with the utility. At the end every
 account's balance must have changed by exactly the run's bill, and the audit must find nothing wrong.
 
-A slot in which a battery gives more than its own member consumes is not certified: the contracts issue
-certificates of generation, and stored energy is not generated once more.
+A run knows no meters behind a member's connection, so what its storage takes and gives is netted with what it
+consumes. A slot in which a battery gives more than its own member consumes is therefore not certified: energy that
+was stored is not generated once more.
 """
 
 from collections.abc import Sequence
@@ -13,17 +14,21 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from ledger.allocation import Issuance, allocate
 from ledger.audit.run import AuditReport, audit
 from ledger.batches import FilledOrder, MemberReading
-from ledger.certificates import Certification
+from ledger.certificates.certification import Certification
+from ledger.certificates.history import read_history
 from ledger.delivery import Delivery
 from ledger.deployment import Contracts, MarketTerms, Roles, deploy, open_market
 from ledger.devchain import DevChain, dev_accounts
+from ledger.devices import Area, Device, DeviceKey, DeviceKind, metering_point, register_area, register_device
+from ledger.eecs import PHOTOVOLTAIC, SOLAR, fuel_number, technology_number
 from ledger.eip712 import Domain, sign_order
+from ledger.evidence.keys import KeyAlgorithm
 from ledger.intents import Intent, IntentRecord
 from ledger.keys import Key
-from ledger.onboarding import Device, Technology, fund, register_device, register_members
+from ledger.metered import slot_certificates
+from ledger.onboarding import fund, register_members
 from ledger.settlement import Settlement
 from ledger.steps import Stepper
 from ledger.trades import trades_of
@@ -34,6 +39,7 @@ from simulation.results import BrokenRunError, Results, bills_nano
 from simulation.run import Progress
 
 MARKET = sha256(b"wattbook.simulation").digest()
+ZONE = "SIMULATED"
 PARTIES = ("owner", "treasurer", "operator", "meter_authority", "issuer", "registrar", "utility")
 MOST_SLOTS = 31 * 96
 ESCROW_FACTOR = 4
@@ -121,7 +127,7 @@ def settle(results: Results, progress: Progress | None = None) -> Settled:
             raise BrokenRunError("the chain's balances have not changed by the bills of the run")
         if not report.holds:
             raise BrokenRunError(f"the audit found something wrong: {report.findings[0]}")
-        return Settled(report, len(slots), market.certified, market.retired_wh(report), market.gas_used())
+        return Settled(report, len(slots), market.certified, market.retired_wh(), market.gas_used())
 
 
 class _Market:
@@ -141,7 +147,8 @@ class _Market:
         stepper = Stepper(chain, _Journal())
         self._settlement = Settlement(self.contracts.exchange, MARKET, self._party["operator"], stepper)
         self._delivery = Delivery(self.contracts, MARKET, self._party["meter_authority"], stepper)
-        self._certification = Certification(self.contracts.certificates, MARKET, self._party["issuer"], stepper)
+        self._certification = Certification(self.contracts, MARKET, self._party["issuer"], stepper)
+        self._devices: list[Device] = []
         self._onboard(tariff)
         self.certified = 0
 
@@ -158,19 +165,29 @@ class _Market:
         self._settlement.commit_book(slot, [fill.signed.hash for fill in fills])
         self._settlement.settle(slot, 0, fills)
         self._clock.now = slot + self._terms.slot_length_s
-        readings, issuances = self._readings(position), self._issuances(position)
+        readings = self._readings(position)
         self._delivery.deliver(slot, readings)
-        if sum(issuance.amount_wh for issuance in issuances) != sum(r.generation_wh for r in readings):
+        generated = self._results.members["generation_wh"][:, position]
+        if int(generated.sum()) != sum(reading.generation_wh for reading in readings):
             return
-        self._certification.certify(slot, issuances, allocate(issuances, readings, trades_of(fills)))
+        metered = {(reading.account, DeviceKind.LOAD): reading.consumption_wh for reading in readings}
+        metered |= {(reading.account, DeviceKind.GENERATOR): reading.generation_wh for reading in readings}
+        found = slot_certificates(
+            slot,
+            self._devices,
+            {device.device: metered[device.owner, device.kind] for device in self._devices},
+            trades_of(fills),
+            storages={},
+            debts_wh={},
+        )
+        self._certification.certify(slot, found.parts)
         self.certified += 1
 
-    def retired_wh(self, report: AuditReport) -> tuple[int, ...]:
+    def retired_wh(self) -> tuple[int, ...]:
         """Certificates retired for each member, Wh."""
         retired = dict.fromkeys((key.address for key in self._members), 0)
-        for slot in report.model.slots.values():
-            for move in slot.moves:
-                retired[move.account] += move.amount_wh if move.retired else 0
+        for retirement in read_history(self.contracts).retirements():
+            retired[retirement.subject] += retirement.amount_wh
         return tuple(retired.values())
 
     def gas_used(self) -> int:
@@ -186,17 +203,31 @@ class _Market:
         escrow_nano = ESCROW_FACTOR * energy_wh * (tariff.retail_price + tariff.grid_fee) + SPARE_NANO
         for key in (*self._members, self._party["utility"]):
             fund(self.contracts, treasurer, key.address, escrow_nano)
+        area = register_area(self.contracts, registrar, Area(MARKET, ZONE))
         for number, key in enumerate(self._members):
             highest_wh = int(flows["generation_wh"][number].max())
+            self._enter(2 * number, key.address, area, DeviceKind.LOAD, 0)
             if highest_wh:
-                device = Device(
-                    device=number,
-                    owner=key.address,
-                    technology=Technology.SOLAR,
-                    nameplate_w=-(-highest_wh * 3_600 // self._terms.slot_length_s),
-                    meter_key=sha256(b"meter %d" % number).digest(),
-                )
-                register_device(self.contracts, registrar, MARKET, self._terms.slot_length_s, device)
+                nameplate_w = -(-highest_wh * 3_600 // self._terms.slot_length_s)
+                self._enter(2 * number + 1, key.address, area, DeviceKind.GENERATOR, nameplate_w)
+
+    def _enter(self, number: int, owner: bytes, area: int, kind: DeviceKind, nameplate_w: int) -> None:
+        """Register what a member consumes, or generates, as a device."""
+        is_load = kind is DeviceKind.LOAD
+        device = Device(
+            device=number,
+            owner=owner,
+            area=area,
+            kind=kind,
+            nameplate_w=nameplate_w,
+            slot_length_s=self._terms.slot_length_s,
+            metering_point=metering_point(f"simulated meter {number}"),
+            key=DeviceKey(KeyAlgorithm.ED25519, sha256(b"meter %d" % number).digest()),
+            technology=0 if is_load else technology_number(PHOTOVOLTAIC),
+            fuel=0 if is_load else fuel_number(SOLAR),
+        )
+        register_device(self.contracts, self._party["registrar"], device)
+        self._devices.append(device)
 
     def _fills(self, position: int) -> list[FilledOrder]:
         flows = {name: column[:, position].tolist() for name, column in self._results.members.items()}
@@ -231,14 +262,6 @@ class _Market:
                 MemberReading(key.address, taken_wh - covered_wh, flows["generation_wh"][number] + given_wh)
             )
         return sorted(readings, key=lambda reading: reading.account)
-
-    def _issuances(self, position: int) -> list[Issuance]:
-        generated = self._results.members["generation_wh"][:, position].tolist()
-        return [
-            Issuance(number, self._members[number].address, amount_wh)
-            for number, amount_wh in enumerate(generated)
-            if amount_wh
-        ]
 
 
 def _limit(bought_wh: int, amount_nano: int) -> int:

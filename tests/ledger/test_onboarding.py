@@ -1,4 +1,4 @@
-"""Members, devices and money come on chain; doing it again does nothing, or says what is in the way."""
+"""Members and money come on chain; doing it again does nothing, or says what is in the way."""
 
 import pytest
 
@@ -13,19 +13,21 @@ from ledger.deployment import (
     open_market,
 )
 from ledger.market import epoch_holds, read_account, read_market, read_position, read_tariff
-from ledger.onboarding import (
-    Device,
-    ForeignMemberError,
-    Technology,
-    fund,
-    register_device,
-    register_members,
-    registered_device,
-)
+from ledger.onboarding import ForeignMemberError, fund, register_members
 from matching.tariff import Tariff
 from tests.world import MARKET, ONE_CREDIT, ROLE_NAMES, SLOT, TARIFF, World, refused
 
-NAMES = ("credit", "exchange", "escrow", "energy", "certificates", "markets", "challenges")
+NAMES = (
+    "credit",
+    "exchange",
+    "escrow",
+    "energy",
+    "devices",
+    "issuance",
+    "certificates",
+    "markets",
+    "challenges",
+)
 LUGANO = b"lugano".ljust(32, b"\0")
 
 
@@ -177,24 +179,3 @@ def test_money_that_arrived_is_put_into_escrow(world: World) -> None:
     fund(world.contracts, world.keys["treasurer"], account, 6)
     assert world.balance(account) == 1_000 * ONE_CREDIT + 11
     assert world.contracts.credit.read("balanceOf", world.keys["treasurer"].address) == 0
-
-
-# ---------------------------------------------------------------------------------------------- devices
-
-
-def test_a_device_is_read_as_it_was_registered(world: World) -> None:
-    registrar, owner = world.keys["registrar"], world.members[0].address
-    solar = Device(2**64 - 1, owner, Technology.SOLAR, 4_000, b"\x01" * 32)
-    load = Device(0, owner, Technology.LOAD, 0, b"\x02" * 32)
-    for device in (solar, load):
-        assert registered_device(world.contracts, device.device) is None
-        register_device(world.contracts, registrar, MARKET, 900, device)
-        assert registered_device(world.contracts, device.device) == device
-
-
-def test_a_device_is_registered_once(world: World) -> None:
-    device = Device(3, world.members[0].address, Technology.SOLAR, 4_000, b"\x01" * 32)
-    register_device(world.contracts, world.keys["registrar"], MARKET, 900, device)
-    head = world.chain.head()
-    register_device(world.contracts, world.keys["registrar"], MARKET, 900, device)
-    assert world.chain.head() == head

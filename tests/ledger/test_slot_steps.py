@@ -5,14 +5,15 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 from ledger import merkle
-from ledger.allocation import Issuance, Move
+from ledger.allocation import Consumption, Issuance, Match, SlotPart
 from ledger.batches import FilledOrder, MemberReading
-from ledger.certificates import MAX_ISSUANCES, Certification, TooManyCertificatesError, token_id
+from ledger.certificates.certification import Certification
 from ledger.chain import CallRevertedError
 from ledger.delivery import Delivery, IncompleteReadingsError
-from ledger.onboarding import Device, Technology, register_device
+from ledger.devices import Area, DeviceKind, register_area, register_device
 from ledger.settlement import MAX_FILLS, Settlement, SlotClosedError, TooManyFillsError, in_order
 from ledger.steps import Stepper
+from tests.ledger.certificates.street import ZONE, device, generation
 from tests.ledger.journal import MemoryJournal
 from tests.world import MARKET, SLOT, TERMS, World
 
@@ -41,7 +42,7 @@ def delivery(world: World, stepper: Stepper) -> Delivery:
 
 @pytest.fixture
 def certification(world: World, stepper: Stepper) -> Certification:
-    return Certification(world.contracts.certificates, MARKET, world.keys["issuer"], stepper)
+    return Certification(world.contracts, MARKET, world.keys["issuer"], stepper)
 
 
 def pair(world: World) -> list[FilledOrder]:
@@ -76,8 +77,10 @@ def test_a_slot_goes_through_its_life_and_every_step_can_be_repeated(
     journal: MemoryJournal,
 ) -> None:
     producer, buyer = world.members[1].address, world.members[0].address
-    device = Device(5, producer, Technology.SOLAR, 4_000, b"\x05" * 32)
-    register_device(world.contracts, world.keys["registrar"], MARKET, 900, device)
+    registrar = world.keys["registrar"]
+    area = register_area(world.contracts, registrar, Area(MARKET, ZONE))
+    register_device(world.contracts, registrar, device(5, producer, area, DeviceKind.GENERATOR))
+    register_device(world.contracts, registrar, device(6, buyer, area, DeviceKind.LOAD))
     fills = pair(world)
     world.close_gate()
     for _ in range(2):
@@ -85,14 +88,19 @@ def test_a_slot_goes_through_its_life_and_every_step_can_be_repeated(
         settlement.settle(SLOT, PRICE, fills)
     assert slot_state(world) == 1
     world.at(SLOT + 900)
-    moves = [Move(device=5, account=buyer, amount_wh=60, retired=True)]
+    part = SlotPart(
+        (Issuance(5, producer, DeviceKind.GENERATOR, area, 100, 100),),
+        (Consumption(6, buyer, DeviceKind.LOAD, area, 100, 100),),
+        moves=(),
+        matches=(Match(5, 6, 60),),
+    )
     for _ in range(2):
         delivery.deliver(SLOT, readings(world))
-        certification.certify(SLOT, [Issuance(device=5, owner=producer, amount_wh=100)], moves)
+        certification.certify(SLOT, [part])
     assert slot_state(world) == 2
     read = world.contracts.certificates.read
-    token = token_id(5, SLOT)
-    assert (read("balanceOf", producer, token), read("retired_by", buyer, token)) == (40, 60)
+    token = int(generation(5))
+    assert (read("balanceOf", producer, token), read("claimedBalanceOf", buyer, token)) == (40, 60)
     assert [intent.step for intent in journal.intents] == ["commit", "settle", "deliver", "certify"]
     assert len(journal.confirmed) == 4
 
@@ -217,17 +225,8 @@ def test_a_half_settled_slot_is_unwound_when_its_time_is_over(
     assert [intent.step for intent in journal.intents] == ["commit", "void", "unwind-1", "unwind-0"]
 
 
-def test_certifications_have_limits(world: World, certification: Certification) -> None:
-    issuances = [Issuance(device, world.members[0].address, 1) for device in range(MAX_ISSUANCES + 1)]
-    with pytest.raises(TooManyCertificatesError, match="257 issuances and 0 moves: at most 256 and 1024"):
-        certification.certify(SLOT, issuances, [])
-    moves = [Move(0, world.members[1].address, 1, retired=False)] * 1_025
-    with pytest.raises(TooManyCertificatesError, match="1 issuances and 1025 moves"):
-        certification.certify(SLOT, issuances[:1], moves)
-
-
 def test_a_slot_without_generation_is_certified_without_a_transaction(
     certification: Certification, journal: MemoryJournal
 ) -> None:
-    certification.certify(SLOT, [], [])
+    certification.certify(SLOT, [])
     assert journal.intents == []

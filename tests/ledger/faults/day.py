@@ -4,17 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from random import Random
 
-from ledger.allocation import Issuance
+from ledger.allocation import Issuance, SlotPart
 from ledger.batches import FilledOrder, MemberReading
-from ledger.certificates import Certification
+from ledger.certificates.certification import Certification
 from ledger.chain import Chain
 from ledger.delivery import Delivery
 from ledger.deployment import Contracts
+from ledger.devices import Area, DeviceKind, register_area, register_device
 from ledger.intents import IntentStatus
-from ledger.onboarding import Device, Technology, register_device
 from ledger.settlement import Settlement
 from ledger.steps import Stepper
 from matching.errors import WattbookError
+from tests.ledger.certificates.street import ZONE
+from tests.ledger.certificates.street import device as device_of_kind
 from tests.ledger.journal import MemoryJournal
 from tests.world import MARKET, SLOT, TERMS, World
 
@@ -46,8 +48,10 @@ class Day:
     def __post_init__(self) -> None:
         world = self.world
         self._producer, self._buyer = world.members[1].address, world.members[0].address
-        device = Device(DEVICE, self._producer, Technology.SOLAR, 4_000, b"\x05" * 32)
-        register_device(world.contracts, world.keys["registrar"], MARKET, TERMS.slot_length_s, device)
+        registrar = world.keys["registrar"]
+        area = register_area(world.contracts, registrar, Area(MARKET, ZONE))
+        device = device_of_kind(DEVICE, self._producer, area, DeviceKind.GENERATOR)
+        register_device(world.contracts, registrar, device)
         self._fills = {slot: self._pair(slot) for slot in self.slots}
         self._done: dict[int, int] = dict.fromkeys(self.slots, 0)
 
@@ -90,15 +94,16 @@ class Day:
         contracts = _behind(self.world.contracts, self.chain)
         settlement = Settlement(contracts.exchange, MARKET, keys["operator"], stepper)
         delivery = Delivery(contracts, MARKET, keys["meter_authority"], stepper)
-        certification = Certification(contracts.certificates, MARKET, keys["issuer"], stepper)
-        issuances = [Issuance(DEVICE, self._producer, QUANTITY_WH)]
+        certification = Certification(contracts, MARKET, keys["issuer"], stepper)
+        issuance = Issuance(DEVICE, self._producer, DeviceKind.GENERATOR, 1, QUANTITY_WH, QUANTITY_WH)
+        part = SlotPart((issuance,), (), (), ())
         return {
             "commit": lambda slot: settlement.commit_book(
                 slot, sorted(fill.signed.hash for fill in self._fills[slot])
             ),
             "settle": lambda slot: settlement.settle(slot, PRICE, self._fills[slot]),
             "deliver": lambda slot: delivery.deliver(slot, self._readings()),
-            "certify": lambda slot: certification.certify(slot, issuances, []),
+            "certify": lambda slot: certification.certify(slot, [part]),
         }
 
     def _readings(self) -> list[MemberReading]:
@@ -112,7 +117,7 @@ class Day:
         world, head = self.world, self.world.chain.head().number
         happened: dict[tuple[int, str], list[bytes]] = {}
         for step, event in EVENTS.items():
-            contract = world.contracts.certificates if step == "certify" else world.exchange
+            contract = world.contracts.issuance if step == "certify" else world.exchange
             for found in contract.events([event], first_block=first_block, last_block=head):
                 key = found.arguments["slot"], step
                 happened.setdefault(key, []).append(found.log.transaction_hash)
