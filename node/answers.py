@@ -193,39 +193,78 @@ class TradeAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class MoveAnswer:
-    """Certificates that went to an account or, if `retired`, were retired for it at once."""
-
-    account: bytes
-    amount_wh: int
-    retired: bool
-
-
-@dataclass(frozen=True, slots=True)
 class CertificateAnswer:
-    """The certificates of one device's generation in one slot; what did not move is still its owner's."""
+    """A certificate at the chain's head; `id` is its token id, `holders` what each account holds."""
 
+    id: str
+    kind: str
     slot: int
     device: int
+    revision: int
     owner: bytes
+    state: str
     issued_wh: int
-    moves: tuple[MoveAnswer, ...]
+    retired_wh: int
+    holders: tuple[tuple[bytes, int], ...]
     issuance: OnChain | None
 
     @classmethod
     def parse(cls, fields: Json) -> Self:
         """From JSON."""
         return cls(
+            id=fields["id"],
+            kind=fields["kind"],
             slot=fields["slot"],
             device=int(fields["device"]),
+            revision=fields["revision"],
             owner=from_data(fields["owner"]),
+            state=fields["state"],
             issued_wh=fields["issued_wh"],
-            moves=tuple(
-                MoveAnswer(from_data(move["account"]), move["amount_wh"], move["retired"])
-                for move in fields["moves"]
-            ),
+            retired_wh=fields["retired_wh"],
+            holders=tuple((from_data(each["account"]), each["held_wh"]) for each in fields["holders"]),
             issuance=OnChain.parse(fields["issuance"]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingAnswer:
+    """What an account holds of one certificate, and whether it may transfer or retire it now."""
+
+    id: str
+    kind: str
+    slot: int
+    device: int
+    amount_wh: int
+    state: str
+    usable: bool
+
+    @classmethod
+    def parse(cls, fields: Json) -> Self:
+        """From JSON."""
+        return cls(
+            id=fields["id"],
+            kind=fields["kind"],
+            slot=fields["slot"],
+            device=int(fields["device"]),
+            amount_wh=fields["amount_wh"],
+            state=fields["state"],
+            usable=fields["usable"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SentAnswer:
+    """A transaction that was handed in: pending, confirmed in a block, or failed for a reason."""
+
+    hash: bytes
+    state: str
+    block: int | None
+    reason: str | None
+
+    @classmethod
+    def parse(cls, fields: Json) -> Self:
+        """From JSON."""
+        return cls(from_data(fields["hash"]), fields["state"], fields["block"], fields["reason"])
 
 
 @dataclass(frozen=True, slots=True)

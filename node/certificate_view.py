@@ -63,4 +63,8 @@ class CertificateView:
     def usable(self, account: bytes) -> list[Part]:
         """What an account holds, and may transfer or retire now."""
         with self.history() as history:
-            return history.usable(account, now=self.now(), lifetime_s=self.lifetime_s)
+            return self.usable_in(history, account)
+
+    def usable_in(self, history: CertificateHistory, account: bytes) -> list[Part]:
+        """The same, of a history that the caller looks at."""
+        return history.usable(account, now=self.now(), lifetime_s=self.lifetime_s)

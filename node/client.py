@@ -13,7 +13,6 @@ from matching.readings import SignedReading
 from matching.tariff import Tariff
 from node.answers import (
     BalanceAnswer,
-    CertificateAnswer,
     Json,
     MarketAnswer,
     OrderAnswer,
@@ -22,7 +21,8 @@ from node.answers import (
     SlotAnswer,
     TradeAnswer,
 )
-from node.http_client import ApiProblemError, HttpClient, NoKeyError, UnexpectedAnswerError, UnreachableError
+from node.certificates_client import CertificatesClient
+from node.http_client import ApiProblemError, NoKeyError, UnexpectedAnswerError, UnreachableError
 from node.wishes import Statement
 
 __all__ = [
@@ -41,7 +41,7 @@ class ReceiptError(WattbookError):
     code = "client.receipt"
 
 
-class WattbookClient(HttpClient):
+class WattbookClient(CertificatesClient):
     """One member's way to a market; also what `agents.protocol.Market` asks for. Thread-safe.
 
     Every request can be repeated without harm, so lost connections are tried again until patience runs out.
@@ -130,12 +130,6 @@ class WattbookClient(HttpClient):
     ) -> list[TradeAnswer]:
         """The latest trades, of both sides if an account is given."""
         return self._list("/v1/trades", TradeAnswer.parse, limit, slot=slot, account=_hex(account))
-
-    def certificates(
-        self, *, slot: int | None = None, account: bytes | None = None, limit: int = 100
-    ) -> list[CertificateAnswer]:
-        """The latest certificates; an account's are its own devices' and those it got some of."""
-        return self._list("/v1/certificates", CertificateAnswer.parse, limit, slot=slot, account=_hex(account))
 
     def balance(self, account: bytes | None = None) -> BalanceAnswer:
         """Where an account, by default the member's, stands."""

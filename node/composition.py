@@ -51,6 +51,7 @@ from node.lifecycle import Chores, Lifecycle, Steps
 from node.metering import Metering
 from node.parties import Parties, development_parties
 from node.registration import Registration
+from node.stating import Stating
 from node.store import Store
 from node.transactions import Transactions
 
@@ -199,6 +200,14 @@ def open_node(config: Config) -> Iterator[Node]:
                 transactions=Transactions(chain, _by_name(contracts), store, clock.settled),
                 issuing=issuing,
                 certificates=CertificateView(contracts),
+                stating=Stating(
+                    contracts=contracts,
+                    store=store,
+                    clock=clock.settled,
+                    issuer=config.parties.issuer,
+                    secret=folder.statement_secret(),
+                    confirmations=0 if config.rpc_url is None else config.confirmations,
+                ),
                 operator_api_key=folder.operator_api_key(),
             ),
         )

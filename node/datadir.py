@@ -9,6 +9,8 @@ from pathlib import Path
 
 from matching.errors import WattbookError
 
+_SECRET_BYTES = 32
+
 
 class DataFolderError(WattbookError):
     """The data folder holds something that is not ours, or not readable."""
@@ -87,6 +89,18 @@ class DataFolder:
         if not path.exists():
             self._write(path.name, secrets.token_urlsafe(32))
         return path.read_text(encoding="utf-8")
+
+    def statement_secret(self) -> bytes:
+        """The Ed25519 key that signs statements for the issuer; made at the first start."""
+        path = self.path / "statement-key"
+        if not path.exists():
+            self._write(path.name, secrets.token_hex(_SECRET_BYTES))
+        secret = bytes.fromhex(path.read_text(encoding="utf-8"))
+        if len(secret) != _SECRET_BYTES:
+            raise DataFolderError(
+                f"{path} has {len(secret)} bytes: must be {_SECRET_BYTES}; restore it, or remove it"
+            )
+        return secret
 
     def _write(self, name: str, text: str) -> None:
         # Aside, synced, renamed: a crash leaves the old file or the new one. mkstemp makes it private.

@@ -1,9 +1,10 @@
 """How a client talks to a node over HTTP: requests that can be repeated, answers that are checked, refusals."""
 
+import json
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import IO, Any, Self, TypeVar
 
 import httpx
 
@@ -13,6 +14,8 @@ from node.answers import Json
 
 # The operator's steps on chain happen while it answers.
 _TIMEOUT_S = 120.0
+# A file of 100,000 readings takes minutes to check.
+_FILE_TIMEOUT_S = 3_600.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 _PAGE = 500
@@ -112,19 +115,32 @@ class HttpClient:
             params["cursor"] = answer["next"]
         return found
 
-    def _request(self, method: str, path: str, **details: Any) -> Json:
-        response = self._send(method, path, **details)
+    def _content(self, path: str, **details: Any) -> bytes:
+        """What is answered with something else than JSON."""
+        response = self._send("GET", path, **details)
+        if response.is_error:
+            _checked(response)
+        return response.content
+
+    def _lines(self, path: str, content: IO[bytes], **details: Any) -> list[Json]:
+        """What is answered to a file, JSON line by JSON line. Once only: a file is not sent again by itself.
+
+        Raises:
+            UnreachableError: no answer, or not all of it; what was taken stays taken, and may be sent again.
+        """
         try:
-            answer = response.json()
+            response = self._http.post(path, content=content, timeout=_FILE_TIMEOUT_S, **details)
+        except httpx.TransportError as error:
+            raise UnreachableError(f"no answer from {self._http.base_url}: {error}") from error
+        if response.is_error:
+            _checked(response)
+        try:
+            return [json.loads(line) for line in response.text.splitlines()]
         except ValueError as error:
             raise _unexpected(response) from error
-        if not isinstance(answer, dict):
-            raise _unexpected(response)
-        if response.is_error:
-            if not isinstance(answer.get("code"), str):
-                raise _unexpected(response)
-            raise ApiProblemError(answer["code"], response.status_code, str(answer.get("detail", "")))
-        return answer
+
+    def _request(self, method: str, path: str, **details: Any) -> Json:
+        return _checked(self._send(method, path, **details))
 
     def _send(self, method: str, path: str, **details: Any) -> httpx.Response:
         give_up_at = time.monotonic() + self._patience_s
@@ -143,6 +159,26 @@ class HttpClient:
             return parse(answer)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnexpectedAnswerError(f"{self._http.base_url} does not answer like a node: {error!r}") from error
+
+
+def _checked(response: httpx.Response) -> Json:
+    """The JSON object that a node answers with.
+
+    Raises:
+        ApiProblemError: the node refused.
+        UnexpectedAnswerError: it is not one.
+    """
+    try:
+        answer = response.json()
+    except ValueError as error:
+        raise _unexpected(response) from error
+    if not isinstance(answer, dict):
+        raise _unexpected(response)
+    if response.is_error:
+        if not isinstance(answer.get("code"), str):
+            raise _unexpected(response)
+        raise ApiProblemError(answer["code"], response.status_code, str(answer.get("detail", "")))
+    return answer
 
 
 def _unexpected(response: httpx.Response) -> UnexpectedAnswerError:

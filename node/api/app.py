@@ -5,8 +5,10 @@ from fastapi import APIRouter, FastAPI
 from node.api import (
     approvals,
     balances,
+    certificate_actions,
     certificates,
     clock,
+    coverage,
     deposits,
     devices,
     errors,
@@ -15,8 +17,10 @@ from node.api import (
     members,
     orders,
     readings,
+    requests,
     settlements,
     slots,
+    statements,
     trades,
     transactions,
 )
@@ -30,6 +34,7 @@ _ROUTERS = (
     approvals.router,
     trades.router,
     balances.router,
+    certificate_actions.router,
     certificates.router,
     settlements.router,
     readings.router,
@@ -38,6 +43,9 @@ _ROUTERS = (
     deposits.router,
     clock.router,
     transactions.router,
+    requests.router,
+    coverage.router,
+    statements.router,
 )
 
 
@@ -53,6 +61,7 @@ def create_app(services: Services, *further: APIRouter) -> FastAPI:
     app.add_middleware(BodyLimit)
     errors.install(app)
     app.include_router(health.router)
+    app.include_router(statements.pages)
     for router in (*_ROUTERS, *further):
         app.include_router(router, prefix="/v1")
     return app

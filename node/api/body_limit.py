@@ -5,9 +5,14 @@ from collections.abc import Sequence
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from node.api.errors import response
-from node.problems import Problem
+from node.problems import Problem, RequestError
 
 MAX_BODY_BYTES = 2**20
+
+STREAMED = "/v1/readings/import"
+"""Files of readings are taken as they come, and may be larger."""
+
+MAX_STREAMED_BYTES = 2**28
 
 
 class BodyLimit:
@@ -21,6 +26,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["path"] == STREAMED:
+            await self._app(scope, _counted(receive), send)
+            return
         messages: list[Message] = []
         size = 0
         while not messages or messages[-1].get("more_body", False):
@@ -31,6 +39,20 @@ class BodyLimit:
                 await response(refusal)(scope, receive, send)
                 return
         await self._app(scope, _replay(messages, receive), send)
+
+
+def _counted(receive: Receive) -> Receive:
+    size = 0
+
+    async def next_message() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_STREAMED_BYTES:
+            raise RequestError(f"file must have at most {MAX_STREAMED_BYTES} bytes", code="request.too_large")
+        return message
+
+    return next_message
 
 
 def _replay(messages: Sequence[Message], receive: Receive) -> Receive:

@@ -13,7 +13,8 @@ from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from ledger.hexcodec import from_data, to_data
+from ledger.certificates.ids import CertificateId, CertificateIdError
+from ledger.hexcodec import from_data, from_quantity, to_data, to_quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,35 @@ Address = Annotated[bytes, Hexadecimal(20)]
 Hash = Annotated[bytes, Hexadecimal(32)]
 Signature = Annotated[bytes, Hexadecimal(65)]
 MeterSignature = Annotated[bytes, Hexadecimal(64)]
+
+
+@dataclass(frozen=True, slots=True)
+class _TokenId:
+    """A certificate by its ERC-1155 token id, hexadecimal."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self._parse,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda certificate: to_quantity(int(certificate)), return_schema=core_schema.str_schema()
+            ),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "pattern": "^0x[0-9a-fA-F]{1,36}$"}
+
+    def _parse(self, value: object) -> CertificateId:
+        if isinstance(value, CertificateId):
+            return value
+        if not isinstance(value, str):
+            raise ValueError("must be a string of hexadecimal digits")  # noqa: TRY004 -- pydantic catches ValueError
+        try:
+            return CertificateId.of(from_quantity(value))
+        except CertificateIdError as error:
+            raise ValueError(str(error)) from error
+
+
+TokenId = Annotated[CertificateId, _TokenId()]
 
 
 def _number(value: object) -> object:

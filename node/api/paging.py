@@ -45,6 +45,20 @@ def numbers(cursor: str | None) -> tuple[int, int] | None:
     raise _malformed(cursor)
 
 
+def integers(cursor: str | None, count: int) -> tuple[int, ...] | None:
+    """So many numbers in a cursor.
+
+    Raises:
+        RequestError: it is not a cursor that we gave out.
+    """
+    found = _decode(cursor)
+    if found is None:
+        return None
+    if isinstance(found, list) and len(found) == count and all(type(each) is int for each in found):
+        return tuple(found)
+    raise _malformed(cursor)
+
+
 def step(cursor: str | None) -> tuple[int, str, int] | None:
     """The slot, step and attempt in a cursor.
 

@@ -15,6 +15,7 @@ from node.intake import Intake
 from node.issuing import Issuing
 from node.metering import Metering
 from node.ports import Accounts, Lifecycle, MarketState, Onboarding, Tariffs
+from node.stating import Stating
 from node.store import Store
 from node.transactions import Transactions
 
@@ -52,6 +53,7 @@ class Services:
     transactions: Transactions
     issuing: Issuing
     certificates: CertificateView
+    stating: Stating
     operator_api_key: str
 
 

@@ -93,6 +93,14 @@ class Readings(Database):
         with self._read() as connection:
             return {row.device: _reading(row) for row in connection.execute(query.order_by(_READINGS.device))}
 
+    def energies(self, first_slot: int, end_slot: int) -> list[tuple[int, int, int]]:
+        """Device, slot and Wh of everything that these slots were, or will be, delivered with."""
+        query = select(_READINGS.device, _READINGS.slot, _READINGS.energy_wh).where(
+            _READINGS.slot >= first_slot, _READINGS.slot < end_slot, _READINGS.revision == 0
+        )
+        with self._read() as connection:
+            return [(row.device, row.slot, row.energy_wh) for row in connection.execute(query)]
+
     def day_readings(self, day: int) -> dict[int, list[ReadingRecord]]:
         """What counts of a UTC day, corrections included: by device, in ascending order of slots."""
         query = _current().where(_READINGS.slot >= day * DAY_S, _READINGS.slot < (day + 1) * DAY_S)

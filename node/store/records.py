@@ -251,3 +251,23 @@ class SentRecord:
     to: bytes
     raw: bytes
     received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateText:
+    """What a retirement was for, in words that are not for everybody; the chain has only the salted hash."""
+
+    hash: bytes
+    account: bytes
+    text: str
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRecord:
+    """A signed statement: its digest, and the compact JWS; numbered in the order in which they were made."""
+
+    digest: bytes
+    number: int
+    jws: str
+    made_at: int

@@ -256,7 +256,7 @@ statements = Table(
     metadata,
     Column("digest", LargeBinary(32), primary_key=True),
     _required("number", Integer),
-    _required("jws", LargeBinary),
+    _required("jws", String),
     _required("made_at", BigInteger),
     Index("statements_by_number", "number", unique=True),
 )

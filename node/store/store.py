@@ -1,6 +1,7 @@
 """The store: all its parts in one."""
 
 from node.store.approvals import Approvals
+from node.store.documents import Documents
 from node.store.intents import Intents
 from node.store.members import Members
 from node.store.posted import Posted
@@ -10,5 +11,5 @@ from node.store.results import Results
 from node.store.sent import Sent
 
 
-class Store(Progress, Posted, Approvals, Results, Members, Readings, Intents, Sent):
+class Store(Progress, Posted, Approvals, Results, Members, Readings, Intents, Sent, Documents):
     """The node's durable memory of one market. See `Database` for how it is opened and what a method promises."""
