@@ -30,7 +30,7 @@ discharge that takes a hundred lots."""
 
 GAS = {
     DeviceKind.GENERATOR: 32_000,
-    DeviceKind.STORAGE: 50_000,
+    DeviceKind.STORAGE: 70_000,
     DeviceKind.LOAD: 32_000,
     DeviceKind.CHARGE: 92_000,
 }

@@ -14,13 +14,16 @@ from ledger.evidence.keys import KeyAlgorithm
 from ledger.metered import CERTIFICATE_KINDS, SlotCertificates, slot_certificates
 from ledger.storage import Lot, Storage
 from matching.orders import CertificatePreference
-from tests.ledger.allocation.slots import ANNA, BERT, CORA, account, trade
+from tests.ledger.allocation.slots import ANNA, BERT, CORA, account, gas_of, trade
 from tests.world import MARKET, SLOT, World
 
 MEMBERS = (ANNA, BERT, CORA)
 EFFICIENCIES_PPM = {ANNA: 1_000_000, BERT: 900_001, CORA: 333_333}
 SOLAR, SUN = 10_101, 1_040_100
 SLOTS = 12
+FIXED_GAS = 65_000
+"""Of a certification of nothing: the transaction, and the memory that the contract sets aside."""
+
 MOST_WH = {DeviceKind.LOAD: 90, DeviceKind.GENERATOR: 120, DeviceKind.STORAGE: 20, DeviceKind.CHARGE: 40}
 
 
@@ -90,10 +93,10 @@ class Street:
             debts_wh=self.debts_wh(),
         )
         self.world.time.now = self.slot + 900
+        issuance = self.world.contracts.issuance
         for part in found.parts:
-            self.world.send(
-                "issuer", self.world.contracts.issuance, "certify", MARKET, self.slot, *part.arguments()
-            )
+            sent = self.world.send("issuer", issuance, "certify", MARKET, self.slot, *part.arguments())
+            assert sent.gas_used <= FIXED_GAS + gas_of(part)
         self.storages |= found.storages
         return found
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from ledger.allocation import Consumption, Issuance
+from ledger.allocation import Consumption, Issuance, SlotPart, parts
 from ledger.batches import FilledOrder
 from ledger.devices import DeviceKind
 from ledger.trades import Trade
@@ -72,6 +72,16 @@ def trade(
         seller=_filled(seller, Side.OFFER, wh, number, offered),
         buyer=_filled(buyer, Side.BID, wh, number, wanted),
         quantity_wh=wh,
+    )
+
+
+def gas_of(part: SlotPart) -> int:
+    """What the certification of a part needs at most, the transaction itself left out."""
+    kinds = {each.device: each.kind for each in part.consumptions}
+    return (
+        sum(parts.GAS[each.kind] for each in (*part.issuances, *part.consumptions))
+        + sum(parts.MATCH_GAS[kinds[match.consumption]] for match in part.matches)
+        + parts.MOVE_GAS * len(part.moves)
     )
 
 

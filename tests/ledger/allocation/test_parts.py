@@ -15,6 +15,7 @@ from tests.ledger.allocation.slots import (
     Slot,
     account,
     charge,
+    gas_of,
     generated,
     given_back,
     load,
@@ -178,15 +179,6 @@ def test_a_full_part_may_still_refer_to_what_it_has(monkeypatch: pytest.MonkeyPa
     loads = [load(BERT, 5), load(BERT, 5, number=1)]
     (part,) = cut(Slot([generated(1, ANNA, 20)], loads, [trade(0, ANNA, BERT, 12)]))
     assert (part.matches, part.moves) == ((Match(1, 102, 5),), (Move(1, account(BERT), 7),))
-
-
-def gas_of(part: SlotPart) -> int:
-    kinds = {each.device: each.kind for each in part.consumptions}
-    return (
-        sum(parts.GAS[each.kind] for each in (*part.issuances, *part.consumptions))
-        + sum(parts.MATCH_GAS[kinds[match.consumption]] for match in part.matches)
-        + parts.MOVE_GAS * len(part.moves)
-    )
 
 
 def one_seller(buyers: int) -> tuple[list[Issuance], list[Consumption], Allocation]:
