@@ -1,6 +1,7 @@
 """Meter keys: every algorithm verifies its own signatures, has one form and one word on chain, and a time."""
 
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -110,10 +111,15 @@ def test_bytes_that_are_no_key_are_refused() -> None:
         (KeyAlgorithm.SECP256K1, b"\x30" * 1_000),
         (KeyAlgorithm.SECP256K1, der),
         (KeyAlgorithm.SECP256K1, ed25519_key(METER).public_key),
-        (KeyAlgorithm.ED25519, bytearray(32)),
     ):
         with pytest.raises(InvalidKeyError):
             MeterKey(algorithm, data)
+
+
+@pytest.mark.parametrize("fields", [(KeyAlgorithm.ED25519, bytearray(32)), (0, bytes(32)), (9, bytes(32))])
+def test_fields_of_another_type_are_refused(fields: tuple[Any, Any]) -> None:
+    with pytest.raises(InvalidKeyError):
+        MeterKey(*fields)
 
 
 def test_a_key_is_valid_from_its_second_to_the_next_ones() -> None:
@@ -122,6 +128,7 @@ def test_a_key_is_valid_from_its_second_to_the_next_ones() -> None:
     at = [keys.at(slot) for slot in (0, 899, 900, 1_799, 1_800, 2_699, 2_700, MAX_TIME)]
     assert at == [None, None, first, first, second, second, None, None]
     assert MeterKeys(()).at(0) is None
+    assert MeterKeys(((MAX_TIME, first),)).at(MAX_TIME) is first
 
 
 def test_keys_come_in_ascending_order() -> None:
