@@ -6,9 +6,15 @@ against the examples of the RFC.
 """
 
 import json
+import re
+from itertools import accumulate
 from typing import Any, NoReturn
 
 from ledger.statements.errors import InvalidStatementError
+
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
+_MOST_DEPTH = 32
 
 MAX_INTEGER = 2**53 - 1
 """Largest integer, in either direction, that JSON carries between all programs unchanged."""
@@ -33,13 +39,21 @@ def decode(text: bytes) -> Any:
     Raises:
         InvalidStatementError: it is not JSON, or not the canonical text of its value.
     """
+    if _depth(text) > _MOST_DEPTH:
+        raise InvalidStatementError("statement", f"is nested more than {_MOST_DEPTH} deep")
     try:
         value = json.loads(text, parse_float=_refuse, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InvalidStatementError("statement", f"is not JSON: {error}") from error
     if encode(value) != text:
         raise InvalidStatementError("statement", "is not in canonical form (RFC 8785)")
     return value
+
+
+def _depth(text: bytes) -> int:
+    """How deep lists and objects are nested: the parser recurses, and py-evm lifts the limit that guards it."""
+    brackets = _BRACKETS.findall(_STRINGS.sub(b"", text))
+    return max(accumulate((1 if bracket in b"[{" else -1 for bracket in brackets), initial=0))
 
 
 def _refuse(text: str) -> NoReturn:

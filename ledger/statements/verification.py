@@ -31,7 +31,7 @@ from ledger.statements.reading import issuer_at, read_facts
 from ledger.statements.signing import SignedStatement
 from ledger.statements.verdict import Correction, Outcome, Verdict
 
-_CHECKED_CODE = ("exchange", "markets", "certificates", "devices")
+_CHECKED_CODE = ("exchange", "markets", "certificates", "issuance", "devices")
 _MOST_REASONS = 20
 
 

@@ -1,5 +1,8 @@
 """Statements that no chain was asked for: well formed, signed, and good for everything but verification."""
 
+import json
+from base64 import urlsafe_b64encode
+
 from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.keys import Key
 from ledger.statements.model import (
@@ -123,3 +126,9 @@ def key_for(point: ChainPoint = POINT, issuer: Key = ISSUER, secret: bytes = SEC
 def signed(statement: Statement | None = None) -> SignedStatement:
     """A statement, signed by the sample issuer's key."""
     return sign(statement or retirement_statement(), key_for())
+
+
+def encoded(value: object) -> bytes:
+    """A part of a token: bytes, or a value as JSON, in base64."""
+    text = value if isinstance(value, bytes) else json.dumps(value, separators=(",", ":")).encode()
+    return urlsafe_b64encode(text).rstrip(b"=")

@@ -60,6 +60,7 @@ def test_tables_break_over_pages_under_repeated_headings():
     assert all(b"0.9098 0.9412 0.9098 rg" in text for text in texts)  # the background of headings
 
 
+@pytest.mark.slow
 def test_the_largest_statement_is_rendered():
     lines = signed(retirement_statement(*(retirement(place) for place in range(MAX_LINES))))
     assert read(to_pdf(lines)).pages is Pages.SAME
@@ -75,7 +76,7 @@ def test_any_text_is_shown_one_way_or_another(text):
     assert read(to_pdf(made)).pages is Pages.SAME
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.text(max_size=60))
 def test_no_text_stops_the_rendering(text):
     to_pdf(signed(retirement_statement(declared(text))))
@@ -88,7 +89,7 @@ def test_pages_that_say_something_else_are_found_out():
     assert read(forged).pages is Pages.ALTERED
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, len(PDF) - 1), st.integers(1, 255))
 def test_no_byte_of_a_pdf_can_be_changed(place, difference):
     changed = PDF[:place] + bytes([PDF[place] ^ difference]) + PDF[place + 1 :]

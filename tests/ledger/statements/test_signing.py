@@ -1,5 +1,5 @@
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -22,6 +22,7 @@ from tests.ledger.statements.samples import (
     POINT,
     SECRET,
     disclosure_statement,
+    encoded,
     key_for,
     retirement_statement,
     signed,
@@ -32,11 +33,6 @@ TOKEN = signed().token.encode()
 
 def decoded(part: bytes) -> Any:
     return json.loads(urlsafe_b64decode(part + b"=="))
-
-
-def encoded(value: object) -> bytes:
-    text = value if isinstance(value, bytes) else json.dumps(value, separators=(",", ":")).encode()
-    return urlsafe_b64encode(text).rstrip(b"=")
 
 
 def resigned(change_header: Callable[[Any], Any], change_payload: Callable[[bytes], bytes] = bytes) -> bytes:
