@@ -12,7 +12,8 @@ from ledger.hexcodec import from_data
 from node.answers import parsed_order
 from node.cli import units
 from node.cli.common import DEFAULT_URL, AsJson, MemberKey, Url, connected, print_json
-from node.cli.onchain import DEFAULT_RPC, Exchange, KeyFile, MarketName, OnChain, Rpc, on_chain
+from node.cli.keys import KeyFile
+from node.cli.onchain import DEFAULT_RPC, Exchange, MarketName, OnChain, Rpc, on_chain
 
 T = TypeVar("T")
 

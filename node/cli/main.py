@@ -2,16 +2,19 @@
 
 import typer
 
+from node.cli import certificate_actions, certificate_office, certificate_reports
 from node.cli.audit import audit
 from node.cli.balance import balance
-from node.cli.certificates import certificates
+from node.cli.certificates import certificates_app
 from node.cli.chain import chain_app
 from node.cli.challenge import bond, challenge_app, uphold, void
 from node.cli.demo import demo
 from node.cli.deposit import deposit
+from node.cli.devices import devices_app
 from node.cli.order import order
 from node.cli.orders import orders
 from node.cli.post_order import post_order
+from node.cli.readings import readings_app
 from node.cli.serve import serve
 from node.cli.simulate import simulate
 from node.cli.sweep import sweep
@@ -26,10 +29,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _command in (
-    demo, serve, order, orders, balance, trades, certificates, audit, deposit, validate, simulate, sweep,
+    demo, serve, order, orders, balance, trades, audit, deposit, validate, simulate, sweep,
 ):  # fmt: skip
     app.command()(_command)
 
+# Each of these modules adds its commands to the application of certificates.
+CERTIFICATE_COMMANDS = (certificate_actions, certificate_reports, certificate_office)
+app.add_typer(certificates_app, name="certificates")
+app.add_typer(devices_app, name="devices")
+app.add_typer(readings_app, name="readings")
 app.add_typer(chain_app, name="chain")
 
 _ALONE = "Without the operator"

@@ -14,7 +14,8 @@ from ledger.jsonrpc import JsonRpcChain
 from ledger.keys import Key
 from matching.errors import WattbookError
 from matching.orders import MARKET_BYTES
-from node.cli.common import fail, parsed_key
+from node.cli.common import fail
+from node.cli.keys import member_key
 
 if TYPE_CHECKING:
     from ledger.deployment import Contracts
@@ -24,16 +25,6 @@ DEFAULT_RPC = "http://127.0.0.1:8545"
 Rpc = Annotated[str, typer.Option("--rpc", envvar="WATTBOOK_RPC", help="The chain's JSON-RPC endpoint.")]
 Exchange = Annotated[
     str, typer.Option("--exchange", envvar="WATTBOOK_EXCHANGE", help="The Exchange's address.", show_default=False)
-]
-KeyFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--key-file",
-        envvar="WATTBOOK_KEY_FILE",
-        help="A file that holds your private key, in hexadecimal; else --key counts.",
-        exists=True,
-        dir_okay=False,
-    ),
 ]
 MarketName = Annotated[
     str | None,
@@ -68,7 +59,7 @@ def on_chain(rpc: str, exchange: str, key: str | None, key_file: Path | None) ->
     # The contracts take a second to import, which the other subcommands should not wait for.
     from ledger.deployment import attach
 
-    signer, address = _signer(key, key_file), parsed_address(exchange, "--exchange")
+    signer, address = member_key(key, key_file), parsed_address(exchange, "--exchange")
     try:
         with closing(JsonRpcChain(rpc)) as chain:
             yield OnChain(chain, attach(chain, address), signer)
@@ -85,14 +76,6 @@ def parsed_address(text: str, option: str) -> bytes:
     if len(address) != 20:
         raise typer.BadParameter("must be 0x and 40 hexadecimal digits", param_hint=option)
     return address
-
-
-def _signer(key: str | None, key_file: Path | None) -> Key:
-    if key_file is not None:
-        return parsed_key(key_file.read_text(encoding="utf-8").strip(), "--key-file")
-    if key is None:
-        raise typer.BadParameter("there must be a key to sign with", param_hint="--key-file")
-    return parsed_key(key, "--key")
 
 
 def _market_id(name: str) -> bytes:

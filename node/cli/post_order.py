@@ -9,7 +9,8 @@ from ledger.eip712 import Domain, sign_order
 from matching.orders import MAX_SALT, Order, Side
 from node.cli import units
 from node.cli.common import AsJson, MemberKey, print_json
-from node.cli.onchain import DEFAULT_RPC, Exchange, KeyFile, Rpc, on_chain
+from node.cli.keys import KeyFile
+from node.cli.onchain import DEFAULT_RPC, Exchange, Rpc, on_chain
 
 
 def post_order(

@@ -36,6 +36,16 @@ def serve(
         str, typer.Option(help="Addresses that validate a new market's settlements, separated by commas.")
     ] = "",
     approvals: Annotated[int, typer.Option(min=0, help="How many of them must approve each settlement.")] = 0,
+    zone: Annotated[
+        str | None,
+        typer.Option(help="EIC code, or the grid operator's name, of the zone that the market lies in."),
+    ] = None,
+    silent_hours: Annotated[
+        float, typer.Option(min=0, help="How long a slot waits for silent meters before substitutes stand in.")
+    ] = 6.0,
+    requests_by_hand: Annotated[
+        bool, typer.Option("--requests-by-hand", help="Let the operator decide requests for certificates.")
+    ] = False,
     stepped_from: Annotated[
         int | None, typer.Option(help="Move the clock by hand, beginning at this Unix second.")
     ] = None,
@@ -44,7 +54,7 @@ def serve(
     """Run a node: its API, its slots and, unless told another, its own chain."""
     # The chain takes a second to import, which the other subcommands should not wait for.
     from node.composition import open_node, serving
-    from node.config import Config
+    from node.config import DEFAULT_ZONE, Config
     from node.parties import development_parties, read_parties
 
     accounts = _validators(validators, approvals)
@@ -63,6 +73,9 @@ def serve(
             design=design,
             validators=accounts,
             approvals=approvals,
+            zone=DEFAULT_ZONE if zone is None else zone,
+            substitute_after_s=round(silent_hours * 3_600),
+            automatic_requests=not requests_by_hand,
             parties=development_parties() if parties is None else read_parties(parties),
         )
         with open_node(config) as node, serving(node):

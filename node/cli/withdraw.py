@@ -7,7 +7,8 @@ import typer
 from ledger.chain import CallRevertedError
 from node.cli import units
 from node.cli.common import AsJson, MemberKey, fail, print_json
-from node.cli.onchain import DEFAULT_RPC, Exchange, KeyFile, OnChain, Rpc, on_chain
+from node.cli.keys import KeyFile
+from node.cli.onchain import DEFAULT_RPC, Exchange, OnChain, Rpc, on_chain
 
 _TOO_EARLY, _LAPSED = "escrow: notice period", "escrow: request lapsed"
 

@@ -1,0 +1,120 @@
+"""`wattbook certificates coverage, statement`: what certificates cover, and statements of it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ledger.hexcodec import to_data
+from node.cli import units
+from node.cli.certificates import certificates_app
+from node.cli.common import DEFAULT_URL, Account, AsJson, MemberKey, Url, chosen_account, connected, print_json
+
+Since = Annotated[
+    str, typer.Option("--from", help="Start of the first slot: an ISO date and time, or Unix seconds.")
+]
+Until = Annotated[str, typer.Option("--until", help="End of the last slot.")]
+TimeZone = Annotated[str, typer.Option("--time-zone", help="IANA name of the calendar's time zone.")]
+_PPM_PER_PERCENT = 10_000
+_MG_PER_KG = 10**6
+
+
+@certificates_app.command("coverage")
+def coverage(
+    *,
+    since: Since,
+    until: Until,
+    by: Annotated[str, typer.Option(help="slot, day, month or year.")] = "month",
+    region: Annotated[str | None, typer.Option(help="With emissions by this region's factors, e.g. NL.")] = None,
+    time_zone: TimeZone = "UTC",
+    account: Account = None,
+    key: MemberKey = None,
+    url: Url = DEFAULT_URL,
+    json: AsJson = False,
+) -> None:
+    """Show the 24/7 score of a member or of the community: slot by slot, nothing netted."""
+    address = chosen_account(account, key)
+    with connected(url) as client:
+        answer = client.coverage(
+            first_slot=units.second(since),
+            end_slot=units.second(until),
+            granularity=by,
+            time_zone=time_zone,
+            region=region,
+            account=None if address is None else to_data(address),
+        )
+        if json:
+            print_json(answer)
+        else:
+            _show(answer["rows"], is_member=address is not None, has_emissions=region is not None)
+
+
+@certificates_app.command("statement")
+def statement(
+    *,
+    kind: Annotated[str, typer.Option(help="retirement, or disclosure.")] = "disclosure",
+    since: Since,
+    until: Until,
+    time_zone: TimeZone = "UTC",
+    factors: Annotated[str | None, typer.Option(help="Emission factors of a disclosure, such as NL/2023.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="Where to write it; .pdf, .jws, .csv or .json says as what.", dir_okay=False),
+    ] = None,
+    account: Account = None,
+    key: MemberKey = None,
+    url: Url = DEFAULT_URL,
+    json: AsJson = False,
+) -> None:
+    """Have a statement made and signed: of an account, or without one of the community."""
+    address = chosen_account(account, key)
+    form = "pdf" if file is None else file.suffix.removeprefix(".")
+    if form not in ("pdf", "jws", "csv", "json"):
+        raise typer.BadParameter("must end with .pdf, .jws, .csv or .json", param_hint="--file")
+    with connected(url) as client:
+        answer = client.make_statement(
+            kind=kind,
+            account=None if address is None else to_data(address),
+            first_slot=units.second(since),
+            end_slot=units.second(until),
+            time_zone=time_zone,
+            factors=factors,
+        )
+        if file is not None:
+            file.write_bytes(client.statement_file(answer["digest"], form))
+        if json:
+            print_json(answer)
+            return
+        typer.echo(f"Statement {answer['digest']}, {units.shown_energy(answer['statement']['total_wh'])}")
+        typer.echo(f"Check it at {url}{answer['verify']}" + ("" if file is None else f", or verify {file}"))
+
+
+def _show(rows: list[dict[str, Any]], *, is_member: bool, has_emissions: bool) -> None:
+    wanted = [row for row in rows if (row["scope"] == "member") == is_member]
+    table = Table("period", "of", title="24/7 coverage")
+    for name in ("consumed", "matched", "24/7", "annual", *(("CO2 grid", "CO2 market") if has_emissions else ())):
+        table.add_column(name, justify="right")
+    for row in wanted:
+        emissions = [_kg(row["location_based_mg"]), _kg(row["market_based_mg"])] if has_emissions else []
+        table.add_row(
+            row["period"],
+            row["scope"],
+            f"{row['consumption_wh'] / 1_000:,.3f}",
+            f"{row['matched_wh'] / 1_000:,.3f}",
+            _percent(row["score_ppm"]),
+            _percent(row["annual_ppm"]),
+            *emissions,
+        )
+    table.caption = "Energy in kWh. 'members' is what members can claim, 'pool' what they could together."
+    console = Console()
+    (console if console.is_terminal else Console(width=80)).print(table)
+
+
+def _percent(ppm: int | None) -> str:
+    return "-" if ppm is None else f"{ppm / _PPM_PER_PERCENT:.1f} %"
+
+
+def _kg(mg: int | None) -> str:
+    return "-" if mg is None else f"{mg / _MG_PER_KG:,.3f} kg"
