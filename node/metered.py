@@ -1,6 +1,7 @@
 """What a slot's readings come to: for its delivery by member, for its certificates by device."""
 
 from ledger import metered
+from ledger.allocation.model import Consumption
 from ledger.batches import MemberReading
 from node.store import Store
 
@@ -16,6 +17,24 @@ def metered_wh(store: Store, slot: int) -> dict[int, int]:
     metered_devices = {each.device for each in store.devices() if each.is_metered(slot)}
     readings = store.readings(slot)
     return {number: record.energy_wh for number, record in readings.items() if number in metered_devices}
+
+
+def consumptions_of(store: Store, slot: int) -> list[Consumption]:
+    """What the slot's certificates can be matched with: what devices with a standing request took."""
+    taken_wh = metered_wh(store, slot)
+    return [
+        Consumption(
+            device=record.device,
+            owner=record.account,
+            kind=record.details.kind,
+            area=record.details.area,
+            amount_wh=taken_wh[record.device],
+            certified_wh=taken_wh[record.device],
+            storage=record.details.storage,
+        )
+        for record in store.devices()
+        if not record.generates and record.details.standing and taken_wh.get(record.device, 0) > 0
+    ]
 
 
 def member_readings(store: Store, slot: int) -> list[MemberReading] | None:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.audit.findings import Findings
 from ledger.audit.model import Model
+from ledger.certificates.history import CertificateHistory
 from ledger.chain import Chain, ChainUnavailableError
 from ledger.deployment import Contracts
 from ledger.eip712 import Domain
@@ -47,10 +48,12 @@ class Context(OnChain):
 
     Attributes:
         last_block: the block that the audit of the chain ended with.
+        history: of certificates and devices, up to that block.
     """
 
     store: Store
     last_block: int
+    history: CertificateHistory
     domain: Domain
     market: Market
     design: Design

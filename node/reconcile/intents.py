@@ -9,7 +9,11 @@ from ledger.audit.model import SlotModel
 from ledger.intents import IntentRecord, IntentStatus
 from node.reconcile.context import Context
 
-_BESIDE = ("overdrawn-", "answer-")
+_BESIDE = (
+    *("overdrawn-", "answer-"),
+    *("withdraw-", "reissue-", "import-", "decide-", "issue-", "anchor-", "commit-day"),
+)
+"""Steps by which the operator and the issuer do something about a slot, or a day, that is not its next step."""
 
 
 def check_intent(context: Context, record: IntentRecord, *, overtaken: bool) -> None:
@@ -59,7 +63,7 @@ def compare_steps(
 ) -> None:
     """Whether the store knows the transaction of every step, once, and has not skipped an attempt.
 
-    Reports of overdrawn accounts and answers to challenges are no steps of the slot itself.
+    What is done beside, such as reports, answers to challenges and corrections, is no step of the slot itself.
 
     `not_noted` is the step that the chain has taken and the store has not: its intent may still be pending.
     """

@@ -4,6 +4,7 @@ from functools import partial
 
 from ledger.audit.findings import Findings
 from ledger.audit.run import AuditReport
+from ledger.certificates.history import read_history
 from ledger.chain import Chain
 from ledger.deployment import attach
 from ledger.eip712 import Domain
@@ -11,7 +12,7 @@ from matching.errors import WattbookError
 from node.design import Design
 from node.reconcile.context import Context
 from node.reconcile.intents import check_intent
-from node.reconcile.registry import compare_devices, compare_members
+from node.reconcile.registry import compare_anchors, compare_devices, compare_members
 from node.reconcile.slots import SlotComparison
 from node.store import Store, schema
 from node.store.evidence import damage, slots_in
@@ -23,7 +24,9 @@ _OF_SLOTS = (
     schema.orders,
     schema.trades,
     schema.issuances,
+    schema.consumptions,
     schema.certificate_moves,
+    schema.matches,
     schema.proposals,
     schema.approvals,
     schema.intents,
@@ -58,12 +61,14 @@ class Reconciliation:
                 f"the store is of market 0x{store.market.hex()}, exchange 0x{store.domain.exchange.hex()}, chain "
                 f"{store.domain.chain_id}: not on exchange 0x{report.exchange.hex()}, chain {report.chain_id}"
             )
+        contracts = attach(chain, report.exchange)
         self._context = Context(
             store=store,
             model=report.model,
             last_block=report.last_block,
+            history=read_history(contracts, report.last_block),
             chain=chain,
-            contracts=attach(chain, report.exchange),
+            contracts=contracts,
             domain=domain,
             market=report.model.markets[store.market],
             design=design,
@@ -77,6 +82,7 @@ class Reconciliation:
             context.findings.require("store.damaged", "the store's file", False, expected="whole", found=problem)
         context.read("table members", lambda: compare_members(context))
         context.read("table devices", lambda: compare_devices(context))
+        context.read("table anchored_days", lambda: compare_anchors(context))
         records = context.read("table slots", store.slots)
         if records is None:
             return

@@ -4,17 +4,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ledger import merkle
-from ledger.allocation import BrokenAllocationError, allocate
+from ledger.allocation.model import BrokenAllocationError, InvalidMeteringError, Match, Move
+from ledger.allocation.parts import parts_of
+from ledger.allocation.rule import allocate
 from ledger.audit.model import SlotModel
 from ledger.intents import IntentRecord
 from ledger.trades import Trade
 from node.design import Cleared
+from node.metered import consumptions_of
 from node.reconcile.approvals import compare_approvals
 from node.reconcile.context import Context, hexed
 from node.reconcile.intents import check_intent, compare_steps, is_after, is_of_step
 from node.reconcile.orders import check_order, check_rejections, check_reports, order_where
 from node.reconcile.posted import compare_posted
-from node.store.records import OrderRecord, OrderStatus, SlotRecord, SlotState, Technology
+from node.store.records import OrderRecord, OrderStatus, SlotRecord, SlotState
 
 _UNCOMMITTED = (SlotState.OPEN, SlotState.CLOSED)
 _NOT_CLEARED = (SlotState.OPEN, SlotState.CLOSED, SlotState.COMMITTED)
@@ -180,13 +183,21 @@ class SlotComparison:
 
     def _compare_allocation(self, trades: Sequence[Trade]) -> None:
         """Whether the certificates followed the trades; where there is one price, the chain alone shows it too."""
-        if "certify" in self._state.blocks:
-            try:
-                expected: object = allocate(self._state.issuances, self._state.readings, trades)
-            except BrokenAllocationError as error:  # what was issued is not what was generated
-                expected = error
-            where = f"certification of {self._where}"
-            self._findings.check("store.allocation", where, expected=expected, found=self._state.moves)
+        if "certify" not in self._state.blocks:
+            return
+        consumptions = consumptions_of(self._context.store, self._record.slot)
+        try:
+            allocated = allocate(self._state.issuances, consumptions, trades)
+            parts = parts_of(self._state.issuances, consumptions, allocated)
+            expected: object = _passed_on(
+                [move for part in parts for move in part.moves],
+                [match for part in parts for match in part.matches],
+            )
+        except (BrokenAllocationError, InvalidMeteringError) as error:  # what was issued is not what was metered
+            expected = error
+        found = _passed_on(self._state.moves, self._state.matches)
+        where = f"certification of {self._where}"
+        self._findings.check("store.allocation", where, expected=expected, found=found)
 
     # Delivery and certificates
 
@@ -199,8 +210,8 @@ class SlotComparison:
         missing = []
         for device in self._context.store.devices():
             if device.device in readings:
-                metered = consumption if device.technology is Technology.LOAD else generation
-                metered[device.account] += readings[device.device].signed.reading.energy_wh
+                metered = generation if device.generates else consumption
+                metered[device.account] += readings[device.device].energy_wh
             elif device.first_slot <= self._record.slot:
                 missing.append(device.device)
         where = f"table readings, {self._where}"
@@ -213,29 +224,43 @@ class SlotComparison:
 
     def _compare_certificates(self) -> None:
         """What the certification did, once it is noted, and nothing before."""
+        self._context.read(f"certificates of {self._where}", self._compare_certified)
+
+    def _compare_certified(self) -> None:
+        state, found = self._state, self._context.store.certified(self._record.slot)
         is_noted = self._record.state is SlotState.CERTIFIED
-        issued = {entry.device: entry.amount_wh for entry in self._state.issuances} if is_noted else {}
-        moved = list(enumerate(self._state.moves)) if is_noted else []
-        store, slot = self._context.store, self._record.slot
+        tables: tuple[tuple[str, list[object], list[object]], ...] = (
+            (
+                "issuances",
+                [(each.device, each.amount_wh, each.certified_wh) for each in state.issuances],
+                [(each.device, each.amount_wh, each.certified_wh) for each in found.issuances],
+            ),
+            (
+                "consumptions",
+                [(each.device, each.amount_wh) for each in state.consumptions],
+                [(each.device, each.amount_wh) for each in found.consumptions],
+            ),
+            (
+                "certificate_moves",
+                [(move.device, hexed(move.account), move.amount_wh) for move in state.moves],
+                [(move.device, hexed(move.account), move.amount_wh) for move in found.moves],
+            ),
+            (
+                "matches",
+                [(match.device, match.consumption, match.amount_wh) for match in state.matches],
+                [(match.device, match.consumption, match.amount_wh) for match in found.matches],
+            ),
+        )
+        for table, on_chain, in_store in tables:
+            expected = sorted(on_chain, key=str) if is_noted else []
+            where = f"table {table}, {self._where}"
+            self._findings.check(f"store.{table}", where, expected=expected, found=sorted(in_store, key=str))
 
-        def compare_issuances() -> None:
-            found = {entry.device: entry.amount_wh for entry in store.issuances(slot=slot)}
-            where = f"table issuances, {self._where}"
-            self._findings.check("store.issuances", where, expected=issued, found=found)
 
-        def compare_moves() -> None:
-            expected = [
-                (number, move.device, hexed(move.account), move.amount_wh, move.retired) for number, move in moved
-            ]
-            found = [
-                (move.number, move.device, hexed(move.account), move.amount_wh, move.retired)
-                for move in store.certificate_moves([slot])
-            ]
-            where = f"table certificate_moves, {self._where}"
-            self._findings.check("store.certificate_moves", where, expected=expected, found=found)
-
-        self._context.read(f"table issuances, {self._where}", compare_issuances)
-        self._context.read(f"table certificate_moves, {self._where}", compare_moves)
+def _passed_on(moves: Sequence[Move], matches: Sequence[Match]) -> list[str]:
+    """Where certificates went, as text that sorts."""
+    moved = [f"{each.device} to {hexed(each.account)}: {each.amount_wh}" for each in moves]
+    return sorted(moved + [f"{each.device} for {each.consumption}: {each.amount_wh}" for each in matches])
 
 
 def _progress(state: SlotModel) -> tuple[tuple[SlotState, ...], str, tuple[SlotState, ...]]:
@@ -244,9 +269,8 @@ def _progress(state: SlotModel) -> tuple[tuple[SlotState, ...], str, tuple[SlotS
         return (SlotState.CERTIFIED,), "certify", (SlotState.DELIVERED,)
     if state.state == "delivered":
         before = SlotState.VOIDED if "void" in state.blocks else SlotState.SETTLED
-        is_generation_metered = any(reading.generation_wh > 0 for reading in state.readings)
-        # Where nothing was generated there is nothing to certify, and no transaction.
-        return (SlotState.DELIVERED,) if is_generation_metered else _FINISHED, "deliver", (before,)
+        # Without a transaction, if there is nothing to certify; whether there is, the store's devices say.
+        return _FINISHED, "deliver", (before,)
     if "void" in state.blocks:
         return (SlotState.VOIDED,), "void", (*_NOT_CLEARED, SlotState.CLEARED)
     if "settle" in state.blocks:

@@ -194,6 +194,11 @@ class Readings(Database):
             days = range(day_of(first), before)
             return [day for day in days if day not in anchored and connection.scalar(_has_readings(day))]
 
+    def anchored_days(self) -> list[int]:
+        """UTC days that are anchored as they are now, ascending."""
+        with self._read() as connection:
+            return sorted(connection.scalars(select(schema.anchored_days.c.day)))
+
     def note_anchored(self, day: int, revisions: int) -> None:
         """The day's evidence is anchored, as it was when it had so many corrections.
 
