@@ -14,6 +14,7 @@ BENCHMARKS = (
     "calldata",
     "gas_profile",
     "devchain_speed",
+    "chain_growth",
     "settlement",
     "certificates",
     "simulation.year",
