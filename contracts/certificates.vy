@@ -287,12 +287,12 @@ def _retire_all(
     @notice The caller gives certificates up, and `subject` claims them.
     """
     assert len(ids) > 0, "certificates: none"
-    assert len(ids) == len(amounts), "certificates: lengths of a retirement"
+    assert len(ids) == len(amounts), "certificates: lengths"
     issuer: address = staticcall DEVICES.issuer()
     for i: uint256 in range(len(ids), bound=BATCH_SIZE):
         title: uint256 = self._title_of(ids[i])
         assert records.kind_of(ids[i]) != records.CONSUMPTION, "certificates: consumption is not retired"
-        assert amounts[i] > 0, "certificates: nothing retired"
+        assert amounts[i] > 0, "certificates: empty"
         records.retire(msg.sender, subject, ids[i], title, amounts[i])
     if len(ids) == 1:
         self._log_transfer(msg.sender, empty(address), ids[0], amounts[0])
@@ -320,10 +320,11 @@ def _match(issuer: address, holder: address, source: Entry, sink: Entry, amount_
     assert records.kind_of(sink.id) == records.CONSUMPTION, "certificates: not a consumption"
     area: uint256 = titles.area_of(source.title)
     other: uint256 = titles.area_of(sink.title)
-    assert area == other or staticcall DEVICES.same_zone(area, other), "certificates: zone"
+    if area != other:
+        assert staticcall DEVICES.same_zone(area, other), "certificates: zone"
     assert records.slot_of(source.id) == records.slot_of(sink.id), "certificates: other slot"
     assert titles.slot_units_of(source.title) == titles.slot_units_of(sink.title), "certificates: slot lengths"
-    assert amount_wh > 0, "certificates: empty match"
+    assert amount_wh > 0, "certificates: empty"
     consumer: address = titles.owner_of(sink.title)
     records.retire(holder, consumer, source.id, source.title, amount_wh)
     self._log_transfer(holder, empty(address), source.id, amount_wh)
@@ -371,7 +372,7 @@ def safeBatchTransferFrom(
     log IERC1155.TransferBatch(_operator=msg.sender, _from=owner, _to=to, _ids=ids, _values=amounts)
     if to.is_contract:
         answer: bytes4 = extcall IERC1155Receiver(to).onERC1155BatchReceived(msg.sender, owner, ids, amounts, data)
-        assert answer == BATCH_RECEIVED, "certificates: receiver of a batch"
+        assert answer == BATCH_RECEIVED, "certificates: receiver"
 
 
 @external

@@ -511,7 +511,7 @@ def same_zone(one: uint256, other: uint256) -> bool:
     """
     @return Whether two areas lie in the same zone, whatever their markets.
     """
-    return one == other or self.areas[one].zone == self.areas[other].zone
+    return self.areas[one].zone == self.areas[other].zone
 
 
 @external

@@ -22,6 +22,7 @@ initializes: lots
 
 interface Devices:
     def issuer() -> address: view
+    def area_count() -> uint256: view
     def word_of(device: uint64) -> uint256: view
     def market_of(area: uint256) -> bytes32: view
     def storage_of(device: uint64) -> uint64: view
@@ -207,11 +208,11 @@ def certify(
         title: uint256 = sources[move.issuance]
         assert not move.account.is_contract, "issuance: buyer is a contract"
         assert move.account != titles.owner_of(title), "issuance: move to the owner"
-        assert move.amount_wh > 0, "issuance: empty move"
+        assert move.amount_wh > 0, "issuance: empty"
         id: uint256 = self._id_of(title, issuances[move.issuance].device, slot)
         extcall CERTIFICATES.move(id, title, move.account, move.amount_wh)
     for match: Match in matches:
-        assert match.issuance < len(sources), "issuance: no such issuance to match"
+        assert match.issuance < len(sources), "issuance: no such issuance"
         assert match.consumption < len(sinks), "issuance: no such consumption"
         title: uint256 = sources[match.issuance]
         source: Entry = Entry(id=self._id_of(title, issuances[match.issuance].device, slot), title=title)
@@ -247,7 +248,7 @@ def issue(request: uint256, device: uint64, first_slot: uint256, amounts: DynArr
     slot_length_s: uint256 = titles.slot_length_of(title)
     last_slot: uint256 = first_slot + (len(amounts) - 1) * slot_length_s
     assert staticcall DEVICES.may_issue(device, first_slot, request), "issuance: not requested"
-    assert staticcall DEVICES.may_issue(device, last_slot, request), "issuance: not requested to the end"
+    assert staticcall DEVICES.may_issue(device, last_slot, request), "issuance: not requested"
     self._check_period(title, first_slot, last_slot)
     most_wh: uint256 = self._most_wh(title)
     ids: DynArray[uint256, MAX_SLOTS] = []
@@ -401,7 +402,7 @@ def import_certificate(details: ImportDetails) -> uint256:
     assert len(details.serial) > 0, "issuance: no serial"
     assert details.to != empty(address), "issuance: import to nobody"
     assert not details.to.is_contract, "issuance: import to a contract"
-    assert details.area > 0 and details.area <= MASK_16, "issuance: area"
+    assert details.area > 0 and details.area <= staticcall DEVICES.area_count(), "issuance: area"
     assert details.slot_length_s in [300, 900, 1_800, 3_600], "issuance: slot length"
     serial: bytes32 = keccak256(abi_encode(details.registry, details.serial))
     assert self.import_ids[serial] == 0, "issuance: imported"

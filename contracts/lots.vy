@@ -63,7 +63,7 @@ def store(storage: uint64, slot: uint256, source: uint256, amount_wh: uint256, e
     @notice Energy went in. A slot's discharge comes before its charge, and no slot before an earlier one.
     """
     queue: Queue = self.queue_of(storage)
-    assert slot + 1 >= queue.after_slot, "certificates: storage charged later"
+    assert slot + 1 >= queue.after_slot, "issuance: storage charged since"
     output_uwh: uint256 = amount_wh * efficiency_ppm
     self.lots[storage][queue.end] = source | (output_uwh << 144)
     queue.end += 1
@@ -79,7 +79,7 @@ def discharge(storage: uint64, slot: uint256, id: uint256, metered_wh: uint256) 
     @return What of it is certified.
     """
     queue: Queue = self.queue_of(storage)
-    assert slot >= queue.after_slot, "certificates: storage used later"
+    assert slot >= queue.after_slot, "issuance: storage used since"
     wanted_uwh: uint256 = metered_wh * UWH_PER_WH
     with_origin_uwh: uint256 = queue.carry_uwh
     sources: DynArray[uint256, MAX_LOTS] = []

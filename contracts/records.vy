@@ -221,7 +221,7 @@ def retire(holder: address, subject: address, id: uint256, title: uint256, amoun
     else:
         self.holdings[id][subject] += amount_wh << 64
     if holder == owner:
-        assert amount_wh <= (pair >> offset) & MASK_31, "certificates: balance of the owner"
+        assert amount_wh <= (pair >> offset) & MASK_31, "certificates: balance"
         pair -= amount_wh << offset
     else:
         self._take(holder, id, amount_wh)
@@ -231,7 +231,7 @@ def retire(holder: address, subject: address, id: uint256, title: uint256, amoun
 @internal
 def _take(holder: address, id: uint256, amount_wh: uint256):
     holding: uint256 = self.holdings[id][holder]
-    assert amount_wh <= holding & MASK_64, "certificates: holding"
+    assert amount_wh <= holding & MASK_64, "certificates: balance"
     self.holdings[id][holder] = holding - amount_wh
 
 

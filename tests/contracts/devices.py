@@ -93,7 +93,7 @@ def certify(
     market: bytes = MARKET,
     slot: int = SLOT,
 ) -> Receipt:
-    """Certify (device, Wh), once the slot is over; moves are (device, account, Wh), matches (device, device, Wh)."""
+    """Certify (device, Wh) once the slot is over; moves are (device, account, Wh), matches (device, load, Wh)."""
     world.time.now = max(world.time.now, slot + 900)
     consumptions = consumptions or []
     # What names a device that is not certified here names a place that does not exist.
@@ -155,9 +155,7 @@ def totals(world: World, token: int = TOKEN) -> tuple[int, int]:
 
 def events(world: World, receipt: Receipt) -> list[tuple[str, dict[str, Any]]]:
     """What the three contracts logged, by name, in order."""
-    found: list[Event | None] = []
-    for log in receipt.logs:
-        for contract in (world.contracts.devices, world.contracts.issuance, certificates(world)):
-            if contract.address == log.address:
-                found.append(contract.interface.decode_event(log))
+    contracts = (world.contracts.devices, world.contracts.issuance, certificates(world))
+    interfaces = {contract.address: contract.interface for contract in contracts}
+    found: list[Event | None] = [interfaces[log.address].decode_event(log) for log in receipt.logs]
     return [(event.name, event.arguments) for event in found if event]

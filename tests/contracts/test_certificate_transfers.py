@@ -5,8 +5,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.abi import Contract
-from ledger.certificates import token_id
-from tests.contracts.devices import DEVICE, TOKEN, certificates, certify, held, register, send
+from tests.contracts.devices import (
+    DEVICE,
+    LOAD,
+    TOKEN,
+    certificates,
+    certify,
+    claim,
+    claimed,
+    consumption_id,
+    held,
+    register,
+    retire,
+    send,
+    token_id,
+)
 from tests.contracts.sources import deployed
 from tests.world import SLOT, World, refused
 
@@ -16,8 +29,16 @@ RECEIVER = """
 # pragma version ==0.4.3
 # pragma evm-version london
 
+struct Claim:
+    beneficiary: address
+    purpose: uint256
+    country: String[2]
+    first_slot: uint256
+    last_slot: uint256
+    text_hash: bytes32
+
 interface Certificates:
-    def retire(id: uint256, amount_wh: uint256): nonpayable
+    def retire(ids: DynArray[uint256, 128], amounts: DynArray[uint256, 128], claim: Claim): nonpayable
     def balanceOf(account: address, id: uint256) -> uint256: view
     def safeTransferFrom(owner: address, to: address, id: uint256, amount: uint256, data: Bytes[1_024]): nonpayable
 
@@ -61,7 +82,9 @@ def _take(operator: address, owner: address, id: uint256, amount: uint256, data:
     self.last_operator = operator
     self.last_data = data
     if self.reenter == 1:
-        extcall token.retire(id, amount)
+        claim: Claim = empty(Claim)
+        claim.purpose = 1
+        extcall token.retire([id], [amount], claim)
     if self.reenter == 2:
         extcall token.safeTransferFrom(self, owner, id, amount, b"")
     if self.reenter == 3:
@@ -116,6 +139,28 @@ def test_a_transfer_to_oneself_changes_nothing(issued: World) -> None:
         transfer(issued, anna, 501)
 
 
+@pytest.mark.parametrize("batch", [False, True])
+def test_consumption_stays_with_who_consumed(issued: World, batch: bool) -> None:
+    register(issued, 20, issued.members[0].address, kind=LOAD)
+    certify(issued, [], [(20, 5)])
+    anna, bert = issued.members[:2]
+    with refused("certificates: consumption does not move"):
+        if batch:
+            transfer_batch(issued, bert.address, [TOKEN, consumption_id(20)], [1, 1])
+        else:
+            send(issued, anna, "safeTransferFrom", anna.address, bert.address, consumption_id(20), 1, b"")
+
+
+def test_whom_a_transfer_goes_to_transfers_on_and_back(issued: World) -> None:
+    anna, bert, cora = (key.address for key in issued.members[:3])
+    transfer(issued, bert, 200)
+    transfer(issued, cora, 150, sender=1, owner=1)
+    transfer(issued, anna, 120, sender=2, owner=2)
+    assert [held(issued, account) for account in (anna, bert, cora)] == [420, 50, 30]
+    with refused("certificates: balance"):
+        transfer(issued, anna, 51, sender=1, owner=1)
+
+
 def test_a_transfer_of_nothing_is_one(issued: World) -> None:
     transfer(issued, issued.members[1].address, 0)
     assert held(issued, issued.members[1].address) == 0
@@ -130,11 +175,10 @@ def test_nothing_is_transferred_to_nobody(issued: World) -> None:
 
 def test_a_transfer_leaves_what_was_retired_where_it_is(issued: World) -> None:
     anna, bert = issued.members[:2]
-    send(issued, anna, "retire", TOKEN, 100)
+    retire(issued, anna, TOKEN, 100)
     transfer(issued, bert.address, 400)
-    send(issued, bert, "retire", TOKEN, 50)
-    read = certificates(issued).read
-    assert [read("retired_by", key.address, TOKEN) for key in (anna, bert)] == [100, 50]
+    retire(issued, bert, TOKEN, 50)
+    assert [claimed(issued, key.address) for key in (anna, bert)] == [100, 50]
     assert [held(issued, key.address) for key in (anna, bert)] == [0, 350]
 
 
@@ -156,8 +200,9 @@ def test_a_batch_that_fails_in_part_fails_as_a_whole(issued: World) -> None:
 def test_batches_name_as_many_amounts_or_owners_as_tokens(issued: World) -> None:
     with refused("certificates: lengths"):
         transfer_batch(issued, issued.members[1].address, [TOKEN, SECOND], [1])
-    with refused("certificates: lengths"):
-        certificates(issued).read("balanceOfBatch", [bytes(20)], [TOKEN, SECOND])
+    for view in ("balanceOfBatch", "claimedBalanceOfBatch"):
+        with refused("certificates: lengths"):
+            certificates(issued).read(view, [bytes(20)], [TOKEN, SECOND])
 
 
 # -------------------------------------------------------------------------------------------- approvals
@@ -197,7 +242,7 @@ def test_an_approved_operator_does_not_retire_for_the_owner(issued: World) -> No
     anna, bert = issued.members[:2]
     send(issued, anna, "setApprovalForAll", bert.address, True)
     with refused("certificates: balance"):
-        send(issued, bert, "retire", TOKEN, 1)
+        retire(issued, bert, TOKEN, 1)
 
 
 def test_nobody_is_its_own_operator(issued: World) -> None:
@@ -239,7 +284,7 @@ def test_a_receiver_may_retire_what_it_receives(issued: World) -> None:
     to = receiver(issued, reenter=1)
     transfer(issued, to.address, 200)
     assert held(issued, to.address) == 0
-    assert certificates(issued).read("retired_by", to.address, TOKEN) == 200
+    assert claimed(issued, to.address) == 200
     assert certificates(issued).read("retired_of", TOKEN) == 200
 
 
@@ -284,7 +329,7 @@ def test_what_was_issued_is_held_or_retired(issued: World, actions: list[tuple[s
         if action == "retire" and wh == 0:
             reason = "certificates: empty"
         calls: dict[str, tuple[str, tuple[object, ...]]] = {
-            "retire": ("retire", (token, wh)),
+            "retire": ("retire", ([token], [wh], claim())),
             "transfer": ("safeTransferFrom", (accounts[who], accounts[to], token, wh, b"")),
             "batch": ("safeBatchTransferFrom", (accounts[who], accounts[to], [token], [wh], b"")),
         }
@@ -299,7 +344,7 @@ def test_what_was_issued_is_held_or_retired(issued: World, actions: list[tuple[s
     read = certificates(issued).read
     for token, wh in ((TOKEN, 500), (SECOND, 300)):
         assert [held(issued, account, token) for account in accounts] == holds[token]
-        assert [read("retired_by", account, token) for account in accounts] == retired[token]
+        assert [claimed(issued, account, token) for account in accounts] == retired[token]
         assert read("retired_of", token) == sum(retired[token])
         assert read("issued_of", token) == wh == sum(holds[token]) + sum(retired[token])
     issued.chain.revert(snapshot)
