@@ -14,8 +14,8 @@ _BESIDE = (
     *("withdraw-", "reissue-", "import-", "decide-", "issue-", "anchor-", "commit-day"),
     "certify-",
 )
-"""Steps by which the operator and the issuer do something about a slot, or a day, that is not its next step; and of
-a certification in several parts all but the last, by which the audit knows it."""
+"""Steps by which the operator and the issuer do something about a slot, or a day, that is not its next step; and
+of a certification in several parts all but the last, by which the audit knows it."""
 
 
 def check_intent(context: Context, record: IntentRecord, *, overtaken: bool) -> None:
