@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ledger.certificates.claims import NO_TEXT, Claim, ClaimError, Purpose, text_hash
-from ledger.certificates.ids import MAX_SLOT
 from ledger.certificates.records import Record
 from ledger.certificates.records import Retirement as Claimed
 from ledger.statements.errors import CannotStateError
 from ledger.statements.facts import Facts, claims_in, origin_of, sources_of
-from ledger.statements.model import FORMAT, MAX_LINES, Kind, Retirement, Scope, Statement
+from ledger.statements.model import FORMAT, MAX_LINES, MAX_TIME, Kind, Retirement, Scope, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ def _declared(claim: Claimed) -> Claim | None:
 
 def _second(declared: int) -> int | None:
     """A time that somebody declared, if it is one."""
-    return declared if declared <= MAX_SLOT else None
+    return declared if declared <= MAX_TIME else None
 
 
 def _purpose(number: int) -> str:

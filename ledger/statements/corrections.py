@@ -28,7 +28,7 @@ def _counted(history: CertificateHistory, statement: Statement) -> set[Certifica
     """The certificates that went into a statement's figures."""
     if statement.kind is Kind.RETIREMENT:
         return {line.certificate for line in statement.retirements}
-    scope, accounts = statement.scope, members(history, statement.scope).keys()
+    scope, accounts = statement.scope, members(history, statement.scope)
     return {
         each
         for each, record in history.records.items()

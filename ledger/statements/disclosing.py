@@ -5,23 +5,19 @@ the member's consumption certificates, both without what charged a storage. What
 consumption like any other generation, with the origin of what charged it.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-
-import numpy as np
 
 from ledger.allocation.rule import pro_rata
 from ledger.certificates.claims import Topic
 from ledger.certificates.history import CertificateHistory
-from ledger.certificates.ids import MAX_REVISION, SLOT_UNIT_S, CertificateId, CertificateKind
+from ledger.certificates.ids import MAX_REVISION, CertificateId, CertificateKind
 from ledger.certificates.records import Record
 from ledger.certificates.records import Retirement as Claimed
-from ledger.coverage.claims import Claims
 from ledger.coverage.errors import UnknownFactorError
 from ledger.coverage.factors import Basis, annual_factor, annual_factors
-from ledger.coverage.matching import by_members, pool
-from ledger.coverage.periods import Period
+from ledger.coverage.matching import Coverage
 from ledger.devices import DeviceKind
 from ledger.statements.errors import CannotStateError
 from ledger.statements.facts import (
@@ -47,6 +43,9 @@ from ledger.statements.model import (
     Statement,
 )
 
+_BySlot = Mapping[tuple[bytes, int], int]
+"""Wh by account and slot."""
+
 _FOSSIL = "F02"
 _ORIGIN_ORDER = list(Origin)
 
@@ -66,15 +65,16 @@ def disclosure_statement(facts: Facts, scope: Scope) -> Statement:
     Raises:
         CannotStateError: the community has no members, or an origin or an emission factor is not known.
     """
-    places = members(facts.history, scope)
-    if not places:
+    accounts = members(facts.history, scope)
+    if not accounts:
         raise CannotStateError("scope.market has no devices: there is nothing to disclose")
-    consumption = _consumption(facts, scope, places)
-    claims = [(record, claim) for record, claim in claims_in(facts, scope) if claim.subject in places]
+    consumption = _consumption(facts, scope, accounts)
+    claims = [(record, claim) for record, claim in claims_in(facts, scope) if claim.subject in accounts]
     covered = list(_covered(claims, consumption))
-    arrays = _arrays(scope, places, consumption, claims)
-    whole = (Period("whole", 0, len(arrays.slots)),)
-    apart, together = by_members(arrays, whole).at(0, 0), pool(arrays, whole).at(0, 0)
+    claimed: dict[tuple[bytes, int], int] = defaultdict(int)
+    for record, claim in claims:
+        claimed[claim.subject, record.id.slot] += claim.amount_wh
+    apart, together = by_members(consumption, claimed), pool(consumption, claimed)
     if sum(each.amount_wh for each in covered) != apart.matched_wh:
         raise CannotStateError(f"claims do not cover {apart.matched_wh} Wh one by one: a defect of this module")
     shares = _shares(facts, covered)
@@ -91,7 +91,7 @@ def disclosure_statement(facts: Facts, scope: Scope) -> Statement:
         imports=imports,
         discharges=discharges,
         disclosure=Disclosure(
-            members=len(places),
+            members=len(accounts),
             consumption_wh=apart.consumption_wh,
             claimed_wh=apart.retired_wh,
             matched_wh=apart.matched_wh,
@@ -99,28 +99,27 @@ def disclosure_statement(facts: Facts, scope: Scope) -> Statement:
             annual_ppm=apart.annual_ppm,
             pool_score_ppm=together.score_ppm,
             shares=shares,
-            flow=_flow(facts, scope, places),
+            flow=_flow(facts, scope, accounts),
             carbon=_carbon(scope.factors, apart.consumption_wh, apart.consumption_wh - apart.matched_wh, shares),
         ),
     )
 
 
-def members(history: CertificateHistory, scope: Scope) -> dict[bytes, int]:
-    """The accounts that a disclosure is about, ascending, and their places; none if there is no such market."""
+def members(history: CertificateHistory, scope: Scope) -> frozenset[bytes]:
+    """The accounts that a disclosure is about; none if there is no such market."""
     if scope.account is not None:
-        return {scope.account: 0}
+        return frozenset([scope.account])
     devices = [record.device for record in history.devices.values()]
-    owners = {each.owner for each in devices if history.areas[each.area].market == scope.market}
-    return {account: place for place, account in enumerate(sorted(owners))}
+    return frozenset(each.owner for each in devices if history.areas[each.area].market == scope.market)
 
 
-def _consumption(facts: Facts, scope: Scope, places: Mapping[bytes, int]) -> dict[tuple[bytes, int], int]:
+def _consumption(facts: Facts, scope: Scope, accounts: Collection[bytes]) -> dict[tuple[bytes, int], int]:
     """Final consumption by member and slot."""
     loads: dict[tuple[bytes, int], int] = defaultdict(int)
     charged: dict[tuple[bytes, int], int] = defaultdict(int)
     for each, record in facts.history.records.items():
         is_latest = each.revision == MAX_REVISION or each.next_revision not in facts.history.records
-        if each.kind is CertificateKind.CONSUMPTION and is_latest and record.owner in places:
+        if each.kind is CertificateKind.CONSUMPTION and is_latest and record.owner in accounts:
             metered_wh = record.issued_wh if record.correction is None else record.correction.corrected_wh
             by_kind = charged if facts.history.devices[each.device].device.kind is DeviceKind.CHARGE else loads
             by_kind[record.owner, each.slot] += metered_wh
@@ -129,13 +128,11 @@ def _consumption(facts: Facts, scope: Scope, places: Mapping[bytes, int]) -> dic
     return {
         (account, slot): amount_wh
         for (account, slot), amount_wh in loads.items()
-        if account in places and scope.first_slot <= slot < scope.end_slot
+        if account in accounts and scope.first_slot <= slot < scope.end_slot
     }
 
 
-def _covered(
-    claims: Iterable[tuple[Record, Claimed]], consumption: Mapping[tuple[bytes, int], int]
-) -> Iterator[_Covered]:
+def _covered(claims: Iterable[tuple[Record, Claimed]], consumption: _BySlot) -> Iterator[_Covered]:
     """What the claims cover, the earlier claim first; what exceeds a slot's consumption covers nothing."""
     left = dict(consumption)
     for record, claim in claims:
@@ -146,21 +143,34 @@ def _covered(
             yield _Covered(record.id, origin_of(record, claim), part)
 
 
-def _arrays(
-    scope: Scope,
-    places: Mapping[bytes, int],
-    consumption: Mapping[tuple[bytes, int], int],
-    claims: Iterable[tuple[Record, Claimed]],
-) -> Claims:
-    """The same as arrays, in steps of the unit that every slot starts at a multiple of."""
-    first = scope.first_slot // SLOT_UNIT_S * SLOT_UNIT_S
-    slots = np.arange(first, scope.end_slot, SLOT_UNIT_S, dtype=np.int64)
-    consumed, retired = np.zeros((2, len(places), len(slots)), dtype=np.int64)
-    for (account, slot), amount_wh in consumption.items():
-        consumed[places[account], (slot - first) // SLOT_UNIT_S] += amount_wh
-    for record, claim in claims:
-        retired[places[claim.subject], (record.id.slot - first) // SLOT_UNIT_S] += claim.amount_wh
-    return Claims(tuple(account.hex() for account in places), slots, SLOT_UNIT_S, consumed, retired)
+def by_members(consumption: _BySlot, claimed: _BySlot) -> Coverage:
+    """Coverage as the sum over the members, as `ledger.coverage.matching.by_members` has it of arrays."""
+    consumed, retired = Counter[bytes](), Counter[bytes]()
+    for (account, _), amount_wh in consumption.items():
+        consumed[account] += amount_wh
+    for (account, _), amount_wh in claimed.items():
+        retired[account] += amount_wh
+    return Coverage(
+        consumption_wh=consumed.total(),
+        retired_wh=retired.total(),
+        matched_wh=sum(min(amount_wh, claimed.get(key, 0)) for key, amount_wh in consumption.items()),
+        annual_matched_wh=(consumed & retired).total(),
+    )
+
+
+def pool(consumption: _BySlot, claimed: _BySlot) -> Coverage:
+    """Coverage as if the members were one, as `ledger.coverage.matching.pool` has it of arrays."""
+    consumed, retired = Counter[int](), Counter[int]()
+    for (_, slot), amount_wh in consumption.items():
+        consumed[slot] += amount_wh
+    for (_, slot), amount_wh in claimed.items():
+        retired[slot] += amount_wh
+    return Coverage(
+        consumption_wh=consumed.total(),
+        retired_wh=retired.total(),
+        matched_wh=(consumed & retired).total(),
+        annual_matched_wh=min(consumed.total(), retired.total()),
+    )
 
 
 def _shares(facts: Facts, covered: Iterable[_Covered]) -> tuple[Share, ...]:
@@ -185,19 +195,19 @@ def _generated_by(facts: Facts, certificate: CertificateId, amount_wh: int) -> I
     yield source.technology, source.fuel, amount_wh
 
 
-def _flow(facts: Facts, scope: Scope, places: Mapping[bytes, int]) -> Flow:
+def _flow(facts: Facts, scope: Scope, accounts: Collection[bytes]) -> Flow:
     """Where the members' certificates came from and went."""
     issued = received = given = frozen = expired = held = 0
     used: dict[Topic, int] = defaultdict(int)
     for record in records_in(facts, scope):
-        issued += record.issued_wh if record.owner in places else 0
+        issued += record.issued_wh if record.owner in accounts else 0
         for move in record.transfers:
-            comes, goes = move.receiver in places, move.sender in places
+            comes, goes = move.receiver in accounts, move.sender in accounts
             received += move.amount_wh if comes and not goes else 0
             given += move.amount_wh if goes and not comes else 0
         for claim in record.retirements:
-            used[claim.topic] += claim.amount_wh if claim.holder in places else 0
-        left = sum(amount for account, amount in record.held.items() if account in places)
+            used[claim.topic] += claim.amount_wh if claim.holder in accounts else 0
+        left = sum(amount for account, amount in record.held.items() if account in accounts)
         if record.withdrawal is not None:
             frozen += left
         elif record.expires_at(facts.lifetime_s) <= facts.point.time:

@@ -5,10 +5,11 @@ Everything follows from the chain up to one block and from what the scope asks f
 clock of the maker, no remarks. `docs/statements.md` maps the fields to those of EN 16325, EECS and EnergyTag.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ledger.certificates.ids import CertificateId
+from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.statements.errors import InvalidStatementError
 from ledger.statements.times import zone_of
 
@@ -17,7 +18,12 @@ FORMAT = "wattbook.statement/1"
 MAX_LINES = 10_000
 """Most retirements in one statement."""
 
-_MAX_TIME = 2**40 - 1
+MAX_TIME = 253_339_228_800
+"""Latest Unix second in a statement, at the end of 9997: calendars end with 9999."""
+_MAX_DAY = 2**16 - 1
+_MAX_AMOUNT = 2**53 - 1
+_TECHNOLOGY = re.compile(r"(T[0-9]{6})?", re.ASCII)
+_FUEL = re.compile(r"(F[0-9]{8})?", re.ASCII)
 
 
 class Kind(StrEnum):
@@ -63,7 +69,7 @@ class ChainPoint:
         _check_length("chain.exchange", self.exchange, 20)
         _check_range("chain.block", self.block, 0, 2**53 - 1)
         _check_length("chain.block_hash", self.block_hash, 32)
-        _check_range("chain.time", self.time, 0, _MAX_TIME)
+        _check_range("chain.time", self.time, 0, MAX_TIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +102,8 @@ class Scope:
             _check_length("scope.account", self.account, 20)
         if self.market is not None:
             _check_length("scope.market", self.market, 32)
-        _check_range("scope.first_slot", self.first_slot, 0, _MAX_TIME)
-        _check_range("scope.end_slot", self.end_slot, self.first_slot + 1, _MAX_TIME)
+        _check_range("scope.first_slot", self.first_slot, 0, MAX_TIME)
+        _check_range("scope.end_slot", self.end_slot, self.first_slot + 1, MAX_TIME)
         for each in self.transactions:
             _check_length("scope.transactions", each, 32)
         if list(self.transactions) != sorted(set(self.transactions)):
@@ -131,6 +137,11 @@ class Device:
     commissioned_day: int
     support: str
 
+    def __post_init__(self) -> None:
+        """Check what the pages are made from."""
+        _check_codes("devices", self.technology, self.fuel)
+        _check_range("devices.commissioned_day", self.commissioned_day, 0, _MAX_DAY)
+
 
 @dataclass(frozen=True, slots=True)
 class ImportedFrom:
@@ -143,6 +154,10 @@ class ImportedFrom:
     slot_length_s: int
     technology: str
     fuel: str
+
+    def __post_init__(self) -> None:
+        """Check what the pages are made from."""
+        _check_codes("imports", self.technology, self.fuel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +214,14 @@ class Retirement:
     time: int
     transaction: bytes
 
+    def __post_init__(self) -> None:
+        """Check what the pages are made from."""
+        _check_range("retirements.amount_wh", self.amount_wh, 0, _MAX_AMOUNT)
+        for name in ("first_slot", "last_slot", "time"):
+            at = getattr(self, name)
+            if at is not None:
+                _check_range(f"retirements.{name}", at, 0, MAX_TIME)
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -208,6 +231,10 @@ class Share:
     technology: str
     fuel: str
     matched_wh: int
+
+    def __post_init__(self) -> None:
+        """Check what the pages are made from."""
+        _check_codes("disclosure.shares", self.technology, self.fuel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +339,21 @@ class Statement:
         if len(self.retirements) > MAX_LINES:
             raise InvalidStatementError("retirements", f"are {len(self.retirements)}: at most {MAX_LINES}")
         _check_length("issuer", self.issuer, 20)
+        devices, imports = {each.device for each in self.devices}, {each.number for each in self.imports}
+        for certificate in (line.certificate for line in self.retirements):
+            scope = self.scope
+            _check_range("retirements.certificate", certificate.slot, scope.first_slot, scope.end_slot - 1)
+            known = imports if certificate.kind is CertificateKind.IMPORTED else devices
+            if certificate.device not in known:
+                raise InvalidStatementError(
+                    "retirements.certificate", f"is a {certificate}, which is not described"
+                )
+
+
+def _check_codes(field: str, technology: str, fuel: str) -> None:
+    if not _TECHNOLOGY.fullmatch(technology) or not _FUEL.fullmatch(fuel) or (technology == "") != (fuel == ""):
+        problem = f"are {technology!r} and {fuel!r}: must be EECS codes such as T010100 and F01040100, or empty"
+        raise InvalidStatementError(f"{field}.technology and fuel", problem)
 
 
 def _check_length(field: str, value: bytes, length: int) -> None:

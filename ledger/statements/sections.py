@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.hexcodec import to_data
 from ledger.statements import words
-from ledger.statements.model import Device, Discharge, Disclosure, ImportedFrom, Origin, Retirement, Statement
+from ledger.statements.model import Device, Discharge, Disclosure, ImportedFrom, Statement
 from ledger.statements.signing import SignedStatement
 from ledger.statements.times import day_of, local_day, shown, zone_of
 
@@ -76,7 +77,7 @@ def _retirements(statement: Statement) -> Iterator[Section]:
     days: dict[tuple[date, int, str], list[int]] = defaultdict(list)
     zone = zone_of(statement.scope.time_zone)
     for each in statement.retirements:
-        key = (words.ORIGINS[each.origin], *_codes(statement, each))
+        key = (words.ORIGINS[each.origin], *_codes(statement, each.certificate))
         totals[key] += each.amount_wh
         day = local_day(each.certificate.slot, zone)
         days[day, each.certificate.device, words.ORIGINS[each.origin]].append(each.amount_wh)
@@ -250,16 +251,16 @@ def _verification(signed: SignedStatement) -> Section:
     )
 
 
-def _codes(statement: Statement, retirement: Retirement) -> tuple[str, str]:
-    number = retirement.certificate.device
-    if retirement.origin is Origin.STORAGE:
+def _codes(statement: Statement, certificate: CertificateId) -> tuple[str, str]:
+    """Technology and fuel; none for what a storage gave back, which is of what charged it."""
+    number = certificate.device
+    if certificate.kind is CertificateKind.STORED:
         return "", ""
-    sources: Sequence[Device | ImportedFrom] = (
-        [each for each in statement.imports if each.number == number]
-        if retirement.origin is Origin.IMPORTED
-        else [each for each in statement.devices if each.device == number]
-    )
-    return (sources[0].technology, sources[0].fuel) if sources else ("", "")
+    if certificate.kind is CertificateKind.IMPORTED:
+        imported = next(each for each in statement.imports if each.number == number)
+        return imported.technology, imported.fuel
+    device = next(each for each in statement.devices if each.device == number)
+    return device.technology, device.fuel
 
 
 def _signed(amount_wh: int) -> str:

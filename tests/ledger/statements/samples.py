@@ -2,6 +2,7 @@
 
 import json
 from base64 import urlsafe_b64encode
+from dataclasses import replace
 
 from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.keys import Key
@@ -91,8 +92,10 @@ def retirement_statement(*retirements: Retirement) -> Statement:
         CertificateId(FIRST + 1_800, 9, CertificateKind.STORED), 1_100, 1_002,
         (Part(CertificateId(FIRST, 7), 1_002_000_000), Part(None, 98_000_000)),
     )  # fmt: skip
+    last_slot = max(line.certificate.slot for line in lines)
+    scope = replace(SCOPE, end_slot=max(SCOPE.end_slot, last_slot + 900))
     return Statement(
-        FORMAT, Kind.RETIREMENT, POINT, ISSUER.address, SCOPE, sum(line.amount_wh for line in lines), tuple(lines),
+        FORMAT, Kind.RETIREMENT, POINT, ISSUER.address, scope, sum(line.amount_wh for line in lines), tuple(lines),
         (PHOTOVOLTAIC, BATTERY), (IMPORTED,), (discharge,), None,
     )  # fmt: skip
 

@@ -1,12 +1,19 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger.certificates import actions
 from ledger.certificates.claims import ClaimError
 from ledger.certificates.ids import CertificateKind
 from ledger.certificates.selection import Part
+from ledger.coverage import matching
+from ledger.coverage.claims import Claims
+from ledger.coverage.periods import Period
 from ledger.statements.building import Words
+from ledger.statements.disclosing import by_members, pool
 from ledger.statements.errors import CannotStateError, InvalidStatementError
 from ledger.statements.making import make
 from ledger.statements.model import Flow, Kind, Origin, Share
@@ -126,6 +133,23 @@ def test_a_communitys_disclosure_adds_up_its_members(old_town):
     assert (flow.issued_wh, flow.received_wh, flow.given_wh) == (2_000 + 1_500 + 500 + 250, 0, 50)
     assert (flow.retired_wh, flow.stored_wh, flow.exported_wh) == (800 + 700 + 400 + 250, 900, 60)
     assert flow.held_wh == flow.issued_wh - 50 - flow.retired_wh - 900 - 60
+
+
+SLOTS = st.dictionaries(
+    st.tuples(st.sampled_from([b"a", b"b", b"c"]), st.sampled_from([0, 900, 1_800])), st.integers(0, 2_000)
+)
+
+
+@given(SLOTS, SLOTS)
+def test_scores_are_those_of_the_coverage_package(consumption, claimed):
+    arrays = np.zeros((2, 3, 3), dtype=np.int64)
+    for place, values in enumerate((consumption, claimed)):
+        for (account, slot), amount_wh in values.items():
+            arrays[place, b"abc".index(account), slot // 900] = amount_wh
+    claims = Claims(("a", "b", "c"), np.array([0, 900, 1_800], dtype=np.int64), 900, *arrays)
+    whole = (Period("whole", 0, 3),)
+    assert by_members(consumption, claimed) == matching.by_members(claims, whole).at(0, 0)
+    assert pool(consumption, claimed) == matching.pool(claims, whole).at(0, 0)
 
 
 def test_expired_certificates_are_told_apart_from_those_still_held(town):

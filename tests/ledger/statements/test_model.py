@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 from ledger.statements import times, words
 from ledger.statements.codec import from_plain, to_plain
 from ledger.statements.errors import InvalidStatementError
-from ledger.statements.model import Statement
+from ledger.statements.model import MAX_TIME, Statement
 from tests.ledger.statements.samples import (
     FIRST,
+    IMPORTED,
     MARKET,
     PHOTOVOLTAIC,
     POINT,
     SCOPE,
     disclosure_statement,
+    retirement,
     retirement_statement,
 )
 
@@ -82,6 +84,19 @@ def test_a_field_of_another_type_is_refused_or_read_as_it_is(path, value):
         (SCOPE, {"transactions": (b"\x01" * 32, b"\x01" * 32)}, "scope.transactions"),
         (retirement_statement(), {"format": "wattbook.statement/2"}, "format"),
         (retirement_statement(), {"issuer": b"x"}, "issuer"),
+        (retirement_statement(), {"devices": ()}, "retirements.certificate"),
+        (retirement_statement(), {"imports": ()}, "retirements.certificate"),
+        (retirement_statement(), {"scope": replace(SCOPE, end_slot=FIRST + 900)}, "retirements.certificate"),
+        (retirement_statement(), {"scope": replace(SCOPE, first_slot=FIRST + 900)}, "retirements.certificate"),
+        (retirement(), {"amount_wh": -1}, "retirements.amount_wh"),
+        (retirement(), {"first_slot": MAX_TIME + 1}, "retirements.first_slot"),
+        (retirement(), {"last_slot": -1}, "retirements.last_slot"),
+        (retirement(), {"time": MAX_TIME + 1}, "retirements.time"),
+        (PHOTOVOLTAIC, {"technology": "T1"}, "devices.technology and fuel"),
+        (PHOTOVOLTAIC, {"fuel": ""}, "devices.technology and fuel"),
+        (PHOTOVOLTAIC, {"commissioned_day": 2**16}, "devices.commissioned_day"),
+        (IMPORTED, {"fuel": "F"}, "imports.technology and fuel"),
+        (disclosure_statement().disclosure.shares[0], {"fuel": "F"}, "disclosure.shares.technology and fuel"),
         (disclosure_statement(), {"disclosure": None}, "disclosure"),
         (retirement_statement(), {"retirements": retirement_statement().retirements * 2_501}, "retirements"),
     ],

@@ -6,13 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.statements.codec import from_plain, to_plain
 from ledger.statements.errors import InvalidStatementError, NoStatementError, StatementSignatureError
+from ledger.statements.export import to_csv
 from ledger.statements.files import MAX_FILE_BYTES, Pages, read
-from ledger.statements.model import MAX_LINES
+from ledger.statements.model import MAX_LINES, Statement
+from ledger.statements.page import to_html
 from ledger.statements.pdf import PRODUCER, to_pdf
+from ledger.statements.signing import sign
+from ledger.statements.verdict import Outcome, Verdict
 from tests.ledger.statements.samples import (
+    ISSUER,
     declared,
     disclosure_statement,
+    key_for,
     retirement,
     retirement_statement,
     signed,
@@ -121,3 +128,25 @@ def test_a_pdf_without_one_attached_statement_has_none_to_check(data):
 def test_a_file_that_is_too_long_is_refused_before_it_is_read():
     with pytest.raises(InvalidStatementError, match="at most"):
         read(b"%PDF-" + bytes(MAX_FILE_BYTES))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_whatever_a_well_formed_statement_says_can_be_shown(data):
+    """Pages are rendered before the chain is asked, so that nothing a forger writes may stop them."""
+    plain = to_plain(data.draw(st.sampled_from([retirement_statement(), disclosure_statement()])))
+    holder, step = plain, data.draw(st.sampled_from(sorted(plain)))
+    while isinstance(holder[step], dict | list) and holder[step]:
+        holder = holder[step]
+        step = data.draw(st.sampled_from(sorted(holder) if isinstance(holder, dict) else range(len(holder))))
+    numbers = [0, 1, -1, 2**31, 2**40 - 1, 2**53 - 1, -(2**53) + 1]
+    others = [None, "", "T999999", "0x", "x" * 300, "Asia/Tokyo", [], True]
+    holder[step] = data.draw(st.sampled_from(numbers + others) | st.text(max_size=20))
+    try:
+        statement = from_plain(Statement, plain, "statement")
+        made = sign(replace(statement, issuer=ISSUER.address), key_for(statement.chain))
+    except InvalidStatementError:
+        return
+    to_pdf(made)
+    to_html(Verdict(Outcome.VALID, signed=made))
+    to_csv(made.statement)

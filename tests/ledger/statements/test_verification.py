@@ -163,7 +163,7 @@ class TestForgedContents:
             ("retirements.0.origin", "self-consumed"),
             ("retirements.0.holder", "0x" + "01" * 20),
             ("retirements.0.beneficiary", "0x" + "01" * 20),
-            ("retirements.0.certificate", "0x01" + "00" * 7 + "01" + "00" * 4 + "56776c" + "00" * 2),
+            ("retirements.0.certificate", to_plain(generation(PV, SECOND))),
             ("retirements.0.consumption", None),
             ("retirements.2.purpose", "disclosure"),
             ("retirements.2.country", "DE"),
