@@ -469,6 +469,8 @@ def _certify_consumption(title: uint256, slot: uint256, metered: Metered):
     self._check_amount(metered.amount_wh, self._most_wh(title))
     id: uint256 = self._id_of(title, metered.device, slot)
     assert records.kind_of(id) == records.CONSUMPTION, "issuance: not a load"
+    if titles.kind_of(title) == titles.CHARGE:
+        lots.begin_charge(staticcall DEVICES.storage_of(metered.device), slot)
     extcall CERTIFICATES.issue(id, title, self._without_debt(id, metered.amount_wh))
 
 
@@ -529,8 +531,7 @@ def _store_unmatched(sink: Entry):
 @internal
 def _store(charge_id: uint256, source_id: uint256, amount_wh: uint256):
     storage: uint64 = staticcall DEVICES.storage_of(records.device_of(charge_id))
-    efficiency_ppm: uint256 = staticcall DEVICES.efficiency_of(storage)
-    lots.store(storage, records.slot_of(charge_id), source_id, amount_wh, efficiency_ppm)
+    lots.store(storage, source_id, amount_wh, staticcall DEVICES.efficiency_of(storage))
 
 
 @internal

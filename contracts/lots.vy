@@ -58,16 +58,25 @@ lots: HashMap[uint64, HashMap[uint256, uint256]]
 
 
 @internal
-def store(storage: uint64, slot: uint256, source: uint256, amount_wh: uint256, efficiency_ppm: uint256):
+def begin_charge(storage: uint64, slot: uint256):
     """
-    @notice Energy went in. A slot's discharge comes before its charge, and no slot before an earlier one.
+    @notice A slot's discharge comes before its charge, and no slot before an earlier one.
     """
     queue: Queue = self.queue_of(storage)
     assert slot + 1 >= queue.after_slot, "issuance: storage charged since"
+    queue.after_slot = slot + 1
+    self._keep(storage, queue)
+
+
+@internal
+def store(storage: uint64, source: uint256, amount_wh: uint256, efficiency_ppm: uint256):
+    """
+    @notice Energy went in.
+    """
+    queue: Queue = self.queue_of(storage)
     output_uwh: uint256 = amount_wh * efficiency_ppm
     self.lots[storage][queue.end] = source | (output_uwh << 144)
     queue.end += 1
-    queue.after_slot = slot + 1
     self._keep(storage, queue)
     log Stored(storage=storage, source=source, amount_wh=amount_wh, output_uwh=output_uwh)
 
