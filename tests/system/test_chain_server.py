@@ -43,7 +43,8 @@ def test_the_banner_tells_what_one_needs_to_attach(tmp_path: Path) -> None:
 
 
 def test_programs_are_told_in_json(tmp_path: Path) -> None:
-    command = chain_command(tmp_path, "--json", "--accounts", "1")
+    page = "https://example.org"
+    command = chain_command(tmp_path, "--json", "--accounts", "1", "--cors-origin", page)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         text = ""
@@ -51,7 +52,8 @@ def test_programs_are_told_in_json(tmp_path: Path) -> None:
             text += process.stdout.readline()
         told = json.loads(text)
         try:
-            answer = httpx.post(told["url"], json={"jsonrpc": "2.0", "id": 1, "method": "eth_accounts"}).json()
+            request = {"jsonrpc": "2.0", "id": 1, "method": "eth_accounts"}
+            answer = httpx.post(told["url"], json=request, headers={"origin": page})
         finally:
             process.kill()
     (account,) = dev_accounts(1)
@@ -60,7 +62,8 @@ def test_programs_are_told_in_json(tmp_path: Path) -> None:
     assert told["accounts"] == [
         {"address": to_checksum_address(account.address), "private_key": to_data(account.private_key)}
     ]
-    assert answer["result"] == [to_data(account.address)]
+    assert answer.json()["result"] == [to_data(account.address)]
+    assert answer.headers["access-control-allow-origin"] == page
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
