@@ -362,7 +362,7 @@ def show(measured: Sequence[Measured], homes: int) -> None:
             f"{certificates / total['seconds']:,.0f}",
             f"{total['gas'] / certificates:,.0f}",
             f"{total['calldata_bytes'] / certificates:,.1f}",
-            f"{total['state_bytes'] / certificates:,.1f}",
+            f"{total['state_bytes'] / certificates:,.1f}" if total["state_bytes"] else "",
             f"{many:,.0f}",
             f"{many / YEAR_S:,.0f}",
             "" if way == "roots" else f"{peak:,.0f}",
