@@ -7,7 +7,6 @@ salt from the holder can check them.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 from eth_abi.abi import encode
 from eth_abi.exceptions import DecodingError
@@ -22,7 +21,6 @@ SALT_BYTES = 32
 NO_TEXT = bytes(32)
 
 _CLAIM_TYPES = ("uint256", "string", "uint256", "uint256", "bytes32")
-_CONSUMPTION_TYPES = ("uint256",)
 
 
 class ClaimError(WattbookError):
@@ -122,7 +120,10 @@ def claim_of(data: bytes, beneficiary: bytes) -> Claim:
     Raises:
         ClaimError: the data are not a claim's.
     """
-    purpose, country, first_slot, last_slot, hashed = _decoded(_CLAIM_TYPES, data)
+    try:
+        purpose, country, first_slot, last_slot, hashed = decode(_CLAIM_TYPES, data)
+    except DecodingError as error:
+        raise ClaimError(f"claim data 0x{data.hex()} are not ({', '.join(_CLAIM_TYPES)})") from error
     return Claim(purpose, country, first_slot, last_slot, beneficiary, hashed)
 
 
@@ -138,12 +139,6 @@ def consumption_of(data: bytes) -> int:
     Raises:
         ClaimError: the data are not that.
     """
-    (token_id,) = _decoded(_CONSUMPTION_TYPES, data)
-    return int(token_id)
-
-
-def _decoded(types: tuple[str, ...], data: bytes) -> tuple[Any, ...]:
-    try:
-        return decode(types, data)
-    except DecodingError as error:
-        raise ClaimError(f"claim data 0x{data.hex()} are not ({', '.join(types)})") from error
+    if len(data) != 32:
+        raise ClaimError(f"claim data 0x{data.hex()} have {len(data)} bytes: must be a token id of 32")
+    return int.from_bytes(data)

@@ -192,7 +192,7 @@ class CertificateHistory:
         if receiver != ZERO_ADDRESS:
             record.held[receiver] += amount_wh
             if sender != ZERO_ADDRESS:
-                record.transfers.append(Transfer(sender, receiver, amount_wh, point))
+                record.transfers += (Transfer(sender, receiver, amount_wh, point),)
         elif certificate.kind is CertificateKind.CONSUMPTION:
             record.claimed[sender] += amount_wh
         else:
@@ -215,9 +215,9 @@ class CertificateHistory:
         retirement = Retirement(certificate, holder, subject, Topic(topic), amount_wh, data, point)
         record = self.records[certificate]
         record.claimed[subject] += amount_wh
-        record.retirements.append(retirement)
+        record.retirements += (retirement,)
         if retirement.consumption is not None:
-            self.records[retirement.consumption].matches.append(retirement)
+            self.records[retirement.consumption].matches += (retirement,)
 
     # Corrections, storages, other registries, days
 

@@ -77,6 +77,10 @@ class CertificateId:
                 f"certificate field 'revision' is {self.revision}: must be from 0 to {MAX_REVISION}"
             )
 
+    def __hash__(self) -> int:
+        """As the fields', but faster: an enumeration's own hash is that of its name."""
+        return hash((self.slot, self.device, int(self.kind), self.revision))
+
     def __int__(self) -> int:
         """The token id."""
         return self.kind << 136 | self.device << 72 | self.slot // SLOT_UNIT_S << 8 | self.revision

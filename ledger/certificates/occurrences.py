@@ -5,6 +5,7 @@ Read window by window, so that the length of a chain does not matter.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from ledger import chain as ports
 from ledger.abi import Event
@@ -57,11 +58,12 @@ def occurrences(
         end = min(start + span - 1, last_block)
         logs = chain.logs(first_block=start, last_block=end, address=list(by_address))
         timestamps = _timestamps(chain, logs)
-        for log in logs:
-            event = by_address[log.address].interface.decode_event(log)
-            if event is not None:
-                point = Point(log.block_number, log.transaction_hash, timestamps[log.block_number])
-                yield Occurrence(event, point)
+        for (number, transaction), together in groupby(logs, lambda log: (log.block_number, log.transaction_hash)):
+            point = Point(number, transaction, timestamps[number])  # one for all, as there are many
+            for log in together:
+                event = by_address[log.address].interface.decode_event(log)
+                if event is not None:
+                    yield Occurrence(event, point)
         start = end + 1
         if len(logs) > _MANY_LOGS:
             span = max(span // 2, 1)

@@ -109,9 +109,9 @@ class Record:
     issued: Point
     held: Counter[bytes] = field(default_factory=Counter)
     claimed: Counter[bytes] = field(default_factory=Counter)
-    retirements: list[Retirement] = field(default_factory=list)
-    matches: list[Retirement] = field(default_factory=list)
-    transfers: list[Transfer] = field(default_factory=list)
+    retirements: tuple[Retirement, ...] = ()
+    matches: tuple[Retirement, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
     withdrawal: Withdrawal | None = None
     correction: Correction | None = None
     metered_wh: int | None = None

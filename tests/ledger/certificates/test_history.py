@@ -130,7 +130,7 @@ def test_a_retirement_tells_who_held_and_who_claims_and_where_it_happened(street
     assert retired.point.timestamp == block.timestamp
     matched = history.records[consumption(LOAD)].matches
     assert [(each.id, each.amount_wh, each.topic) for each in matched] == [(generation(PV), 50, Topic.MATCHED)]
-    assert history.records[consumption(LOAD)].retirements == []
+    assert history.records[consumption(LOAD)].retirements == ()
 
 
 def test_a_discharge_tells_where_its_energy_came_from(street: Street) -> None:
