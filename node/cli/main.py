@@ -11,6 +11,7 @@ from node.cli.challenge import bond, challenge_app, uphold, void
 from node.cli.demo import demo
 from node.cli.deposit import deposit
 from node.cli.devices import devices_app
+from node.cli.keystore import keys_app
 from node.cli.order import order
 from node.cli.orders import orders
 from node.cli.post_order import post_order
@@ -39,6 +40,7 @@ app.add_typer(certificates_app, name="certificates")
 app.add_typer(devices_app, name="devices")
 app.add_typer(readings_app, name="readings")
 app.add_typer(chain_app, name="chain")
+app.add_typer(keys_app, name="keys")
 
 _ALONE = "Without the operator"
 app.command(rich_help_panel=_ALONE)(post_order)
