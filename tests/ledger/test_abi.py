@@ -64,12 +64,12 @@ def test_a_call_can_be_read_back_with_addresses_as_bytes() -> None:
 
 
 def test_a_list_of_structs_may_be_given_as_tuples_or_dictionaries() -> None:
-    certificates = interface("certificates")
-    moves = [(1, b"\x01" * 20, 5, True), (2, b"\x02" * 20, 6, False)]
-    named = [dict(zip(("issuance", "account", "amount_wh", "retire"), move, strict=True)) for move in moves]
-    data = certificates.call("certify", MARKET, SLOT, [], moves)
-    assert data == certificates.call("certify", MARKET, SLOT, [], named)
-    assert certificates.decode_call(data)[1]["moves"] == named
+    issuance = interface("issuance")
+    moves = [(1, b"\x01" * 20, 5), (2, b"\x02" * 20, 6)]
+    named = [dict(zip(("issuance", "account", "amount_wh"), move, strict=True)) for move in moves]
+    data = issuance.call("certify", MARKET, SLOT, [], [], moves, [])
+    assert data == issuance.call("certify", MARKET, SLOT, [], [], named, [])
+    assert issuance.decode_call(data)[1]["moves"] == named
 
 
 def test_a_call_to_something_else_is_not_read() -> None:
