@@ -107,8 +107,8 @@ def slot_certificates(
             consumptions.append(Consumption(*where, storage=device.storage))
     parts = parts_of(issuances, consumptions, allocate(issuances, consumptions, trades))
     charges = [each for each in consumptions if each.kind is DeviceKind.CHARGE]
-    for number in {charge.storage for charge in charges} - after.keys():
-        after[number] = _storage(storages, number)
+    for number in {charge.storage for charge in charges}:
+        after[number] = (after[number] if number in after else _storage(storages, number)).begun(slot)
     for part in parts:
         _store(after, slot, part)
     return SlotCertificates(tuple(issuances), tuple(consumptions), tuple(parts), after)

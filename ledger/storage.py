@@ -78,6 +78,15 @@ class Storage:
         if not 1 <= self.efficiency_ppm <= MAX_EFFICIENCY_PPM:
             raise StorageError(f"efficiency_ppm is {self.efficiency_ppm}: must be 1 to {MAX_EFFICIENCY_PPM}")
 
+    def begun(self, slot: int) -> "Storage":
+        """The storage as a slot's charge begins, even if nothing of it becomes a lot.
+
+        Raises:
+            SlotOrderError: `slot` is before the storage's last one.
+        """
+        self._check_slot(slot, first=self.slot)
+        return replace(self, slot=slot)
+
     def charged(self, slot: int, source: int, amount_wh: int) -> "Storage":
         """The storage after `amount_wh` went in, with the certificate `source` or with `NO_ORIGIN`.
 
@@ -87,9 +96,8 @@ class Storage:
         """
         if amount_wh <= 0:
             raise StorageError(f"amount_wh of a charge is {amount_wh}: must be above 0")
-        self._check_slot(slot, first=self.slot)
         lot = Lot(source, amount_wh * self.efficiency_ppm)
-        return replace(self, lots=(*self.lots, lot), slot=slot)
+        return replace(self.begun(slot), lots=(*self.lots, lot))
 
     def discharged(self, slot: int, metered_wh: int) -> tuple[Discharge, "Storage"]:
         """What a discharge is certified for, and the storage after it.

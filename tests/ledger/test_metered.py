@@ -144,6 +144,14 @@ def test_a_load_that_owes_is_covered_as_far_as_it_does_not() -> None:
     assert found.parts[0].arguments() == ([], [(LOAD, 30)], [], [])
 
 
+def test_a_charge_that_pays_a_debt_is_no_lot_and_has_its_place_in_the_storages_slots() -> None:
+    found = certificates({CHARGER: 30}, debts_wh={CHARGER: 30})
+    assert found.parts[0].arguments() == ([], [(CHARGER, 30)], [], [])
+    assert found.storages == {BATTERY: Storage(HALF, slot=SLOT)}
+    with pytest.raises(SlotOrderError):
+        certificates({CHARGER: 30}, debts_wh={CHARGER: 30}, storages={BATTERY: Storage(HALF, slot=SLOT + 900)})
+
+
 def test_only_devices_with_a_standing_request_are_certified_slot_by_slot() -> None:
     devices = [replace(each, standing=each.device != PANELS) for each in DEVICES]
     found = slot_certificates(SLOT, devices, NOTHING | {PANELS: 9, LOAD: 9}, [], storages=EMPTY, debts_wh={})
