@@ -3,8 +3,15 @@
 from ledger.merkle import root
 from matching.orders import Side
 from node.api.services import Services
-from node.store.records import CertificateMoveRecord, IssuanceRecord, TradeRecord
-from tests.node.parts import ALICE, BOB, SLOT, SOLAR, confirmed, intent, order
+from node.store.records import (
+    CertificateMoveRecord,
+    CertifiedSlot,
+    ConsumptionRecord,
+    IssuanceRecord,
+    MatchRecord,
+    TradeRecord,
+)
+from tests.node.parts import ALICE, BOB, LOAD, SLOT, SOLAR, confirmed, intent, order
 
 PRICE = 150_000
 TRADED_WH = 600
@@ -33,14 +40,18 @@ def settle(services: Services, slot: int = SLOT) -> tuple[bytes, bytes]:
 
 
 def certify(services: Services, slot: int = SLOT) -> None:
-    """Alice's 1,000 Wh of generation: 600 retired for Bob, 100 moved to him, 300 stay hers."""
+    """Alice's 1,000 Wh of generation: 600 matched with Bob's load, 100 moved to him, 300 stay hers."""
     services.store.record_delivered(slot)
     confirm(services, "certify", 14, slot)
-    moves = [
-        CertificateMoveRecord(slot, 0, SOLAR, BOB.address, 600, retired=True),
-        CertificateMoveRecord(slot, 1, SOLAR, BOB.address, 100, retired=False),
-    ]
-    services.store.record_certified(slot, [IssuanceRecord(slot, SOLAR, 1_000)], moves)
+    services.store.record_certified(
+        slot,
+        CertifiedSlot(
+            issuances=(IssuanceRecord(slot, SOLAR, 1_000, 1_000),),
+            consumptions=(ConsumptionRecord(slot, LOAD, TRADED_WH),),
+            moves=(CertificateMoveRecord(slot, 0, SOLAR, BOB.address, 100),),
+            matches=(MatchRecord(slot, 0, SOLAR, LOAD, TRADED_WH),),
+        ),
+    )
 
 
 def confirm(services: Services, step: str, block: int, slot: int = SLOT) -> None:

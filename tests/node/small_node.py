@@ -164,7 +164,11 @@ def small_node(folder: Path) -> tuple[Services, Ledger]:
         design="uniform",
         domain=DOMAIN,
         addresses=Addresses(
-            exchange=DOMAIN.exchange, credit=b"\x0c" * 20, energy=b"\x0e" * 20, certificates=b"\x0f" * 20, devices=b"\x0d" * 20
+            exchange=DOMAIN.exchange,
+            credit=b"\x0c" * 20,
+            energy=b"\x0e" * 20,
+            certificates=b"\x0f" * 20,
+            devices=b"\x0d" * 20,
         ),
         store=store,
         clock=clock,
@@ -182,6 +186,7 @@ def small_node(folder: Path) -> tuple[Services, Ledger]:
         transactions=Transactions(NoChain(), {}, store, clock),  # type: ignore[arg-type]  # nothing is sent
         issuing=None,  # type: ignore[arg-type]  # there is nothing to issue on
         certificates=NoCertificates(),  # type: ignore[arg-type]  # nor anything issued
+        stating=None,  # type: ignore[arg-type]  # nor anything to state
         operator_api_key=API_KEY,
     )
     return services, ledger

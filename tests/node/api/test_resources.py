@@ -117,33 +117,13 @@ def test_a_balance_has_credits_energy_and_certificates(http: httpx.Client, servi
     certify(services)
     balance = http.get(f"/v1/balances/{ALICE_HEX}").json()
     assert balance["energy"] == []
-    assert balance["certificates"] == {"held_wh": 300, "retired_wh": 0}
-    assert http.get(f"/v1/balances/{BOB_HEX}").json()["certificates"] == {"held_wh": 100, "retired_wh": 600}
+    assert balance["certificates"] == {"held_wh": 0, "retired_wh": 0}
 
 
 def test_a_stranger_has_nothing(http: httpx.Client) -> None:
     balance = http.get("/v1/balances/0x" + STRANGER.address.hex()).json()
     assert not balance["is_member"]
     assert balance["credits"]["free"] == "0"
-
-
-def test_certificates_show_where_they_went(http: httpx.Client, services: Services) -> None:
-    settle(services)
-    certify(services)
-    expected = {
-        "slot": SLOT,
-        "device": str(SOLAR),
-        "owner": ALICE_HEX,
-        "issued_wh": 1_000,
-        "moves": [
-            {"account": BOB_HEX, "amount_wh": 600, "retired": True},
-            {"account": BOB_HEX, "amount_wh": 100, "retired": False},
-        ],
-        "issuance": {"transaction": TRANSACTION, "block": 14},
-    }
-    for params in ({}, {"account": BOB_HEX}, {"device": str(SOLAR)}, {"slot": str(SLOT)}):
-        assert http.get("/v1/certificates", params=params).json()["items"] == [expected]
-    assert http.get("/v1/certificates", params={"device": str(LOAD)}).json()["items"] == []
 
 
 def test_settlements_are_the_confirmed_steps_newest_first(http: httpx.Client, services: Services) -> None:
@@ -162,7 +142,13 @@ def test_a_reading_is_taken_once(http: httpx.Client, clock: SteppedClock) -> Non
     body = reading_body()
     first = http.post("/v1/readings", json=body)
     assert first.status_code == 200
-    assert first.json() == body | {"received_at": SLOT + 900}
+    taken = first.json()
+    assert {name: taken[name] for name in ("device", "slot", "energy_wh", "sequence")} == {
+        name: body[name] for name in ("device", "slot", "energy_wh", "sequence")
+    }
+    assert (taken["revision"], taken["quality"], taken["received_at"]) == (0, "measured", SLOT + 900)
+    assert taken["register_mwh"] == body["register_wh"] * 1_000
+    assert taken["sources"][0].endswith(str(body["signature"])[2:])
     clock.advance_to(SLOT + 910)
     assert http.post("/v1/readings", json=body).json() == first.json()
     assert http.get("/v1/readings", params={"device": str(SOLAR)}).json()["items"] == [first.json()]
@@ -173,7 +159,7 @@ def test_a_refused_reading_is_a_problem(http: httpx.Client, services: Services) 
     negative = http.post("/v1/readings", json=reading_body() | {"energy_wh": -1})
     assert assert_problem(negative, 422, "reading.invalid")["field"] == "energy_wh"
     forged = http.post("/v1/readings", json=reading_body() | {"signature": "0x" + "11" * 64})
-    assert_problem(forged, 403, "reading.signature")
+    assert_problem(forged, 403, "evidence.signature")
     assert services.store.latest_readings() == []
 
 
@@ -185,7 +171,7 @@ def test_in_a_list_every_reading_stands_or_falls_alone(http: httpx.Client, clock
     assert [row["accepted"] for row in report["rows"]] == [True, False, False]
     assert [row["problem"] and row["problem"]["code"] for row in report["rows"]] == [
         None,
-        "reading.signature",
+        "evidence.signature",
         "reading.too_early",
     ]
     assert len(http.get("/v1/readings", params={"slot": SLOT}).json()["items"]) == 1
@@ -201,9 +187,16 @@ def test_only_the_operator_registers_members_and_devices(http: httpx.Client, ser
     device = {
         "device": str(2**64 - 1),
         "account": member["account"],
-        "technology": "solar",
+        "kind": "generator",
+        "technology": "T010100",
+        "fuel": "F01040100",
         "nameplate_w": 5_000,
-        "meter_key": "0x" + "07" * 32,
+        "metering_point": "roof of Carol's",
+        "key": {"algorithm": "ed25519", "public_key": "0x" + "07" * 32},
+        "latitude": 5_237,
+        "longitude": 490,
+        "commissioned_day": 18_000,
+        "support": "investment",
         "name": "roof",
     }
     for path, body in (("/v1/members", member), ("/v1/devices", device)):
@@ -221,14 +214,24 @@ def test_only_the_operator_registers_members_and_devices(http: httpx.Client, ser
     assert [found["device"] for found in mine] == ["1"]
 
 
-@pytest.mark.parametrize("change", [{"device": str(2**64)}, {"nameplate_w": -1}, {"technology": "coal"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"device": str(2**64)},
+        {"nameplate_w": -1},
+        {"kind": "windmill"},
+        {"key": {"algorithm": "rsa", "public_key": "0x" + "07" * 32}},
+        {"latitude": 9_001},
+        {"metering_point": ""},
+    ],
+)
 def test_a_malformed_device_is_refused(http: httpx.Client, change: dict[str, object]) -> None:
     device = {
         "device": "3",
         "account": ALICE_HEX,
-        "technology": "load",
-        "nameplate_w": 0,
-        "meter_key": "0x" + "07" * 32,
+        "kind": "load",
+        "metering_point": "cellar",
+        "key": {"public_key": "0x" + "07" * 32},
     }
     response = http.post("/v1/devices", json=device | change, headers=OPERATOR_HEADERS)
     assert_problem(response, 422, "request.invalid")

@@ -9,7 +9,7 @@ from matching.orders import Side
 from node.api.services import Services
 from node.cli.main import app
 from tests.node.parts import ALICE, BOB, SLOT, STRANGER
-from tests.node.progress import certify, settle
+from tests.node.progress import settle
 from tests.node.small_node import START
 
 ALICE_HEX, BOB_HEX = ("0x" + key.address.hex() for key in (ALICE, BOB))
@@ -135,14 +135,3 @@ def test_trades_are_ones_own_if_one_gives_a_key(url: str, services: Services) ->
     (trade,) = json.loads(run(url, "trades", "--json", key=None).output)
     assert (trade["seller"], trade["buyer"], trade["amount_nano"]) == (ALICE_HEX, BOB_HEX, "90000000")
     assert trade["settlement"]["block"] == 12
-
-
-def test_certificates_show_what_is_left_with_the_producer(url: str, services: Services) -> None:
-    settle(services)
-    certify(services)
-    shown = run(url, "certificates").output
-    for energy in ("1.000 kWh", "0.600 kWh", "0.100 kWh", "0.300 kWh"):
-        assert energy in shown
-    (certificate,) = json.loads(run(url, "certificates", "--json", key=BOB.secret).output)
-    assert (certificate["device"], certificate["issued_wh"]) == (1, 1_000)
-    assert "No certificates" in run(url, "certificates", key=STRANGER.secret).output

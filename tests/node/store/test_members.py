@@ -1,11 +1,9 @@
-from dataclasses import replace
-
 import pytest
 
 from node.store import Store
 from node.store.errors import StoreConflictError
 from node.store.records import MemberRecord
-from tests.node.parts import ALICE, BOB, LOAD, SLOT, SOLAR, device, reading
+from tests.node.parts import ALICE, BOB, LOAD, SLOT, SOLAR, device, meter_key
 
 
 @pytest.fixture
@@ -29,7 +27,7 @@ def test_a_member_cannot_change_its_name_and_a_device_nothing(onboarded: Store) 
     with pytest.raises(StoreConflictError, match="Alice"):
         onboarded.add_member(MemberRecord(ALICE.address, "Alicia"))
     with pytest.raises(StoreConflictError, match="exists"):
-        onboarded.add_device(replace(device(SOLAR, ALICE), nameplate_w=1))
+        onboarded.add_device(device(SOLAR, ALICE, nameplate_w=1))
     assert onboarded.device(SOLAR) == device(SOLAR, ALICE)
 
 
@@ -38,28 +36,30 @@ def test_a_device_needs_a_member_as_its_owner(store: Store) -> None:
         store.add_device(device(SOLAR, ALICE))
 
 
-def test_the_same_reading_again_changes_nothing_and_another_is_refused(onboarded: Store) -> None:
-    first = onboarded.add_reading(reading(), SLOT + 900)
-    assert onboarded.add_reading(reading(), SLOT + 1_000) == first
-    with pytest.raises(StoreConflictError, match="another reading"):
-        onboarded.add_reading(reading(energy_wh=1), SLOT + 1_000)
-    assert onboarded.readings(SLOT) == {SOLAR: first}
+def test_a_devices_keys_follow_one_another(onboarded: Store) -> None:
+    second = meter_key(LOAD)
+    for _ in range(2):
+        onboarded.add_meter_key(SOLAR, SLOT, second)
+    onboarded.add_meter_key(SOLAR, SLOT + 900, None)
+    found = onboarded.device(SOLAR)
+    assert found is not None
+    assert found.keys.spans == ((0, meter_key(SOLAR)), (SLOT, second), (SLOT + 900, None))
+    assert found.details == device(SOLAR).details
+    with pytest.raises(StoreConflictError, match="not"):
+        onboarded.add_meter_key(SOLAR, SLOT + 450, second)
+    with pytest.raises(StoreConflictError, match="no device"):
+        onboarded.add_meter_key(77, SLOT, second)
 
 
-def test_the_last_reading_is_the_latest_slots(onboarded: Store) -> None:
-    assert onboarded.last_reading(SOLAR) is None
-    onboarded.add_reading(reading(), SLOT + 900)
-    later = onboarded.add_reading(reading(slot=SLOT + 900, register_wh=10_500, sequence=42), SLOT + 1_800)
-    onboarded.add_reading(reading(LOAD, slot=SLOT + 1_800), SLOT + 2_700)
-    assert onboarded.last_reading(SOLAR) == later
-    newest_first = onboarded.latest_readings()
-    assert [(r.signed.reading.slot - SLOT, r.signed.reading.device) for r in newest_first] == [
-        (1_800, LOAD),
-        (900, SOLAR),
-        (0, SOLAR),
-    ]
-    assert onboarded.latest_readings(limit=1) == newest_first[:1]
-    assert onboarded.latest_readings(after=(SLOT + 1_800, LOAD)) == newest_first[1:]
-    assert onboarded.latest_readings(device=SOLAR, slot=SLOT) == newest_first[2:]
-    assert onboarded.reading(SOLAR, SLOT) is not None
-    assert onboarded.reading(SOLAR, SLOT + 1_800) is None
+def test_a_device_is_closed_once(onboarded: Store) -> None:
+    day = SLOT // 86_400 + 1
+    for _ in range(2):
+        onboarded.close_device(LOAD, day)
+    found = onboarded.device(LOAD)
+    assert found is not None
+    assert found.is_metered(day * 86_400 - 900)
+    assert not found.is_metered(day * 86_400)
+    assert not found.is_metered(found.first_slot - 900)
+    for number, other in ((LOAD, day + 1), (77, day)):
+        with pytest.raises(StoreConflictError, match=str(number)):
+            onboarded.close_device(number, other)

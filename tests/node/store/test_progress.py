@@ -7,13 +7,16 @@ from node.store import Store
 from node.store.errors import StoreConflictError
 from node.store.records import (
     CertificateMoveRecord,
+    CertifiedSlot,
+    ConsumptionRecord,
     IssuanceRecord,
+    MatchRecord,
     MemberRecord,
     OrderStatus,
     SlotState,
     TradeRecord,
 )
-from tests.node.parts import ALICE, BOB, SLOT, SOLAR, device, order, sign_receipt
+from tests.node.parts import ALICE, BOB, LOAD, SLOT, SOLAR, device, order, sign_receipt
 
 ROOT = b"\7" * 32
 
@@ -24,7 +27,7 @@ MOVES: dict[str, Callable[[Store], object]] = {
     "settle": lambda store: store.record_settled(SLOT),
     "void": lambda store: store.record_voided(SLOT),
     "deliver": lambda store: store.record_delivered(SLOT),
-    "certify": lambda store: store.record_certified(SLOT, (), ()),
+    "certify": lambda store: store.record_certified(SLOT, CertifiedSlot()),
 }
 PATHS = {
     SlotState.OPEN: (),
@@ -178,30 +181,28 @@ def test_trades_are_found_by_slot_and_by_either_side(store: Store) -> None:
     assert store.trades(after=(SLOT, 0)) == []
 
 
-def test_certificates_are_held_by_the_producer_until_they_move(store: Store) -> None:
+def test_what_a_slot_was_certified_with_is_kept_in_its_order(store: Store) -> None:
     for key, name in ((ALICE, "Alice"), (BOB, "Bob")):
         store.add_member(MemberRecord(key.address, name))
     store.add_device(device(SOLAR, ALICE))
+    store.add_device(device(LOAD, BOB))
     for step in PATHS[SlotState.DELIVERED]:
         MOVES[step](store)
-    issuance = IssuanceRecord(SLOT, SOLAR, 1_000)
-    moves = [
-        CertificateMoveRecord(SLOT, 0, SOLAR, BOB.address, 300, retired=False),
-        CertificateMoveRecord(SLOT, 1, SOLAR, BOB.address, 200, retired=True),
-        CertificateMoveRecord(SLOT, 2, SOLAR, ALICE.address, 100, retired=True),
-    ]
-    store.record_certified(SLOT, [issuance], moves)
-    assert store.certificate_totals(ALICE.address) == (400, 100)
-    assert store.certificate_totals(BOB.address) == (300, 200)
-    for found in (
-        store.issuances(device=SOLAR, slot=SLOT),
-        store.issuances(account=ALICE.address),
-        store.issuances(account=BOB.address),
-    ):
-        assert found == [issuance]
-    assert store.issuances(account=b"\1" * 20) == []
-    assert store.issuances(after=(SLOT, SOLAR)) == []
-    assert store.certificate_moves([SLOT]) == moves
+    assert store.certified(SLOT) == CertifiedSlot()
+    certified = CertifiedSlot(
+        issuances=(IssuanceRecord(SLOT, SOLAR, 1_000, 900),),
+        consumptions=(ConsumptionRecord(SLOT, LOAD, 700),),
+        moves=(CertificateMoveRecord(SLOT, 0, SOLAR, BOB.address, 300),),
+        matches=(MatchRecord(SLOT, 0, SOLAR, LOAD, 600),),
+    )
+    store.record_certified(SLOT, certified)
+    assert store.certified(SLOT) == certified
+    assert store.certified(SLOT + 900) == CertifiedSlot()
+
+
+def test_readings_are_awaited_from_when_they_were_first_missed(store: Store) -> None:
+    store.ensure_slot(SLOT)
+    assert [store.awaited_from(SLOT, now) for now in (SLOT + 900, SLOT + 5_000)] == [SLOT + 900, SLOT + 900]
 
 
 def test_slots_are_listed_by_state_and_page(store: Store) -> None:

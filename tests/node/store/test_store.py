@@ -2,19 +2,35 @@
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.devices import MAX_NAMEPLATE_W, DeviceKind
 from ledger.eip712 import Domain
+from ledger.evidence.compact import of_reading
 from matching.orders import MAX_EPOCH, MAX_PRICE, MAX_QUANTITY_WH, MAX_SALT, MAX_TIME
 from matching.readings import MAX_DEVICE, MAX_ENERGY_WH, MAX_REGISTER_WH, MAX_SEQUENCE, Reading, SignedReading
 from node.store import Store
 from node.store.errors import ForeignStoreError
-from node.store.records import DeviceRecord, MemberRecord, Technology
-from tests.node.parts import ALICE, DOMAIN, MARKET, SLOT, device, intent, order, reading, sign_receipt
+from node.store.records import MemberRecord
+from tests.node.parts import (
+    ALICE,
+    DOMAIN,
+    MARKET,
+    SLOT,
+    SOLAR,
+    device,
+    evidence,
+    intent,
+    meter_key,
+    order,
+    sign_receipt,
+    terms,
+)
 
 
 def test_everything_written_is_there_after_reopening(open_store: Callable[[], Store]) -> None:
@@ -22,7 +38,7 @@ def test_everything_written_is_there_after_reopening(open_store: Callable[[], St
     store.add_member(MemberRecord(ALICE.address, "Alice"))
     store.add_device(device())
     taken = store.add_order(order(), SLOT - 600, sign_receipt)
-    read = store.add_reading(reading(), SLOT + 900)
+    read = store.add_reading(evidence(), SLOT + 900)
     store.record_intent(intent())
     store.set_fact("now", "12")
     store.close()
@@ -31,7 +47,7 @@ def test_everything_written_is_there_after_reopening(open_store: Callable[[], St
     assert again.members() == [MemberRecord(ALICE.address, "Alice")]
     assert again.devices() == [device()]
     assert again.order(taken.signed.hash) == taken
-    assert again.last_reading(device().device) == read
+    assert again.reading(SOLAR, SLOT) == read
     assert [record.intent for record in again.unfinished()] == [intent()]
     assert again.fact("now") == "12"
 
@@ -93,7 +109,9 @@ def test_the_largest_integers_survive(store: Store) -> None:
     assert found.signed == signed
 
     store.add_member(MemberRecord(ALICE.address, "Alice"))
-    big = DeviceRecord(MAX_DEVICE, ALICE.address, Technology.SOLAR, 2**62, b"\1" * 32)
+    big = device(
+        MAX_DEVICE, key=meter_key(SOLAR), nameplate_w=MAX_NAMEPLATE_W, kind=DeviceKind.STORAGE, efficiency_ppm=1
+    )
     store.add_device(big)
     extreme = Reading(
         chain_id=DOMAIN.chain_id,
@@ -104,16 +122,17 @@ def test_the_largest_integers_survive(store: Store) -> None:
         register_wh=MAX_REGISTER_WH,
         sequence=MAX_SEQUENCE,
     )
-    store.add_reading(SignedReading(extreme, b"\2" * 64), SLOT)
+    largest = of_reading(SignedReading(extreme, b"\2" * 64), replace(terms(), device=MAX_DEVICE))
+    store.add_reading(largest, SLOT)
     assert store.devices() == [big]
-    assert store.readings(SLOT)[MAX_DEVICE].signed.reading == extreme
+    assert store.readings(SLOT)[MAX_DEVICE].evidence == largest
 
 
 def test_devices_above_the_range_of_signed_integers_sort_as_numbers(store: Store) -> None:
     store.add_member(MemberRecord(ALICE.address, "Alice"))
     numbers = [2**63, 255, MAX_DEVICE, 256, 2**63 - 1]
     for number in numbers:
-        store.add_device(DeviceRecord(number, ALICE.address, Technology.LOAD, 0, b"\1" * 32))
+        store.add_device(device(number, key=meter_key(SOLAR)))
     assert [found.device for found in store.devices()] == sorted(numbers)
 
 
