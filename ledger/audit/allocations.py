@@ -20,7 +20,7 @@ from ledger.devices import Device, DeviceKind
 from ledger.metered import GIVING
 from matching.orders import Side
 
-_CONSUMPTION, _GENERATION = 0, 1
+_GENERATION = 1
 
 
 def is_over(model: Model, slot: SlotModel, *, expires_at: int, now: int) -> bool:
@@ -70,15 +70,17 @@ def _awaits_certification(model: Model, slot: SlotModel, account: bytes, *, is_c
 def _check_metered(model: Model, slot: SlotModel, findings: Findings) -> None:
     """Where everything is to be certified, nothing is left; consumption that nothing is matched with may be."""
     recorded = {each.device for each in slot.consumptions}
+    is_lazy = (slot.market, slot.slot // DAY_S) in model.guarantees.days
     for account, left in _left_wh(model, slot):
         where = f"{where_of(slot)}, account {hexed(account)}"
         devices = list(model.guarantees.devices_of(account, slot.market, slot.slot))
         giving = [each.standing for each in devices if each.kind in GIVING]
-        if giving and all(giving):
+        if giving and all(giving) and not is_lazy:
             findings.check("certify.generation", where, expected=0, found=left[_GENERATION])
         taking = [each for each in devices if each.kind not in GIVING]
         if taking and all(each.standing and each.device in recorded for each in taking):
-            findings.check("certify.consumption", where, expected=0, found=left[_CONSUMPTION])
+            unrecorded_wh = slot.unrecorded_wh.get(account, 0)
+            findings.check("certify.consumption", where, expected=0, found=unrecorded_wh)
 
 
 def _unrecorded(model: Model, slot: SlotModel) -> Iterable[Consumption]:
@@ -87,16 +89,15 @@ def _unrecorded(model: Model, slot: SlotModel) -> Iterable[Consumption]:
     By the rule nothing is matched with it, or it would be on chain.
     """
     recorded = {each.device for each in slot.consumptions}
-    for account, left in _left_wh(model, slot):
+    for account, amount_wh in sorted(slot.unrecorded_wh.items()):
         taking: list[Device] = [
             each
             for each in model.guarantees.devices_of(account, slot.market, slot.slot)
             if each.kind not in GIVING
         ]
         loads = [each for each in taking if each.kind is DeviceKind.LOAD and each.device not in recorded]
-        if left[_CONSUMPTION] > 0 and loads and all(each.standing for each in taking):
+        if amount_wh > 0 and loads and all(each.standing for each in taking):
             load = min(loads, key=lambda each: each.device)
-            amount_wh = left[_CONSUMPTION]
             yield Consumption(load.device, account, load.kind, load.area, amount_wh, amount_wh)
 
 

@@ -53,6 +53,8 @@ class CertificationRules(CertificateBook):
         if slot is not None:
             self.findings.check("certify.delivered", where, expected="delivered", found=slot.state)
             self._note(where, slot, call)
+            left_wh = self.guarantees.metered_wh.get((market, number), {})
+            slot.unrecorded_wh = {account: each[0] for account, each in left_wh.items() if each[0]}
 
     def _slot(self, occurrence: Occurrence, *, has_issuances: bool) -> SlotModel | None:
         """The slot; None if it is over, which is a finding, unless nothing of it is issued to be handed on."""

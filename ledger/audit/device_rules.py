@@ -89,7 +89,7 @@ class DeviceRules(Rulebook):
         self._check_area(where, device)
         self._check_storage(where, device)
         self._check_metering_point(where, device)
-        self.guarantees.devices[number] = DeviceModel(device, [device.key])
+        self.guarantees.devices[number] = DeviceModel(device, occurrence.timestamp, [device.key])
         self.guarantees.by_owner.setdefault(device.owner, []).append(number)
 
     def _described(self, where: str, number: int, details: Mapping[str, Any]) -> Device | None:

@@ -1,8 +1,8 @@
 """Evidence as an auditor gets it: in memory, or as a folder of files.
 
 A folder has any number of files `*.jsonl`, of one piece of evidence a line, written as `ledger.audit.codec` does,
-and a file `keys.json` with the public keys that the chain only has hashes of, and the keys of the meter authority,
-who signs substitute values.
+and a file `public-keys.json` with the public keys that the chain only has hashes of, and those of the meter
+authority, who signs substitute values.
 """
 
 import json
@@ -15,7 +15,7 @@ from ledger.evidence.evidence import Evidence
 from ledger.evidence.keys import MeterKey, MeterKeys
 from matching.errors import WattbookError
 
-KEYS_FILE = "keys.json"
+KEYS_FILE = "public-keys.json"
 
 
 class EvidenceFilesError(WattbookError):

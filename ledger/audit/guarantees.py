@@ -27,6 +27,7 @@ class DeviceModel:
     """A device, its meter's keys one after another, and the Unix day that it is closed from; 0 if it is open."""
 
     device: Device
+    registered_at: int
     keys: list[DeviceKey] = field(default_factory=list)
     closed_day: int = 0
 
@@ -190,10 +191,11 @@ class Guarantees:
         return Title(device.owner, device.area, device.slot_length_s, device.kind)
 
     def devices_of(self, owner: bytes, market: bytes, slot: int) -> Iterator[Device]:
-        """An account's devices in a market that may be certified in a slot."""
+        """An account's devices in a market that were there in a slot, and may be certified."""
         for number in self.by_owner.get(owner, []):
             known = self.devices[number]
-            if self.market_of(number) == market and known.is_in_use(slot):
+            was_there = known.registered_at < slot + known.device.slot_length_s
+            if was_there and self.market_of(number) == market and known.is_in_use(slot):
                 yield known.device
 
     def was_issued(self, certificate: int) -> bool:

@@ -72,6 +72,7 @@ class SlotModel:
         clearing_nano: what sellers received less what buyers paid, so far.
         positions: Wh bought (positive) or sold (negative) by each account, until its delivery.
         delivery_members: how many members there were when the delivery began.
+        unrecorded_wh: what of each member's consumption was not on chain after the last certification.
         is_unread: whether a call that belongs to the slot could not be read; then nothing follows from the rest.
         is_certified_unread: whether a certification of it could not be; then where certificates went is not known.
         blocks: and `transactions`, by step name; the last one of each.
@@ -96,6 +97,7 @@ class SlotModel:
     consumptions: list[Consumption] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
+    unrecorded_wh: dict[bytes, int] = field(default_factory=dict)
     is_unread: bool = False
     is_certified_unread: bool = False
     blocks: dict[str, int] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """Questions to the contracts' views, asked many at a time."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from ledger import chain as ports
 from ledger.abi import Contract
 from ledger.audit.findings import Findings
-from ledger.chain import Chain
+from ledger.chain import CallRevertedError, Chain
 
 _QUESTIONS_AT_ONCE = 256
 
@@ -24,15 +24,26 @@ class Question:
 
 
 def ask(chain: Chain, questions: Iterable[Question], block_number: int) -> None:
-    """Ask many views on the state after a block."""
+    """Ask many views on the state after a block; one that reverts, as it knows no such thing, answers None."""
     waiting = iter(questions)
     while batch := list(islice(waiting, _QUESTIONS_AT_ONCE)):
-        requests = [
-            (each.contract.address, each.contract.interface.call(each.function, *each.arguments)) for each in batch
-        ]
-        answers = ports.calls(chain, requests, block_number=block_number)
-        for question, answer in zip(batch, answers, strict=True):
-            question.take(question.contract.interface.decode_result(question.function, answer))
+        for question, answer in zip(batch, _answers(chain, batch, block_number), strict=True):
+            interface = question.contract.interface
+            question.take(None if answer is None else interface.decode_result(question.function, answer))
+
+
+def _answers(chain: Chain, batch: Sequence[Question], block_number: int) -> list[bytes | None]:
+    requests = [
+        (each.contract.address, each.contract.interface.call(each.function, *each.arguments)) for each in batch
+    ]
+    try:
+        return list(ports.calls(chain, requests, block_number=block_number))
+    except CallRevertedError:
+        if len(batch) == 1:
+            return [None]
+        middle = len(batch) // 2
+        halves = (batch[:middle], batch[middle:])
+        return [answer for half in halves for answer in _answers(chain, half, block_number)]
 
 
 class Questioner:

@@ -156,7 +156,7 @@ RULES = {
     "decide.once": "A request is decided once.",
     # Issuing certificates
     "certificate.once": "Every id is issued once.",
-    "certificate.ground": "Whatever is issued has a reason: a certification, a request, a day, a correction, an import.",
+    "certificate.ground": "What is issued has a reason: certification, request, day, correction or import.",
     "certificate.device": "Certificates are issued to the device's owner.",
     "certificate.kind": "A certificate's kind is that of what its device metered.",
     "certificate.market": "What is certified for a market is of its devices.",
@@ -201,7 +201,7 @@ RULES = {
     "correct.issuer": "Only the issuer withdraws and re-issues.",
     "correct.withdrawn": "A certificate is withdrawn once.",
     "correct.frozen": "What is frozen is what was not retired.",
-    "certificate.revision": "A certificate is issued anew only after its withdrawal, and never if it was imported.",
+    "certificate.revision": "A certificate is issued anew after its withdrawal only, an imported one never.",
     "correct.issued": "What is issued anew is what is logged.",
     "correct.amount": "What is issued anew is the right amount, less what was retired or given for debts before.",
     "correct.shortfall": "What was retired beyond the right amount is owed.",

@@ -59,7 +59,8 @@ class TransactionNotes:
             ("export.claims", self.exported, "exports of what was claimed for one"),
         ):
             open_ = {key: each for key, each in left.items() if each}
-            findings.require(rule, where, not open_, expected=what, found=open_)
+            if open_:
+                findings.require(rule, where, False, expected=what, found=open_)
         for notes in (
             self.paid, self.discharged, self.issued, self.handed, self.burnt, self.matched, self.stored,
             self.exported,

@@ -1,4 +1,7 @@
-"""A chain whose history can be changed before it is audited: a bad endpoint, or contracts breaking their word."""
+"""A chain whose history can be changed before it is audited: a bad endpoint, or contracts breaking their word.
+
+Evidence that is audited with it can be changed as well.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -6,19 +9,25 @@ from typing import Any
 
 from ledger import abi
 from ledger.abi import Contract
+from ledger.audit.evidence_files import EvidenceFiles, PublicKeys
 from ledger.audit.history import AUDITED
 from ledger.chain import ZERO_ADDRESS, Address, Block, Hash, Log, Transaction
+from ledger.evidence.evidence import Evidence
+from tests.ledger.audit.origins import Town
 from tests.world import World
 
 Arguments = dict[str, Any]
+Nth = int | Callable[[Arguments], bool]
+"""Which event of a name: counted from 0, backwards if negative, or the first with such arguments."""
 ALWAYS = 2**62
 
 
 class Recording:
     """What a world's chain says, remembered, so that many audits of it cost little more than one."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, town: Town) -> None:
         self.world = world
+        self.town = town
         self.chain = world.chain
         self.head = world.chain.head()
         contracts = {name: getattr(world.contracts, name) for name in (*AUDITED, "credit", "energy")}
@@ -34,11 +43,13 @@ class Recording:
 
 
 class EditedChain:
-    """A recording with changes. Events are found by name; `nth` counts them from 0, backwards if negative."""
+    """A recording with changes. Events are found by name, and `nth`: which of them."""
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
         self.world = recording.world
+        self.town = recording.town
+        self.evidence: list[Evidence] = list(recording.town.evidence)
         self.logs_now = list(recording.logs)
         self._transactions: dict[bytes, Transaction] = {}
         self._shifts: dict[int, int] = {}
@@ -47,7 +58,12 @@ class EditedChain:
 
     # Changing it
 
-    def event(self, name: str, nth: int = 0, contract: str | None = None) -> tuple[int, str, Arguments]:
+    @property
+    def evidence_files(self) -> EvidenceFiles:
+        """The evidence as it is now, to be read once."""
+        return EvidenceFiles(iter(self.evidence), PublicKeys((), self.town.authority_keys))
+
+    def event(self, name: str, nth: Nth = 0, contract: str | None = None) -> tuple[int, str, Arguments]:
         """Place, contract and arguments of an event."""
         found = []
         for place, log in enumerate(self.logs_now):
@@ -55,16 +71,18 @@ class EditedChain:
             event = self._recording.contracts[of].interface.decode_event(log)
             if event is not None and event.name == name and contract in (None, of):
                 found.append((place, of, event.arguments))
+        if callable(nth):
+            return next(each for each in found if nth(each[2]))
         return found[nth]
 
-    def edit(self, name: str, nth: int = 0, contract: str | None = None, **changes: object) -> None:
+    def edit(self, name: str, nth: Nth = 0, contract: str | None = None, **changes: object) -> None:
         """Let an event say something else; a function gets what it said."""
         place, of, arguments = self.event(name, nth, contract)
         for field, value in changes.items():
             arguments[field] = value(arguments[field]) if callable(value) else value
         self.logs_now[place] = self._log(of, name, arguments, self.logs_now[place])
 
-    def drop(self, name: str, nth: int = 0) -> None:
+    def drop(self, name: str, nth: Nth = 0) -> None:
         """Let an event not have happened."""
         del self.logs_now[self.event(name, nth)[0]]
 
@@ -73,7 +91,7 @@ class EditedChain:
         topic = self._recording.contracts[self.event(name)[1]].interface.topic(name)
         self.logs_now = [log for log in self.logs_now if log.topics[0] != topic]
 
-    def repeat(self, name: str, nth: int = 0, *, after: tuple[str, int] | None = None, **changes: object) -> None:
+    def repeat(self, name: str, nth: Nth = 0, *, after: tuple[str, Nth] | None = None, **changes: object) -> None:
         """Let an event happen again, at once or after another one, in the block of that."""
         place, of, arguments = self.event(name, nth)
         arguments |= {
@@ -84,29 +102,29 @@ class EditedChain:
         copy = self._log(of, name, arguments, template)
         self.logs_now.insert(at + 1, replace(copy, transaction_hash=self.logs_now[place].transaction_hash))
 
-    def insert(self, contract: str, name: str, after: tuple[str, int], **arguments: object) -> None:
+    def insert(self, contract: str, name: str, after: tuple[str, Nth], **arguments: object) -> None:
         """Let an event happen that never did, in the transaction of another one."""
         place = self.event(*after)[0]
         self.logs_now.insert(place + 1, self._log(contract, name, dict(arguments), self.logs_now[place]))
 
-    def shift(self, name: str, seconds: int, nth: int = 0) -> None:
+    def shift(self, name: str, seconds: int, nth: Nth = 0) -> None:
         """Let the block of an event have another time."""
         self._shifts[self.logs_now[self.event(name, nth)[0]].block_number] = seconds
 
-    def call_of(self, name: str, nth: int = 0, **changes: object) -> None:
+    def call_of(self, name: str, nth: Nth = 0, **changes: object) -> None:
         """Change an event's transaction: its `sender`, `to` or `input`."""
         wanted = self.logs_now[self.event(name, nth)[0]].transaction_hash
         found = self._transactions.get(wanted) or self._recording.chain.transaction(wanted)
         assert found is not None
         self._transactions[wanted] = replace(found, **changes)  # type: ignore[arg-type]
 
-    def calldata(self, name: str, change: Callable[[Arguments], None], nth: int = 0) -> None:
+    def calldata(self, name: str, change: Callable[[Arguments], None], nth: Nth = 0) -> None:
         """Change the arguments of the call that caused an event."""
-        place, of, _ = self.event(name, nth)
-        wanted = self.logs_now[place].transaction_hash
+        wanted = self.logs_now[self.event(name, nth)[0]].transaction_hash
         found = self._transactions.get(wanted) or self._recording.chain.transaction(wanted)
         assert found is not None
-        interface = self._recording.contracts[of].interface
+        assert found.to is not None
+        interface = self._recording.contracts[self._recording.names[found.to]].interface
         function, arguments = interface.decode_call(found.input)
         change(arguments)
         data = interface.call(function, *arguments.values())

@@ -12,18 +12,20 @@ from ledger.deployment import Roles, open_market, transact
 from ledger.eip712 import Receipt, receipt_hash
 from ledger.keys import Key
 from ledger.settlement import approval_hash
-from tests.contracts.devices import DEVICE, certify, register
+from tests.contracts.devices import DEVICE, LOAD, add_area, certify, register
+from tests.ledger.audit import origins
 from tests.world import MARKET, ONE_CREDIT, SLOT, TARIFF, TERMS, World
 
 OTHER_MARKET = b"pergola".ljust(32, b"\0")
 OTHER_DEVICE = 9
+HOME = 8
 PRICE = 150_000
 DAY_S = 86_400
 FIRST, CHUNKED, VOIDED, EMPTY, LATER = (SLOT + 900 * number for number in range(5))
 
 
-def tell(world: World) -> World:
-    """Let everything happen once; returns the second market's world."""
+def tell(world: World) -> origins.Town:
+    """Let everything happen once; returns what of the certificates' history is not on chain."""
     world.time.now += 1
     others = second_market(world)
     first_slot(world)
@@ -32,9 +34,10 @@ def tell(world: World) -> World:
     voided_slots(world)
     withdrawals(world)
     challenges(world)
+    town = origins.tell(world)
     post_offer(world)
     handovers(world)
-    return others
+    return town
 
 
 def readings(world: World, **metered: tuple[int, int]) -> list[MemberReading]:
@@ -71,6 +74,7 @@ def second_market(world: World) -> World:
 def first_slot(world: World) -> None:
     """A posted bid is filled, another is not worth the price; delivered at once, certified."""
     register(world, DEVICE, world.members[1].address)
+    register(world, HOME, world.members[0].address, kind=LOAD)
     posted, unfilled = world.bid(0, 300, 200_000), world.bid(2, 50, 100_000)
     offer, poor = world.offer(1, 300, 100_000), world.bid(3, 1_000_000, 4_000_000)
     for signed in (posted, unfilled):
@@ -89,7 +93,7 @@ def first_slot(world: World) -> None:
     transact(world.contracts.challenges, world.keys["operator"], report)
     world.settle([FilledOrder(posted, 300, is_posted=True), FilledOrder(offer, 300)], PRICE, slot=FIRST)
     world.deliver(readings(world, m0=(400, 0), m1=(0, 500)), slot=FIRST)
-    certify(world, [(DEVICE, 500)], [(DEVICE, world.members[0].address, 300, True)], slot=FIRST)
+    certify(world, [(DEVICE, 500)], [(HOME, 400)], matches=[(DEVICE, HOME, 300)], slot=FIRST)
     world.send(
         world.members[1],
         world.contracts.certificates,
@@ -103,7 +107,8 @@ def first_slot(world: World) -> None:
 
 
 def second_markets_slot(others: World) -> None:
-    register(others, OTHER_DEVICE, others.members[1].address, market=OTHER_MARKET)
+    area = add_area(others, OTHER_MARKET)
+    register(others, OTHER_DEVICE, others.members[1].address, area=area)
     bid = others.bid(0, 200, 200_000, slot=CHUNKED, market=OTHER_MARKET)
     offer = others.offer(1, 200, 100_000, slot=CHUNKED, market=OTHER_MARKET)
     hashes = sorted((bid.hash, offer.hash))
@@ -114,8 +119,8 @@ def second_markets_slot(others: World) -> None:
     digest = approval_hash(others.domain, market=OTHER_MARKET, slot=CHUNKED, book=book, price=0, fills=fills)
     others.settle(fills, 0, slot=CHUNKED, approvals=[others.strangers[0].sign(digest)])
     others.deliver(readings(others, m0=(200, 0), m1=(0, 200)), slot=CHUNKED)
-    move = (OTHER_DEVICE, others.members[0].address, 200, False)
-    certify(others, [(OTHER_DEVICE, 200)], [move], market=OTHER_MARKET, slot=CHUNKED)
+    moves = [(OTHER_DEVICE, others.members[0].address, 200)]
+    certify(others, [(OTHER_DEVICE, 200)], moves=moves, market=OTHER_MARKET, slot=CHUNKED)
 
 
 def chunked_slot(world: World) -> None:
@@ -215,7 +220,7 @@ def post_offer(world: World) -> None:
 
 def handovers(world: World) -> None:
     """Tariff, freezing, and every kind of role."""
-    markets, certificates, keys = world.contracts.markets, world.contracts.certificates, world.keys
+    markets, devices, keys = world.contracts.markets, world.contracts.devices, world.keys
     tariff = asdict(TARIFF) | {"from_slot": (world.time.now // 900 + 900) * 900}
     world.send("utility", markets, "set_tariff", MARKET, tariff)
     world.send("owner", markets, "freeze", MARKET)
@@ -228,8 +233,8 @@ def handovers(world: World) -> None:
     world.send(seat, markets, "offer_role", OTHER_MARKET, 16, heir.address)
     world.send(heir, markets, "accept_role", OTHER_MARKET, 16)
     for role, former in ((0, "issuer"), (1, "registrar")):
-        world.send(former, certificates, "offer_role", role, heir.address)
-        world.send(heir, certificates, "accept_role", role)
+        world.send(former, devices, "offer_role", role, heir.address)
+        world.send(heir, devices, "accept_role", role)
     world.send(keys["owner"], markets, "transfer_ownership", heir.address)
     world.send(heir, markets, "accept_ownership")
 

@@ -20,8 +20,7 @@ from tests.world import ROLE_NAMES, World, new_world
 @pytest.fixture(scope="module")
 def recording() -> Iterator[Recording]:
     with new_world() as world:
-        tell(world)
-        yield Recording(world)
+        yield Recording(world, tell(world))
 
 
 def run(
@@ -75,7 +74,7 @@ def test_after_a_reorganisation_the_audit_says_so_and_starts_from_what_still_hol
     chain, file = ReorganisedChain(recording), tmp_path / "audit.json"
     whole = run(chain)
     head = chain.head().number
-    early = whole.first_block + 5
+    early = whole.first_block + 20
     assert head - early > 64
     for until in (early, head):
         run(chain, file, until=until)
