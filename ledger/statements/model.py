@@ -339,15 +339,19 @@ class Statement:
         if len(self.retirements) > MAX_LINES:
             raise InvalidStatementError("retirements", f"are {len(self.retirements)}: at most {MAX_LINES}")
         _check_length("issuer", self.issuer, 20)
+        for line in self.retirements:
+            slot = line.certificate.slot
+            _check_range("retirements.certificate", slot, self.scope.first_slot, self.scope.end_slot - 1)
+        self._check_sources()
+
+    def _check_sources(self) -> None:
+        """What certificates certify is described."""
         devices, imports = {each.device for each in self.devices}, {each.number for each in self.imports}
-        for certificate in (line.certificate for line in self.retirements):
-            scope = self.scope
-            _check_range("retirements.certificate", certificate.slot, scope.first_slot, scope.end_slot - 1)
+        charged = (part.source for each in self.discharges for part in each.parts)
+        for certificate in (*(line.certificate for line in self.retirements), *filter(None, charged)):
             known = imports if certificate.kind is CertificateKind.IMPORTED else devices
             if certificate.device not in known:
-                raise InvalidStatementError(
-                    "retirements.certificate", f"is a {certificate}, which is not described"
-                )
+                raise InvalidStatementError("devices and imports", f"do not describe the {certificate}")
 
 
 def _check_codes(field: str, technology: str, fuel: str) -> None:

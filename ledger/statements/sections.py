@@ -112,7 +112,7 @@ def _retirements(statement: Statement) -> Iterator[Section]:
         yield Section(
             "What the holder declared",
             "The chain keeps what the holder said when it retired; nobody has checked that it is so.",
-            [_table(("retired on", "for", "consumption", "country", "in words", "energy"), declared,
+            [_table(("retired on", "for", "first and last slot", "country", "in words", "energy"), declared,
                     (4, 4, 6, 2, 6, 4), numbers=1)],
         )  # fmt: skip
 
@@ -195,7 +195,7 @@ def _sources(statement: Statement) -> Iterator[Section]:
         yield Section(
             "What came out of storages",
             "A storage's certificates carry the origin of what it was charged with, first in, first out.",
-            [_discharges(statement.discharges)],
+            [_discharges(statement)],
         )
 
 
@@ -222,21 +222,36 @@ def _imports(imports: Sequence[ImportedFrom]) -> Table:
     )
 
 
-def _discharges(discharges: Sequence[Discharge]) -> Table:
+def _discharges(statement: Statement) -> Table:
     by_storage: dict[int, list[Discharge]] = defaultdict(list)
-    for each in discharges:
+    for each in statement.discharges:
         by_storage[each.certificate.device].append(each)
     return _table(
-        ("storage", "discharges", "metered", "of which with an origin"),
+        ("storage", "charged with", "discharges", "metered", "with an origin"),
         [
             (
-                str(device), str(len(found)), words.energy(sum(each.metered_wh for each in found)),
+                str(device), _charged_with(statement, found), str(len(found)),
+                words.energy(sum(each.metered_wh for each in found)),
                 words.energy(sum(each.certified_wh for each in found)),
             )
             for device, found in sorted(by_storage.items())
         ],
-        (3, 3, 5, 5), numbers=2,
+        (2, 9, 3, 4, 4), numbers=3,
     )  # fmt: skip
+
+
+def _charged_with(statement: Statement, discharges: Sequence[Discharge]) -> str:
+    """What these discharges came from, by technology: such as `Wind: onshore (T020001, F01050100) 1.200 kWh`."""
+    totals: dict[str, int] = defaultdict(int)
+    for part in (part for each in discharges for part in each.parts):
+        source = part.source
+        if source is None:
+            totals["no origin"] += part.output_uwh
+        elif source.kind is CertificateKind.STORED:
+            totals[f"storage {source.device}"] += part.output_uwh
+        else:
+            totals[words.source(*_codes(statement, source))] += part.output_uwh
+    return "; ".join(f"{name} {words.energy(total // 1_000_000)}" for name, total in sorted(totals.items()))
 
 
 def _verification(signed: SignedStatement) -> Section:

