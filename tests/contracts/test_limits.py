@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from contracts.artifacts import CONTRACTS
 from ledger.abi import Contract
 from tests.contracts.chunks import reason_of, run_by, settle_chunk, split
+from tests.contracts.devices import details
 from tests.contracts.fills import pair, position
-from tests.contracts.test_roles import DEVICE_DETAILS, OPERATOR, TARIFF_FROM_LATER
+from tests.contracts.test_roles import OPERATOR, TARIFF_FROM_LATER
 from tests.world import MARKET, SLOT, World, refused
 
 
@@ -33,6 +35,10 @@ MARKET_TERMS = dict.fromkeys(TERMS_ROW, b"\t" * 20) | {
     "grid_limits": False,
 }
 FIRST_TARIFF = TARIFF_FROM_LATER | {"from_slot": 0}
+NO_KEY = {"algorithm": 0, "key": bytes(32), "from_slot": 0}
+AN_IMPORT = ("CH", "1", b"\x09" * 20, 1, SLOT, 900, 1, 0, 0)
+NOT_ISSUER, NOT_ISSUANCE = "issuance: not the issuer", "certificates: not the issuance"
+NOT_REGISTRAR = "devices: not the registrar"
 NO_OWNER, NOT_HOLDER = "ownable: caller is not the owner", "markets: not the holder"
 
 LIMITS: dict[tuple[str, str], Limit] = {
@@ -61,12 +67,27 @@ LIMITS: dict[tuple[str, str], Limit] = {
     ("markets", "set_tariff"): Limit(("utility",), "markets: not the utility", (MARKET, TARIFF_FROM_LATER)),
     ("markets", "offer_role"): Limit(("operator",), NOT_HOLDER, (MARKET, OPERATOR, b"\x09" * 20)),
     ("markets", "accept_role"): Limit((), "markets: not offered", (MARKET, OPERATOR)),
-    ("certificates", "offer_role"): Limit(("issuer",), "certificates: not the holder", (0, b"\x09" * 20)),
-    ("certificates", "accept_role"): Limit((), "certificates: not offered", (0,)),
-    ("certificates", "certify"): Limit(("issuer",), "certificates: not the issuer", (MARKET, SLOT, [], [])),
-    ("certificates", "register_device"): Limit(
-        ("registrar",), "certificates: not the registrar", (9, DEVICE_DETAILS)
-    ),
+    ("devices", "offer_role"): Limit(("issuer",), "devices: not the holder", (0, b"\x09" * 20)),
+    ("devices", "accept_role"): Limit((), "devices: not offered", (0,)),
+    ("devices", "add_area"): Limit(("registrar",), NOT_REGISTRAR, (MARKET, "zone")),
+    ("devices", "register_device"): Limit(("registrar",), NOT_REGISTRAR, (9, details(b"\x09" * 20))),
+    ("devices", "rotate_key"): Limit(("registrar",), NOT_REGISTRAR, (9, NO_KEY)),
+    ("devices", "close_device"): Limit(("registrar",), NOT_REGISTRAR, (9, 1)),
+    ("devices", "anchor"): Limit(("issuer",), "devices: not the issuer", (1, [])),
+    ("devices", "decide"): Limit(("issuer",), "devices: not the issuer", (1, True, "")),
+    # Nobody owns a device yet.
+    ("devices", "request"): Limit((), "devices: not the owner", (9, SLOT, SLOT, bytes(32))),
+    ("issuance", "certify"): Limit(("issuer",), NOT_ISSUER, (MARKET, SLOT, [], [], [], [])),
+    ("issuance", "issue"): Limit(("issuer",), NOT_ISSUER, (1, 9, SLOT, [5])),
+    ("issuance", "commit_day"): Limit(("issuer",), NOT_ISSUER, (MARKET, 1, bytes(32), 1, 1)),
+    ("issuance", "reissue"): Limit(("issuer",), NOT_ISSUER, (1, 1)),
+    ("issuance", "import_certificate"): Limit(("issuer",), NOT_ISSUER, (AN_IMPORT,)),
+    ("certificates", "withdraw"): Limit(("issuer",), "certificates: not the issuer", (1, "")),
+    ("certificates", "issue"): Limit(("issuance",), NOT_ISSUANCE, (1, 1 << 190, 1)),
+    ("certificates", "issue_all"): Limit(("issuance",), NOT_ISSUANCE, (1, [], [])),
+    ("certificates", "move"): Limit(("issuance",), NOT_ISSUANCE, (1, 1, b"\x09" * 20, 1)),
+    ("certificates", "match"): Limit(("issuance",), NOT_ISSUANCE, (b"\x09" * 20, (1, 1), (1, 1), 1)),
+    ("certificates", "claim_rest"): Limit(("issuance",), NOT_ISSUANCE, ((1, 1),)),
     ("challenges", "request_bond_release"): Limit(("operator",), "challenges: not the operator", (MARKET,)),
     ("challenges", "release_bond"): Limit(("operator",), "challenges: not the operator", (MARKET,)),
     ("challenges", "report_overdrawn"): Limit(
@@ -100,12 +121,14 @@ OPEN: dict[tuple[str, str], str] = {
     ("challenges", "answer_cancelled"): "proof is proof, whoever brings it",
     ("challenges", "answer_filled"): "proof is proof, whoever brings it",
     ("challenges", "uphold"): "after the time to answer",
+    ("issuance", "mint"): "exactly what the issuer committed to, to the device's owner",
     ("certificates", "retire"): "the caller's own certificates",
+    ("certificates", "retire_pairs"): "the caller's own certificates and consumption",
+    ("certificates", "export"): "the caller's own certificates",
     ("certificates", "setApprovalForAll"): "the caller's own certificates",
     ("certificates", "safeTransferFrom"): "as far as the owner approved",
     ("certificates", "safeBatchTransferFrom"): "as far as the owner approved",
 }
-CONTRACTS = ("credit", "exchange", "escrow", "energy", "certificates", "markets", "challenges")
 
 
 def test_every_function_that_changes_something_is_in_the_table(world: World) -> None:

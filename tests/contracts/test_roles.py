@@ -50,17 +50,18 @@ def of_market(
     )
 
 
-def of_certificates(name: str, number: int, function: str, arguments: tuple[object, ...], no: str) -> Role:
+def of_devices(name: str, number: int, deed: tuple[str, str, tuple[object, ...]], refusal: str) -> Role:
+    contract, function, arguments = deed
     return Role(
         holder_name=name,
-        contract="certificates",
+        contract="devices",
         offer=("offer_role", (number,)),
         accept=("accept_role", (number,)),
-        not_the_holder="certificates: not the holder",
-        not_offered="certificates: not offered",
-        holder=lambda world: bytes(world.contracts.certificates.read(name)),
-        deed=("certificates", function, lambda _: arguments),
-        refusal=no,
+        not_the_holder="devices: not the holder",
+        not_offered="devices: not offered",
+        holder=lambda world: bytes(world.contracts.devices.read(name)),
+        deed=(contract, function, lambda _: arguments),
+        refusal=refusal,
     )
 
 
@@ -87,15 +88,6 @@ def of_owner(name: str, contract: str, not_offered: str, function: str, refusal:
 
 LATER = SLOT + 9 * 86_400
 TARIFF_FROM_LATER = {"retail_price": 3, "feed_in_price": 2, "grid_fee": 1, "from_slot": LATER}
-DEVICE_DETAILS = {
-    "owner": b"\5" * 20,
-    "market": MARKET,
-    "technology": 1,
-    "nameplate_w": 1,
-    "slot_length_s": 900,
-    "meter_key": b"\6" * 32,
-}
-
 ROLES = [
     of_market(
         "operator",
@@ -119,8 +111,8 @@ ROLES = [
         "escrow: not the registrar",
     ),
     of_market("utility", UTILITY, "set_tariff", lambda _: (MARKET, TARIFF_FROM_LATER), "markets: not the utility"),
-    of_certificates("issuer", 0, "certify", (MARKET, SLOT, [], []), "certificates: not the issuer"),
-    of_certificates("registrar", 1, "register_device", (9, DEVICE_DETAILS), "certificates: not the registrar"),
+    of_devices("issuer", 0, ("issuance", "certify", (MARKET, SLOT, [], [], [], [])), "issuance: not the issuer"),
+    of_devices("registrar", 1, ("devices", "add_area", (MARKET, "zone")), "devices: not the registrar"),
     of_owner("owner", "markets", "ownable_2step: caller is not the new owner", "freeze", "markets: not the owner"),
     of_owner("treasurer", "credit", "credit: not the new treasurer", "mint", "erc20: access is denied"),
 ]
