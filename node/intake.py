@@ -1,6 +1,7 @@
 """Intake: checks orders and cancellations, and keeps what passes before anyone is told so."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ledger.eip712 import (
@@ -71,6 +72,7 @@ class Intake:
         tariffs: the market's tariff.
         limits: what the operator takes.
         design: name of the market's design.
+        admit: called with the account of every new order and cancellation that it signed; may refuse it.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Intake:
         tariffs: Tariffs,
         limits: Limits,
         design: str = uniform.DESIGN,
+        admit: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         self._market = market
         self._domain = domain
@@ -95,6 +98,7 @@ class Intake:
         self._tariffs = tariffs
         self._limits = limits
         self._design = design
+        self._admit = admit
         # From looking at an account's free escrow to writing the order down, so that no cover is used twice.
         self._taking = threading.Lock()
 
@@ -117,6 +121,7 @@ class Intake:
             return existing
         self._check_slot(order.slot)
         self._check_signer(order_signer(signed), order.account)
+        self._admit(order.account)
         if statement is not None:
             self._check_statement(order, statement)
         with self._taking:
@@ -142,6 +147,7 @@ class Intake:
         order = record.signed.order
         digest = cancellation_hash(self._domain, order.account, order_hash)
         self._check_signer(recover(digest, signature), order.account)
+        self._admit(order.account)
         self._check_gate(order.slot)
         return self._store.cancel_order(order_hash, signature)
 

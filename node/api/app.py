@@ -1,6 +1,6 @@
 """The application: every router, every error, and the limits."""
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from node.api import (
     approvals,
@@ -16,6 +16,7 @@ from node.api import (
     market,
     members,
     orders,
+    pages,
     readings,
     requests,
     settlements,
@@ -23,9 +24,12 @@ from node.api import (
     statements,
     trades,
     transactions,
+    web,
 )
 from node.api.body_limit import BodyLimit
+from node.api.operator import require_reader
 from node.api.services import Services
+from node.api.web import Web
 
 _ROUTERS = (
     market.router,
@@ -49,19 +53,25 @@ _ROUTERS = (
 )
 
 
-def create_app(services: Services, *further: APIRouter) -> FastAPI:
+def create_app(services: Services, *further: APIRouter, open_to: Web | None = None) -> FastAPI:
     """The API over these services, and further resources under `/v1`."""
+    settings = open_to or Web()
     app = FastAPI(
         title="Wattbook",
         description="A local energy market. Energy in Wh, prices in nano-credit per Wh, times in Unix s UTC; "
         "amounts of money are decimal strings of nano-credits (1 credit = 1 EUR). 0.1 ct/kWh = 1,000.",
         version="1",
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.services = services
     app.add_middleware(BodyLimit)
     errors.install(app)
+    web.install(app, settings)
+    pages.install(app)
     app.include_router(health.router)
     app.include_router(statements.pages)
+    readers = [Depends(require_reader)] if settings.closed_reads else []
     for router in (*_ROUTERS, *further):
-        app.include_router(router, prefix="/v1")
+        app.include_router(router, prefix="/v1", dependencies=readers)
     return app

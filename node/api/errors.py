@@ -1,6 +1,7 @@
 """Every error as problem+json."""
 
 import logging
+from collections.abc import Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -8,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from matching.errors import WattbookError
+from node.limits import TooManyRequestsError
 from node.problems import MEDIA_TYPE, Problem, problem
 
 _log = logging.getLogger(__name__)
@@ -23,9 +25,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _failed)
 
 
-def response(found: Problem) -> JSONResponse:
+def response(found: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """A problem as a response."""
-    return JSONResponse(found.body(), status_code=found.status, media_type=MEDIA_TYPE)
+    return JSONResponse(found.body(), status_code=found.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def refusal(error: WattbookError) -> JSONResponse:
+    """The response to a request that ended in an error of ours."""
+    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, TooManyRequestsError) else None
+    return response(problem(error), headers)
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
@@ -33,7 +41,7 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
     found = problem(error)
     if found.status >= 500:
         _log.error("request failed: %s: %s", error.code, error)
-    return response(found)
+    return refusal(error)
 
 
 async def _malformed(_: Request, error: Exception) -> JSONResponse:

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from ledger.eip712 import Domain
 from ledger.market import Market
+from node.api_keys import ApiKeys, NoApiKeys
 from node.approvals import Approvals
 from node.certificate_view import CertificateView
 from node.clock import Clock
@@ -55,6 +56,7 @@ class Services:
     certificates: CertificateView
     stating: Stating
     operator_api_key: str
+    api_keys: ApiKeys = NoApiKeys()  # noqa: RUF009 -- it holds nothing
 
 
 async def _services(request: Request) -> Services:

@@ -3,6 +3,7 @@
 import typer
 
 from node.cli import certificate_actions, certificate_office, certificate_reports
+from node.cli.api_keys import api_keys_app
 from node.cli.audit import audit
 from node.cli.balance import balance
 from node.cli.certificates import certificates_app
@@ -41,6 +42,7 @@ app.add_typer(devices_app, name="devices")
 app.add_typer(readings_app, name="readings")
 app.add_typer(chain_app, name="chain")
 app.add_typer(keys_app, name="keys")
+app.add_typer(api_keys_app, name="api-keys")
 
 _ALONE = "Without the operator"
 app.command(rich_help_panel=_ALONE)(post_order)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from ledger.chain import ChainUnavailableError
 from ledger.keys import Key
@@ -195,13 +196,13 @@ def small_node(folder: Path) -> tuple[Services, Ledger]:
 class Server:
     """The API behind a real server on a free port; set the services of `app.state` before using it."""
 
-    def __init__(self, services: Services) -> None:
-        self.app = create_app(services)
+    def __init__(self, services: Services, app: FastAPI | None = None) -> None:
+        self.app = app or create_app(services)
         # Named TCP, or else asyncio leaves Nagle's algorithm on, which holds every answer back for 40 ms.
         self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen()
-        self._server = uvicorn.Server(uvicorn.Config(self.app, log_level="critical"))
+        self._server = uvicorn.Server(uvicorn.Config(self.app, log_level="critical", proxy_headers=False))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._listener]})
         self._thread.start()
 
