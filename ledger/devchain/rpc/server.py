@@ -25,7 +25,9 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     """
     if not 0 <= port <= MAX_PORT:
         raise CannotListenError(f"port is {port}: must be 0 to {MAX_PORT}")
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named TCP, or else asyncio leaves Nagle's algorithm on, which holds answers back.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         # So that a server can be started again at once.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
