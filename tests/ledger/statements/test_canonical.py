@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.statements.canonical import MAX_INTEGER, decode, encode
@@ -20,6 +20,7 @@ def test_the_example_of_rfc_8785_without_its_fractions():
     assert encode(value) == expected
 
 
+@settings(max_examples=50)
 @given(VALUES)
 def test_a_value_has_one_text_and_comes_back(value):
     assert decode(encode(value)) == value

@@ -83,7 +83,7 @@ def test_any_text_is_shown_one_way_or_another(text):
     assert read(to_pdf(made)).pages is Pages.SAME
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.text(max_size=60))
 def test_no_text_stops_the_rendering(text):
     to_pdf(signed(retirement_statement(declared(text))))
@@ -130,7 +130,7 @@ def test_a_file_that_is_too_long_is_refused_before_it_is_read():
         read(b"%PDF-" + bytes(MAX_FILE_BYTES))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_whatever_a_well_formed_statement_says_can_be_shown(data):
     """Pages are rendered before the chain is asked, so that nothing a forger writes may stop them."""

@@ -472,7 +472,7 @@ OTHER_VALUES: dict[type, st.SearchStrategy[Any]] = {
 }
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_field_can_be_changed_even_by_who_holds_the_signing_key(old_town, data):
     statement = data.draw(st.sampled_from([old_town.retirement(), old_town.disclosure(factors="NL/2023")]))
