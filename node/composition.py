@@ -115,6 +115,7 @@ def open_node(config: Config) -> Iterator[Node]:
         approvals = Approvals(store, domain, market.id, partial(read_validators, contracts, market.id))
         stepper, turn = _stepper(config, chain, store), threading.Lock()
         issuer = Issuer(contracts, market.id, config.parties.issuer, stepper)
+        certificates = CertificateView(contracts)
         issuing = Issuing(store, contracts, issuer, turn)
         metering = Metering(
             market=market,
@@ -140,7 +141,7 @@ def open_node(config: Config) -> Iterator[Node]:
                 repeat=issuing.repeat,
                 due=(
                     Corrections(store, contracts, issuer).follow,
-                    Deciding(store, contracts, issuer, is_automatic=config.automatic_requests).decide_open,
+                    Deciding(store, certificates, issuer, is_automatic=config.automatic_requests).decide_open,
                     Anchoring(store, contracts, issuer, clock.settled).anchor_days,
                 ),
             ),
@@ -199,7 +200,7 @@ def open_node(config: Config) -> Iterator[Node]:
                 lifecycle=lifecycle,
                 transactions=Transactions(chain, _by_name(contracts), store, clock.settled),
                 issuing=issuing,
-                certificates=CertificateView(contracts),
+                certificates=certificates,
                 stating=Stating(
                     contracts=contracts,
                     store=store,

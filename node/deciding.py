@@ -4,13 +4,11 @@ import structlog
 from eth_hash.auto import keccak
 
 from ledger.certificates.issuer import MAX_REASON_BYTES, Issuer
-from ledger.deployment import Contracts
 from ledger.evidence.evidence import Evidence
 from ledger.evidence.tree import DayTree, day_of
+from node.certificate_view import CertificateView
 from node.issuing import MissingEvidenceError, measured_wh
 from node.store import Store
-
-_NEXT = "first undecided request"
 
 log = structlog.get_logger(__name__)
 
@@ -22,9 +20,9 @@ class Deciding:
         is_automatic: False if the operator decides; then nothing is done here.
     """
 
-    def __init__(self, store: Store, contracts: Contracts, issuer: Issuer, *, is_automatic: bool) -> None:
+    def __init__(self, store: Store, view: CertificateView, issuer: Issuer, *, is_automatic: bool) -> None:
         self._store = store
-        self._devices = contracts.devices
+        self._view = view
         self._issuer = issuer
         self._is_automatic = is_automatic
 
@@ -36,18 +34,16 @@ class Deciding:
         """
         if not self._is_automatic:
             return
-        count = self._devices.read("request_count")
-        first = int(self._store.fact(_NEXT) or 1)
-        for number in range(first, count + 1):
-            request = self._devices.read("request_of", number)
-            device = self._store.device(request["device"])
-            # Another market's issuer answers for its own devices.
-            if device is not None and not request["decided"]:
-                slots = range(request["first_slot"], request["last_slot"] + 1, device.details.slot_length_s)
-                refusal = self._refusal(device.device, slots, request["evidence"])
-                self._issuer.decide(number, approved=refusal is None, reason=refusal or "")
-                log.info("request decided", number=number, approved=refusal is None)
-            self._store.set_fact(_NEXT, str(number + 1))
+        with self._view.history() as history:
+            waiting = [request for request in history.requests.values() if request.decision is None]
+        for request in waiting:
+            device = self._store.device(request.device)
+            if device is None:
+                continue  # another market's: its issuer answers for it
+            slots = range(request.first_slot, request.last_slot + 1, device.details.slot_length_s)
+            refusal = self._refusal(device.device, slots, request.evidence)
+            self._issuer.decide(request.number, approved=refusal is None, reason=refusal or "")
+            log.info("request decided", number=request.number, approved=refusal is None)
 
     def _refusal(self, device: int, slots: range, claimed: bytes) -> str | None:
         """Why a request is refused; None if it is approved."""

@@ -17,7 +17,7 @@ Since = Annotated[
 ]
 Until = Annotated[str, typer.Option("--until", help="End of the last slot.")]
 TimeZone = Annotated[str, typer.Option("--time-zone", help="IANA name of the calendar's time zone.")]
-_PPM_PER_PERCENT = 10_000
+_PPM_PER_TENTH = 1_000
 _MG_PER_KG = 10**6
 
 
@@ -107,13 +107,14 @@ def _show(rows: list[dict[str, Any]], *, is_member: bool, has_emissions: bool) -
             _percent(row["annual_ppm"]),
             *emissions,
         )
-    table.caption = "Energy in kWh. 'members' is what members can claim, 'pool' what they could together."
+    table.caption = "kWh. members: what each can claim; pool: what they could together."
     console = Console()
     (console if console.is_terminal else Console(width=80)).print(table)
 
 
 def _percent(ppm: int | None) -> str:
-    return "-" if ppm is None else f"{ppm / _PPM_PER_PERCENT:.1f} %"
+    # Rounded down, so that only full coverage reads as such.
+    return "-" if ppm is None else f"{ppm // _PPM_PER_TENTH / 10:.1f} %"
 
 
 def _kg(mg: int | None) -> str:

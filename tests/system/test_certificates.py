@@ -1,0 +1,329 @@
+"""Guarantees of origin on a served node: homes with a battery, from meters to statements, and mistakes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from ledger.certificates.ids import CertificateId, CertificateKind
+from ledger.devices import DeviceKind
+from ledger.jsonrpc import JsonRpcChain
+from ledger.statements.verdict import Outcome
+from ledger.statements.verification import verify
+from matching.orders import Side
+from matching.readings import Reading, SignedReading
+from node.cli.main import app
+from node.client import ApiProblemError
+from node.store.records import SlotState
+from tests.system.street import BUYER, OTHER_BUYER, SELLER_OF_SUN, SLOT, Street, meter_key, register, street
+
+PANELS, LOAD, BATTERY, CHARGER, OWN_LOAD = 1, 2, 3, 4, 5
+LENGTH = 900
+EFFICIENCY_PPM = 900_000
+
+
+@dataclass
+class Meters:
+    """What every meter of the street has counted so far."""
+
+    street: Street
+    registers_wh: dict[int, int] = field(default_factory=dict)
+    sequences: dict[int, int] = field(default_factory=dict)
+
+    def read(self, device: int, slot: int, energy_wh: int) -> SignedReading:
+        self.registers_wh[device] = self.registers_wh.get(device, 0) + energy_wh
+        self.sequences[device] = self.sequences.get(device, 0) + 1
+        node = self.street.node
+        reading = Reading(
+            chain_id=node.chain.chain_id,
+            market=node.market.id,
+            device=device,
+            slot=slot,
+            energy_wh=energy_wh,
+            register_wh=self.registers_wh[device],
+            sequence=self.sequences[device],
+        )
+        return SignedReading(reading, meter_key(device).sign(reading.signing_bytes()))
+
+
+@dataclass
+class Homes:
+    """A street in which the first home has panels and a battery, and the third buys."""
+
+    street: Street
+    meters: Meters
+    http: httpx.Client
+
+    @property
+    def operator(self) -> dict[str, str]:
+        return {"X-API-Key": self.street.node.services.operator_api_key}
+
+    def address(self, member: int) -> str:
+        return "0x" + self.street.keys[member].address.hex()
+
+    def trade(self, slot: int, sold_wh: int) -> None:
+        """The first home sells to the buyer; before the slot ahead is over."""
+        self.street.place(SELLER_OF_SUN, Side.OFFER, sold_wh, 100_000, slot=slot)
+        self.street.place(BUYER, Side.BID, sold_wh, 200_000, slot=slot)
+
+    def slot(self, slot: int, energies_wh: dict[int, int]) -> None:
+        """Meter and finish one slot; devices that are not named metered nothing."""
+        market = self.street.node.market
+        self.street.advance(market.ends_at(slot))
+        for device in (PANELS, LOAD, BATTERY, CHARGER, OWN_LOAD):
+            self.street.clients[0].submit(self.meters.read(device, slot, energies_wh.get(device, 0)))
+        self.street.advance(market.ends_at(slot))
+        assert self.state(slot) is SlotState.CERTIFIED
+
+    def state(self, slot: int) -> SlotState:
+        record = self.street.node.store.slot(slot)
+        assert record is not None
+        return record.state
+
+    def certificate(self, device: int, slot: int, kind: CertificateKind, revision: int = 0) -> dict[str, Any]:
+        name = hex(int(CertificateId(slot, device, kind, revision)))
+        return self.street.clients[0].certificate(name)
+
+    def act(self, path: str, **fields: Any) -> dict[str, Any]:
+        answer = self.http.post(f"/v1/{path}", json=fields, headers=self.operator)
+        assert answer.is_success, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@contextmanager
+def homes(data: Path) -> Iterator[Homes]:
+    with street(data) as found:
+        seller = found.keys[SELLER_OF_SUN]
+        register(found.node, BATTERY, seller, DeviceKind.STORAGE, efficiency_ppm=EFFICIENCY_PPM)
+        register(found.node, CHARGER, seller, DeviceKind.CHARGE, storage=BATTERY)
+        register(found.node, OWN_LOAD, seller, DeviceKind.LOAD)
+        with httpx.Client(base_url=found.node.url, timeout=60) as http:
+            yield Homes(found, Meters(found), http)
+
+
+def test_a_homes_generation_is_consumed_stored_sold_and_shown(tmp_path: Path) -> None:
+    with homes(tmp_path) as found:
+        noon = SLOT
+        evening = noon + LENGTH
+        found.trade(noon, 300)
+        found.trade(evening, 440)
+        found.slot(noon, {PANELS: 1_000, OWN_LOAD: 200, CHARGER: 500, LOAD: 400})
+        generated = found.certificate(PANELS, noon, CertificateKind.GENERATION)
+        claims = sorted((claim["topic"], claim["amount_wh"]) for claim in generated["claims"])
+        assert claims == [("matched", 300), ("self_consumed", 200), ("stored", 500)]
+        assert generated["holders"] == []
+
+        found.slot(evening, {BATTERY: 440, LOAD: 600})
+        stored = found.certificate(BATTERY, evening, CertificateKind.STORED)
+        assert (stored["issued_wh"], stored["metered_wh"]) == (440, 440)
+        assert stored["sources"] == [{"certificate": generated["id"], "output_uwh": 440 * 10**6}]
+        assert [claim["topic"] for claim in stored["claims"]] == ["matched"]
+
+        coverage = found.street.clients[0].coverage(
+            first_slot=noon, end_slot=evening + LENGTH, granularity="slot", account=found.address(BUYER)
+        )
+        scores = [row["score_ppm"] for row in coverage["rows"] if row["scope"] == "member"]
+        assert scores == [750_000, 733_333]
+
+
+def test_a_member_transfers_retires_pairs_and_exports_with_its_own_key(tmp_path: Path) -> None:
+    with homes(tmp_path) as found:
+        noon = SLOT
+        found.trade(noon, 300)
+        found.slot(noon, {PANELS: 1_000, LOAD: 700})
+        seller, buyer = found.street.clients[SELLER_OF_SUN], found.street.clients[BUYER]
+        assert sum(holding.amount_wh for holding in seller.holdings() if holding.usable) == 700
+
+        prepared, _ = seller.act("transfer", amount_wh=250, to=found.address(BUYER))
+        assert [part["amount_wh"] for part in prepared["parts"]] == [250]
+        paired, _ = buyer.act("retire_pairs")
+        assert [pair["amount_wh"] for pair in paired["pairs"]] == [250]
+        assert found.certificate(LOAD, noon, CertificateKind.CONSUMPTION)["retired_wh"] == 550
+        claim = {"purpose": "product", "country": "US", "first_slot": noon, "last_slot": noon, "text": "a cake"}
+        retired, _ = seller.act("retire", amount_wh=100, claim=claim)
+        texts = found.http.get(
+            "/v1/certificates/texts", params={"account": found.address(0)}, headers=found.operator
+        ).json()["items"]
+        assert texts == [{"text_hash": retired["text_hash"], "text": "a cake", "salt": retired["salt"]}]
+        seller.act("export", amount_wh=50, registry="AIB", serial="42")
+        claims = found.certificate(PANELS, noon, CertificateKind.GENERATION)["claims"]
+        assert sorted(claim["topic"] for claim in claims) == [
+            "exported",
+            "matched",
+            "matched",
+            "retired",
+        ] or sorted(claim["topic"] for claim in claims) == ["exported", "matched", "retired", "self_consumed"]
+        with pytest.raises(ApiProblemError) as refused:
+            seller.act("transfer", amount_wh=301, to=found.address(BUYER))
+        assert refused.value.code == "certificates.not_enough"
+
+
+def test_a_corrected_reading_is_followed_by_its_certificates_once(tmp_path: Path) -> None:
+    with homes(tmp_path) as found:
+        noon = SLOT
+        found.trade(noon, 300)
+        found.slot(noon, {PANELS: 1_000, LOAD: 700})
+        found.act("readings/corrections", device=str(PANELS), slot=noon, energy_wh=800, reason="wrong transformer")
+        end = found.street.node.market.ends_at(noon)
+        for _ in range(2):
+            found.street.advance(end)
+        old, new = (found.certificate(PANELS, noon, CertificateKind.GENERATION, n) for n in (0, 1))
+        assert old["withdrawal"]["frozen_wh"] == 700
+        assert old["withdrawal"]["reason"] == "corrected: wrong transformer"
+        assert (new["issued_wh"], new["correction"]) == (500, {"corrected_wh": 800, "shortfall_wh": 0})
+        assert new["revisions"] == [old["id"], new["id"]]
+        assert found.street.node.store.open_corrections() == []
+
+        # More was retired than was right: the next slots pay for it.
+        found.act("readings/corrections", device=str(PANELS), slot=noon, energy_wh=100, reason="wrong again")
+        found.street.advance(end)
+        last = found.certificate(PANELS, noon, CertificateKind.GENERATION, 2)
+        assert (last["issued_wh"], last["correction"]["shortfall_wh"]) == (0, 200)
+        found.slot(noon + LENGTH, {PANELS: 500})
+        assert found.certificate(PANELS, noon + LENGTH, CertificateKind.GENERATION)["issued_wh"] == 300
+
+
+def test_a_silent_meter_does_not_hold_up_its_slot_and_its_late_reading_counts(tmp_path: Path) -> None:
+    with homes(tmp_path) as found:
+        node, noon = found.street.node, SLOT
+        found.street.advance(node.market.ends_at(noon))
+        panels = found.meters.read(PANELS, noon, 900)
+        for device in (LOAD, BATTERY, CHARGER, OWN_LOAD):
+            found.street.clients[0].submit(found.meters.read(device, noon, 0))
+        patience_s = node.config.substitute_after_s
+        found.street.advance(node.market.ends_at(noon) + patience_s - 1)
+        assert found.state(noon) is not SlotState.CERTIFIED
+        found.street.advance(node.market.ends_at(noon) + patience_s)
+        assert found.state(noon) is SlotState.CERTIFIED
+        assert node.store.readings(noon)[PANELS].energy_wh == 0
+        with pytest.raises(ApiProblemError) as none:
+            found.certificate(PANELS, noon, CertificateKind.GENERATION)
+        assert none.value.code == "certificates.unknown"
+
+        found.street.clients[0].submit(panels)
+        found.street.advance(node.market.ends_at(noon) + patience_s)
+        assert found.certificate(PANELS, noon, CertificateKind.GENERATION)["issued_wh"] == 900
+        revisions = found.http.get(f"/v1/readings/{PANELS}/{noon}").json()
+        assert [(each["quality"], each["energy_wh"]) for each in revisions] == [
+            ("substitute", 0),
+            ("measured", 900),
+        ]
+
+
+def test_a_finished_day_is_anchored_and_again_after_a_correction(tmp_path: Path) -> None:
+    with street(tmp_path) as found:
+        node = found.node
+        day = SLOT // 86_400
+        found.trade_and_deliver(400, 400)
+        store = node.store
+        # The rest of the day nobody metered anything: substitutes stand in, at once, to save time.
+        object.__setattr__(node.lifecycle, "_substitute_after_s", 0)
+        found.advance((day + 1) * 86_400)
+        assert store.anchored_days() == [day]
+        with node.services.certificates.history() as history:
+            (first,) = history.anchors[1, day]
+        assert first.leaves == len(store.day_readings(day)[1])
+        node.services.metering.correct(1, SLOT, 300, "wrong transformer")
+        for _ in range(2):
+            found.advance((day + 1) * 86_400)
+        with node.services.certificates.history() as history:
+            assert [anchor.revision for anchor in history.anchors[1, day]] == [0, 1]
+            assert len(history.anchors[2, day]) == 1
+
+
+def test_requests_are_decided_by_the_evidence_and_issued_once(tmp_path: Path) -> None:
+    with street(tmp_path) as found:
+        node, owner = found.node, found.clients[OTHER_BUYER]
+        register(node, 9, found.keys[OTHER_BUYER], DeviceKind.GENERATOR, standing=False)
+        slot = node.store.device(9).first_slot  # type: ignore[union-attr]
+        meters = Meters(found)
+        for each in (slot, slot + LENGTH):
+            found.advance(node.market.ends_at(each))
+            owner.submit(meters.read(9, each, 600))
+        found.advance(node.market.ends_at(slot + LENGTH))
+        owner.act("request", device="9", first_slot=slot, last_slot=slot + LENGTH)
+        owner.act("request", device="9", first_slot=slot - LENGTH, last_slot=slot)
+        found.advance(node.market.ends_at(slot + LENGTH))
+        refused, approved = owner.requests()
+        assert approved["decision"]["approved"]
+        assert not refused["decision"]["approved"]
+        assert "no reading" in refused["decision"]["reason"]
+        key = node.services.operator_api_key
+        for _ in range(2):
+            assert owner.issuer_act("issue", request=1, api_key=key)["amount_wh"] == 1_200
+        assert sum(holding.amount_wh for holding in owner.holdings()) == 1_200
+        with pytest.raises(ApiProblemError) as not_approved:
+            owner.issuer_act("issue", request=2, api_key=key)
+        assert not_approved.value.code == "request.not_approved"
+
+
+def test_a_statement_is_checked_with_nothing_but_the_chains_endpoint(tmp_path: Path) -> None:
+    with homes(tmp_path) as found:
+        noon = SLOT
+        found.trade(noon, 300)
+        found.slot(noon, {PANELS: 1_000, LOAD: 700})
+        client, end = found.street.clients[BUYER], noon + LENGTH
+        made = client.make_statement(
+            kind="retirement", account=found.address(BUYER), first_slot=noon, end_slot=end
+        )
+        assert made["statement"]["total_wh"] == 300
+        token, pages = (client.statement_file(made["digest"], form) for form in ("jws", "pdf"))
+        chain = JsonRpcChain(found.street.node.chain_url)
+        assert [verify(file, chain).outcome for file in (token, pages)] == [Outcome.VALID, Outcome.VALID]
+        page = found.http.get(made["verify"])
+        assert page.headers["content-type"].startswith("text/html")
+        assert "Valid" in page.text
+        found.act("readings/corrections", device=str(PANELS), slot=noon, energy_wh=800, reason="wrong transformer")
+        found.street.advance(end)
+        verdict = verify(token, chain)
+        assert verdict.outcome is Outcome.CORRECTED
+        assert [each.certificate.device for each in verdict.corrections] == [PANELS]
+        chain.close()
+
+
+def test_people_do_it_all_from_the_command_line(tmp_path: Path) -> None:
+    with homes(tmp_path) as found:
+        noon = SLOT
+        found.trade(noon, 300)
+        found.slot(noon, {PANELS: 1_000, LOAD: 700})
+        url, key = found.street.node.url, tmp_path / "key"
+        key.write_text(found.street.keys[SELLER_OF_SUN].secret.hex())
+        period = ("--from", str(noon), "--until", str(noon + LENGTH))
+
+        def run(*arguments: str, status: int = 0) -> str:
+            result = CliRunner().invoke(app, [*arguments, "--url", url])
+            assert result.exit_code == status, result.output
+            assert all(len(line) <= 80 for line in result.stdout.splitlines() if "0x" not in line), result.output
+            return result.output
+
+        assert "generation" in run("certificates")
+        assert "0.700" in run("certificates", "holdings", "--key-file", str(key))
+        moved = run("certificates", "transfer", found.address(BUYER), "--kwh", "0.2", "--key-file", str(key))
+        assert "0.200 kWh of 1 certificate transferred" in moved
+        too_much = run(
+            "certificates", "transfer", found.address(1), "--kwh", "9", "--key-file", str(key), status=1
+        )
+        assert "at most 500" in too_much
+        use = ("--country", "US", "--used-from", str(noon), "--used-until", str(noon + LENGTH))
+        assert "retired" in run("certificates", "retire", "--kwh", "0.1", *use, "--key-file", str(key))
+        certificate = hex(int(CertificateId(noon, PANELS)))
+        assert "retired" in run("certificates", "show", certificate)
+        assert "42.8 %" in run("certificates", "coverage", *period, "--by", "slot")
+        file = tmp_path / "statement.pdf"
+        run("certificates", "statement", *period, "--file", str(file))
+        rpc = ("--rpc", found.street.node.chain_url)
+        checked = CliRunner().invoke(app, ["certificates", "verify", str(file), *rpc])
+        assert checked.exit_code == 0, checked.output
+        office = ("--api-key", found.street.node.services.operator_api_key)
+        assert "frozen" in run("certificates", "withdraw", certificate, "--reason", "test", *office)
+        assert "is issued for" in run("certificates", "reissue", certificate, "--kwh", "1", *office)
+        assert "generator" in run("devices", "list")
+        rows = tmp_path / "rows.jsonl"
+        rows.write_text('{"device": "1", "slot": 1, "energy_wh": 1}\n')
+        assert "1 refused" in run("readings", "import", str(rows), *office, status=2)
