@@ -47,10 +47,12 @@ def solar(world: World) -> World:
     return world
 
 
-@pytest.mark.parametrize("role", ["issuer", "registrar"])
-def test_devices_need_an_issuer_and_a_registrar(world: World, role: str) -> None:
-    parties = {"issuer": b"\1" * 20, "registrar": b"\2" * 20, role: bytes(20)}
-    with refused(f"devices: {role}"):
+@pytest.mark.parametrize(
+    ("missing", "reason"), [("issuer", "devices: issuer"), ("registrar", "devices: registrar")]
+)
+def test_devices_need_an_issuer_and_a_registrar(world: World, missing: str, reason: str) -> None:
+    parties = {"issuer": b"\1" * 20, "registrar": b"\2" * 20, missing: bytes(20)}
+    with refused(reason):
         build(world.chain, world.strangers[0], to=None, data=interface("devices").creation(*parties.values()))
 
 

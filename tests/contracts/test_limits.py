@@ -37,8 +37,6 @@ MARKET_TERMS = dict.fromkeys(TERMS_ROW, b"\t" * 20) | {
 FIRST_TARIFF = TARIFF_FROM_LATER | {"from_slot": 0}
 NO_KEY = {"algorithm": 0, "key": bytes(32), "from_slot": 0}
 AN_IMPORT = ("CH", "1", b"\x09" * 20, 1, SLOT, 900, 1, 0, 0)
-NOT_ISSUER, NOT_ISSUANCE = "issuance: not the issuer", "certificates: not the issuance"
-NOT_REGISTRAR = "devices: not the registrar"
 NO_OWNER, NOT_HOLDER = "ownable: caller is not the owner", "markets: not the holder"
 
 LIMITS: dict[tuple[str, str], Limit] = {
@@ -69,25 +67,29 @@ LIMITS: dict[tuple[str, str], Limit] = {
     ("markets", "accept_role"): Limit((), "markets: not offered", (MARKET, OPERATOR)),
     ("devices", "offer_role"): Limit(("issuer",), "devices: not the holder", (0, b"\x09" * 20)),
     ("devices", "accept_role"): Limit((), "devices: not offered", (0,)),
-    ("devices", "add_area"): Limit(("registrar",), NOT_REGISTRAR, (MARKET, "zone")),
-    ("devices", "register_device"): Limit(("registrar",), NOT_REGISTRAR, (9, details(b"\x09" * 20))),
-    ("devices", "rotate_key"): Limit(("registrar",), NOT_REGISTRAR, (9, NO_KEY)),
-    ("devices", "close_device"): Limit(("registrar",), NOT_REGISTRAR, (9, 1)),
+    ("devices", "add_area"): Limit(("registrar",), "devices: not the registrar", (MARKET, "zone")),
+    ("devices", "register_device"): Limit(
+        ("registrar",), "devices: not the registrar", (9, details(b"\x09" * 20))
+    ),
+    ("devices", "rotate_key"): Limit(("registrar",), "devices: not the registrar", (9, NO_KEY)),
+    ("devices", "close_device"): Limit(("registrar",), "devices: not the registrar", (9, 1)),
     ("devices", "anchor"): Limit(("issuer",), "devices: not the issuer", (1, [])),
     ("devices", "decide"): Limit(("issuer",), "devices: not the issuer", (1, True, "")),
     # Nobody owns a device yet.
     ("devices", "request"): Limit((), "devices: not the owner", (9, SLOT, SLOT, bytes(32))),
-    ("issuance", "certify"): Limit(("issuer",), NOT_ISSUER, (MARKET, SLOT, [], [], [], [])),
-    ("issuance", "issue"): Limit(("issuer",), NOT_ISSUER, (1, 9, SLOT, [5])),
-    ("issuance", "commit_day"): Limit(("issuer",), NOT_ISSUER, (MARKET, 1, bytes(32), 1, 1)),
-    ("issuance", "reissue"): Limit(("issuer",), NOT_ISSUER, (1, 1)),
-    ("issuance", "import_certificate"): Limit(("issuer",), NOT_ISSUER, (AN_IMPORT,)),
+    ("issuance", "certify"): Limit(("issuer",), "issuance: not the issuer", (MARKET, SLOT, [], [], [], [])),
+    ("issuance", "issue"): Limit(("issuer",), "issuance: not the issuer", (1, 9, SLOT, [5])),
+    ("issuance", "commit_day"): Limit(("issuer",), "issuance: not the issuer", (MARKET, 1, bytes(32), 1, 1)),
+    ("issuance", "reissue"): Limit(("issuer",), "issuance: not the issuer", (1, 1)),
+    ("issuance", "import_certificate"): Limit(("issuer",), "issuance: not the issuer", (AN_IMPORT,)),
     ("certificates", "withdraw"): Limit(("issuer",), "certificates: not the issuer", (1, "")),
-    ("certificates", "issue"): Limit(("issuance",), NOT_ISSUANCE, (1, 1 << 190, 1)),
-    ("certificates", "issue_all"): Limit(("issuance",), NOT_ISSUANCE, (1, [], [])),
-    ("certificates", "move"): Limit(("issuance",), NOT_ISSUANCE, (1, 1, b"\x09" * 20, 1)),
-    ("certificates", "match"): Limit(("issuance",), NOT_ISSUANCE, (b"\x09" * 20, (1, 1), (1, 1), 1)),
-    ("certificates", "claim_rest"): Limit(("issuance",), NOT_ISSUANCE, ((1, 1),)),
+    ("certificates", "issue"): Limit(("issuance",), "certificates: not the issuance", (1, 1 << 190, 1)),
+    ("certificates", "issue_all"): Limit(("issuance",), "certificates: not the issuance", (1, [], [])),
+    ("certificates", "move"): Limit(("issuance",), "certificates: not the issuance", (1, 1, b"\x09" * 20, 1)),
+    ("certificates", "match"): Limit(
+        ("issuance",), "certificates: not the issuance", (b"\x09" * 20, (1, 1), (1, 1), 1)
+    ),
+    ("certificates", "claim_rest"): Limit(("issuance",), "certificates: not the issuance", ((1, 1),)),
     ("challenges", "request_bond_release"): Limit(("operator",), "challenges: not the operator", (MARKET,)),
     ("challenges", "release_bond"): Limit(("operator",), "challenges: not the operator", (MARKET,)),
     ("challenges", "report_overdrawn"): Limit(
