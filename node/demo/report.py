@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ledger.statements.model import Kind, Scope
+from ledger.statements.signing import SignedStatement
 from matching.orders import Side
 from matching.tariff import Tariff
 from node.composition import Node
-from node.demo.setting import Participant
+from node.demo.setting import TIME_ZONE, Participant
 from simulation.indicators import Bill, CommunityIndicators, Period, bills, community_indicators
 
 
@@ -21,6 +23,8 @@ class DayReport:
         gas: gas used by step name.
         transactions: number of confirmed steps.
         blocks: number of the chain's newest block.
+        matched_ppm: the community's 24/7 score, millionths; None if nobody consumed anything.
+        statement: digest of the day's signed disclosure.
     """
 
     indicators: CommunityIndicators
@@ -32,11 +36,16 @@ class DayReport:
     gas: dict[str, int]
     transactions: int
     blocks: int
+    matched_ppm: int | None
+    statement: bytes
 
 
 def day_report(node: Node, participants: Sequence[Participant], slots: Sequence[int], tariff: Tariff) -> DayReport:
     """Everything about these slots, which must be certified, from the node's store."""
     period = _period(node, participants, slots)
+    signed = _disclosure(node, slots)
+    disclosure = signed.statement.disclosure
+    assert disclosure is not None  # noqa: S101 - a disclosure statement discloses
     certified = [node.store.certified(slot) for slot in slots]
     intents = [record for slot in slots for record in node.store.intents(slot)]
     gas: dict[str, int] = {}
@@ -54,7 +63,23 @@ def day_report(node: Node, participants: Sequence[Participant], slots: Sequence[
         gas=gas,
         transactions=len(intents),
         blocks=node.chain.head().number,
+        matched_ppm=disclosure.score_ppm,
+        statement=signed.digest,
     )
+
+
+def _disclosure(node: Node, slots: Sequence[int]) -> SignedStatement:
+    """The community's disclosure of these slots, signed by the issuer."""
+    scope = Scope(
+        account=None,
+        market=node.market.id,
+        first_slot=slots[0],
+        end_slot=slots[-1] + node.market.slot_length_s,
+        time_zone=TIME_ZONE,
+        transactions=(),
+        factors=None,
+    )
+    return node.services.stating.make(Kind.DISCLOSURE, scope)
 
 
 def _period(node: Node, participants: Sequence[Participant], slots: Sequence[int]) -> Period:

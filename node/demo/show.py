@@ -70,6 +70,8 @@ def report(console: Console, day: DayReport, tariff: Tariff) -> None:
         ("orders placed / filled", f"{day.orders:,} / {day.filled_orders:,}"),
         ("certificates issued", f"{_kwh(day.issued_wh)} kWh"),
         ("certificates retired", f"{_kwh(day.retired_wh)} kWh"),
+        ("consumption covered 24/7, slot by slot", _percent_of(day.matched_ppm)),
+        ("signed disclosure of the day", f"/verify/{_hex(day.statement)[:12]}…"),
         ("gas used", f"{sum(day.gas.values()):,} in {day.transactions:,} transactions"),
         *((f"  {step}", f"{gas:,}") for step, gas in day.gas.items()),
         ("blocks on the chain", f"{day.blocks:,}"),
@@ -146,6 +148,11 @@ def _ct(price: int) -> str:
 
 def _eur(amount_nano: int) -> str:
     return f"{amount_nano / 10**9:,.2f} EUR"
+
+
+def _percent_of(ppm: int | None) -> str:
+    # Rounded down, so that only full coverage reads as such.
+    return "-" if ppm is None else f"{ppm // 1_000 / 10:.1f}%"
 
 
 def _percent(share: Fraction | None) -> str:
