@@ -10,7 +10,7 @@ import pytest
 from ledger.abi import interface
 from ledger.deployment import attach
 from matching.orders import Side
-from node.store.records import OrderStatus, SlotState, Technology
+from node.store.records import OrderStatus, SlotState
 from tests.system.demo import Demo, Remains, opened
 
 SHORT = 4
@@ -99,19 +99,19 @@ def check_every_slot(remains: Remains, slots: int) -> None:
         # Metered energy = trades + imbalances, and the credits that deliver moved are those of the imbalances.
         consumption, generation = Counter[bytes](), Counter[bytes]()
         for number, reading in remains.store.readings(record.slot).items():
-            metered = consumption if devices[number].technology is Technology.LOAD else generation
-            metered[devices[number].account] += reading.signed.reading.energy_wh
+            metered = generation if devices[number].generates else consumption
+            metered[devices[number].account] += reading.energy_wh
         net = {account: consumption[account] - generation[account] for account in consumption}
         check_balances(remains, record.slot, bought, sold, net)
         # Certificates issued = metered generation; retired <= consumption, by member.
         issued = Counter[bytes]()
-        for issuance in remains.store.issuances(slot=record.slot):
-            issued[devices[issuance.device].account] += issuance.amount_wh
+        on_chain = remains.store.certified(record.slot)
+        for issuance in on_chain.issuances:
+            issued[devices[issuance.device].account] += issuance.certified_wh
         assert issued == +generation
         retired = Counter[bytes]()
-        for move in remains.store.certificate_moves([record.slot]):
-            if move.retired:
-                retired[move.account] += move.amount_wh
+        for match in on_chain.matches:
+            retired[devices[match.consumption].account] += match.amount_wh
         assert all(retired[account] <= consumption[account] for account in retired)
         assert set(state.blocks) >= {"commit", "settle", "deliver"}
     assert traded_somewhere
@@ -157,9 +157,9 @@ def check_balances(
 
 def check_settled_once(remains: Remains) -> None:
     """Every step of every slot has exactly one event on chain."""
-    face, certificates = interface("exchange"), interface("certificates")
+    face, issuance = interface("exchange"), interface("issuance")
     head = remains.chain.head().number
-    certified = remains.chain.logs(first_block=0, last_block=head, topics=[certificates.topic("Certified")])
+    certified = remains.chain.logs(first_block=0, last_block=head, topics=[issuance.topic("Certified")])
     assert set(Counter(log.topics[2] for log in certified).values()) <= {1}
     for name in ("BookCommitted", "Settled", "Delivered"):
         logs = remains.chain.logs(
