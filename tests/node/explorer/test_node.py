@@ -7,7 +7,8 @@ import httpx
 
 from ledger.devchain import dev_accounts
 from ledger.hexcodec import to_data
-from node.composition import Config, Node, open_node, serving
+from node.composition import Node, open_node, serving
+from node.config import Config
 from node.parties import FIRST_MEMBER_ACCOUNT
 from tests.system.demo import free_port
 
