@@ -21,6 +21,7 @@ from ledger.chain import (
     TransactionRefusedError,
 )
 from ledger.hexcodec import from_data, from_quantity, to_data, to_quantity
+from ledger.recursion import bound_recursion
 from ledger.reverts import revert_reason
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -85,6 +86,7 @@ class JsonRpcChain:
     """
 
     def __init__(self, url: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        bound_recursion()  # before anything is read from an endpoint that need not mean well
         self._url = url
         self._client = httpx.Client(timeout=timeout_s)
         self._request_ids = count(1)
@@ -268,7 +270,7 @@ class JsonRpcChain:
         ]
         try:
             answers = self._client.post(self._url, json=requests).json()
-        except (httpx.TransportError, ValueError):
+        except (httpx.TransportError, ValueError, RecursionError):
             return None
         if not isinstance(answers, list):
             return None
@@ -309,7 +311,7 @@ class JsonRpcChain:
         what = f"{method} at {self._url}: HTTP status {response.status_code}"
         try:
             answer = response.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ChainUnavailableError(f"{what} and no JSON") from error
         if isinstance(answer, dict):
             # A proxy may mix answers up. An error, though, may come from one that could not read the request's id.

@@ -1,14 +1,12 @@
 """What py-evm needs of the interpreter, and what its packages must not be left to do to it."""
 
-import sys
-
-from eth import EVM_RECURSION_LIMIT
 from eth_hash.auto import keccak
 from eth_hash.backends import pysha3
 from eth_keys.backends.coincurve import CoinCurveECCBackend
 from eth_keys.main import lazy_key_api as keys
 
 from ledger.devchain.errors import SlowCryptographyError
+from ledger.recursion import bound_recursion
 
 
 def prepare_runtime() -> None:
@@ -23,7 +21,4 @@ def prepare_runtime() -> None:
     # eth-hash prefers pycryptodome when both are installed, at ten times the cost of a hash.
     keccak.hasher = pysha3.keccak256  # type: ignore[assignment]  # only the parameter's name differs
     keccak.preimage = pysha3.preimage  # type: ignore[assignment]  # likewise
-    # A package that py-evm imports raises the limit to 100,000 for the whole process. Recursive C code, such
-    # as the standard JSON parser on deeply nested input, then overflows the stack instead of raising. py-evm
-    # itself, for its 1,024 nested calls, wants no more than this.
-    sys.setrecursionlimit(EVM_RECURSION_LIMIT)
+    bound_recursion()

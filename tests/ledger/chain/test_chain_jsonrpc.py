@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -83,6 +85,23 @@ def test_an_answer_that_is_no_json_rpc_is_unavailable(body: bytes) -> None:
 def test_the_answer_to_another_request_is_none(answer: Answer) -> None:
     with endpoint(lambda *_: answer) as chain, pytest.raises(ChainUnavailableError, match="to the request"):
         chain.balance(SOMEONE)
+
+
+def test_an_answer_nested_too_deeply_is_unavailable_and_does_not_end_the_process() -> None:
+    # In a process of its own, where a package of py-evm's has raised the limit of recursion, as in a node.
+    script = """
+import py_ecc, sys
+assert sys.getrecursionlimit() == 100_000
+from ledger.chain import ChainUnavailableError
+from tests.ledger.chain.test_chain_jsonrpc import endpoint
+try:
+    with endpoint(lambda *_: b"[" * 1_000_000) as chain:
+        chain.head()
+except ChainUnavailableError as error:
+    print(error.code)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "chain.unavailable\n"), ended.stderr
 
 
 def test_questions_are_asked_again_and_transactions_are_not_sent_again() -> None:
