@@ -71,13 +71,15 @@ def report(console: Console, day: DayReport, tariff: Tariff) -> None:
         ("certificates issued", f"{_kwh(day.issued_wh)} kWh"),
         ("certificates retired", f"{_kwh(day.retired_wh)} kWh"),
         ("consumption covered 24/7, slot by slot", _percent_of(day.matched_ppm)),
-        ("signed disclosure of the day", f"/verify/{_hex(day.statement)[:12]}…"),
         ("gas used", f"{sum(day.gas.values()):,} in {day.transactions:,} transactions"),
         *((f"  {step}", f"{gas:,}") for step, gas in day.gas.items()),
         ("blocks on the chain", f"{day.blocks:,}"),
     ):
         facts.add_row(name, value)
     console.print(facts)
+    console.print(
+        f"Signed disclosure of the day, to be checked by anybody: /verify/{_hex(day.statement)}\n", soft_wrap=True
+    )
 
     bills = Table(
         title=f"Bills (retail {_ct(tariff.retail_price)}, feed-in {_ct(tariff.feed_in_price)}, "

@@ -281,4 +281,8 @@ def _reading(row: Row[Any]) -> ReadingRecord:
         basis=decoded_basis(row.basis),
         statements=decoded_statements(row.statements),
     )
+    if evidence.quality != row.quality:
+        raise StoreConflictError(
+            f"the reading of device {row.device}, slot {row.slot} is of quality {row.quality}"
+        )
     return ReadingRecord(evidence, row.received_at, row.revision)
