@@ -14,6 +14,11 @@ from node.store import schema
 from node.store.errors import ForeignStoreError, StoreConflictError
 
 _BUSY_TIMEOUT_MS = 30_000
+_VERSION = "schema version"
+_NOT_CONVERTED = (
+    "; stores of other versions are not converted, as their certificates are of other contracts: keep the folder for "
+    "the program that made it, and start with an empty one"
+)
 # Every request thread of the API may hold a connection.
 _CONNECTIONS = 64
 
@@ -67,7 +72,7 @@ class Database:
     def _claim(self) -> None:
         schema.metadata.create_all(self._engine)
         ours = {
-            "schema version": schema.SCHEMA_VERSION,
+            _VERSION: schema.SCHEMA_VERSION,
             "chain id": str(self.domain.chain_id),
             "exchange": "0x" + self.domain.exchange.hex(),
             "market": "0x" + self.market.hex(),
@@ -78,7 +83,8 @@ class Database:
                 if found is None:
                     connection.execute(insert(schema.facts).values(key=key, value=value))
                 elif found != value:
-                    raise ForeignStoreError(f"the store's {key} is {found}: must be {value}")
+                    hint = _NOT_CONVERTED if key == _VERSION else ""
+                    raise ForeignStoreError(f"the store's {key} is {found}: must be {value}{hint}")
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:

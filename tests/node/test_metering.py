@@ -1,15 +1,22 @@
 """Every reason to refuse a reading; a refusal changes nothing."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ledger.evidence.evidence import Context, Quality, Register
+from ledger.evidence.keys import KeyAlgorithm, MeterKey
+from ledger.evidence.substitutes import DAY_S
 from matching.errors import WattbookError
 from matching.readings import SignedReading
 from node.api.services import Services
 from node.clock import SteppedClock
-from tests.node.parts import LOAD, SLOT, SOLAR, reading
+from tests.node.parts import LOAD, SLOT, SOLAR, device, reading
 
 NEXT = SLOT + 900
 
@@ -75,3 +82,130 @@ def test_a_reading_may_be_all_that_the_device_can_generate(services: Services) -
 def test_a_loads_energy_is_not_limited_by_its_nameplate(services: Services) -> None:
     much = reading(LOAD, energy_wh=50_000, register_wh=50_000)
     assert services.metering.submit(much).evidence.energy_wh == 50_000
+
+
+def test_a_substitute_stands_in_and_a_reading_that_is_there_stays(services: Services) -> None:
+    found = services.metering.substitute(SOLAR, SLOT)
+    assert (found.evidence.quality, found.energy_wh, found.revision) == (Quality.SUBSTITUTE, 0, 0)
+    assert services.metering.substitute(SOLAR, SLOT) == found
+    first = services.metering.submit(reading(LOAD))
+    assert services.metering.substitute(LOAD, SLOT) == first
+
+
+def test_a_silent_load_is_taken_to_consume_what_it_did_a_day_before(
+    services: Services, clock: SteppedClock
+) -> None:
+    services.metering.submit(reading(LOAD, energy_wh=123, register_wh=123, sequence=1))
+    clock.advance_to(SLOT + 2 * DAY_S)
+    for slot in range(SLOT + 900, SLOT + DAY_S, 900):
+        assert services.metering.substitute(LOAD, slot).energy_wh == 0
+    assert services.metering.substitute(LOAD, SLOT + DAY_S).energy_wh == 123
+
+
+def test_a_late_reading_corrects_its_substitute_whether_it_comes_before_or_after_the_next(
+    services: Services, clock: SteppedClock
+) -> None:
+    clock.advance_to(SLOT + 4_500)
+    services.metering.submit(reading())
+    for slot in (NEXT, NEXT + 900):
+        services.metering.substitute(SOLAR, slot)
+    early = services.metering.submit(reading(slot=NEXT, register_wh=10_500, sequence=42))
+    services.metering.submit(reading(slot=NEXT + 1_800, register_wh=11_000, sequence=44))
+    late = services.metering.submit(reading(slot=NEXT + 900, register_wh=10_750, sequence=43))
+    assert [record.revision for record in (early, late)] == [1, 1]
+    assert services.store.readings(NEXT)[SOLAR].energy_wh == 0
+    assert services.metering.submit(reading(slot=NEXT, register_wh=10_500, sequence=42)) == early
+
+
+@pytest.mark.parametrize(
+    ("register_wh", "sequence", "code"), [(10_501, 42, "evidence.register"), (10_500, 43, "evidence.sequence")]
+)
+def test_a_late_reading_that_does_not_fit_what_came_before_is_refused(
+    services: Services, register_wh: int, sequence: int, code: str
+) -> None:
+    services.metering.submit(reading())
+    stand_in = services.metering.substitute(SOLAR, NEXT)
+    with pytest.raises(WattbookError) as refusal:
+        services.metering.submit(reading(slot=NEXT, register_wh=register_wh, sequence=sequence))
+    assert refusal.value.code == code
+    assert services.store.reading(SOLAR, NEXT) == stand_in
+
+
+def test_a_late_reading_that_does_not_fit_what_came_after_is_refused(
+    services: Services, clock: SteppedClock
+) -> None:
+    clock.advance_to(SLOT + 4_500)
+    services.metering.submit(reading())
+    services.metering.substitute(SOLAR, NEXT)
+    services.metering.submit(reading(slot=NEXT + 900, register_wh=10_750, sequence=43))
+    with pytest.raises(WattbookError) as refusal:
+        services.metering.submit(reading(slot=NEXT, energy_wh=251, register_wh=10_501, sequence=42))
+    assert refusal.value.code == "evidence.register"
+
+
+def test_the_authority_corrects_what_is_there_and_nothing_else(services: Services) -> None:
+    services.metering.submit(reading())
+    corrected = services.metering.correct(SOLAR, SLOT, 200, "wrong transformer")
+    assert (corrected.revision, corrected.energy_wh) == (1, 200)
+    for slot, energy_wh, code in ((NEXT, 1, "reading.nothing_to_correct"), (SLOT, 1_001, "evidence.nameplate")):
+        with pytest.raises(WattbookError) as refusal:
+            services.metering.correct(SOLAR, slot, energy_wh, "wrong transformer")
+        assert refusal.value.code == code
+    following = services.metering.submit(reading(slot=NEXT, register_wh=10_500, sequence=42))
+    assert following.revision == 0
+
+
+OCMF_KEY = ec.derive_private_key(7, ec.SECP256R1())
+REGISTER = Register("G1", "M1", "1-0:2.8.0", Context.FISCAL)
+
+
+def ocmf(page: int, at: int, kwh: str) -> bytes:
+    """A message with one reading of the register."""
+    time = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S,000+0000 S")
+    row = f'{{"TM":"{time}","RV":{kwh},"RI":"{REGISTER.obis}","RU":"kWh","ST":"G"}}'
+    payload = f'{{"FV":"1.0","GS":"G1","MS":"M1","PG":"F{page}","RD":[{row}]}}'.encode()
+    signature = OCMF_KEY.sign(payload, ec.ECDSA(hashes.SHA256())).hex()
+    return b"OCMF|" + payload + f'|{{"SA":"ECDSA-secp256r1-SHA256","SD":"{signature}"}}'.encode()
+
+
+@pytest.fixture
+def ocmf_device(services: Services) -> int:
+    public = OCMF_KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    key = MeterKey(KeyAlgorithm.SECP256R1, public)
+    services.store.add_device(device(9, key=key, register=REGISTER))
+    return 9
+
+
+def test_ocmf_messages_complete_slots_and_are_taken_once(
+    services: Services, clock: SteppedClock, ocmf_device: int
+) -> None:
+    clock.advance_to(SLOT + 3_600)
+    messages = [ocmf(n + 1, SLOT + 900 * n, f"{10 + n / 10:.4f}") for n in range(3)]
+    completed = [services.metering.submit_ocmf(ocmf_device, message) for message in messages]
+    assert [[record.energy_wh for record in records] for records in completed] == [[], [100], [100]]
+    assert services.metering.submit_ocmf(ocmf_device, messages[1]) == []
+    # After a start, where the messages have got to is read from the store.
+    services.metering._journals.clear()
+    (third,) = services.metering.submit_ocmf(ocmf_device, ocmf(4, SLOT + 2_700, "10.3005"))
+    assert (third.evidence.slot, third.energy_wh) == (SLOT + 1_800, 100)
+
+
+def test_an_ocmf_meter_goes_on_after_its_silence_was_covered(
+    services: Services, clock: SteppedClock, ocmf_device: int
+) -> None:
+    clock.advance_to(SLOT + 4_500)
+    for n in range(2):
+        services.metering.submit_ocmf(ocmf_device, ocmf(n + 1, SLOT + 900 * n, f"{10 + n / 10:.4f}"))
+    services.metering.substitute(ocmf_device, SLOT + 900)
+    services.metering._journals.clear()
+    assert services.metering.submit_ocmf(ocmf_device, ocmf(3, SLOT + 1_800, "10.4000")) == []
+    (record,) = services.metering.submit_ocmf(ocmf_device, ocmf(4, SLOT + 2_700, "10.5000"))
+    assert (record.evidence.slot, record.energy_wh) == (SLOT + 1_800, 100)
+
+
+def test_a_compact_reading_of_an_ocmf_meter_and_the_reverse_are_refused(
+    services: Services, ocmf_device: int
+) -> None:
+    with pytest.raises(WattbookError) as refusal:
+        services.metering.submit_ocmf(SOLAR, ocmf(1, SLOT, "10.0000"))
+    assert refusal.value.code in ("evidence.signature", "evidence.device")

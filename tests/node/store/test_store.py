@@ -70,6 +70,16 @@ def test_a_store_of_another_chain_exchange_or_market_is_refused(
     assert refusal.value.code == "store.foreign"
 
 
+def test_a_store_of_an_older_version_is_refused_and_told_what_to_do(
+    open_store: Callable[[], Store], tmp_path: Path
+) -> None:
+    open_store().close()
+    with sqlite3.connect(tmp_path / "node.sqlite") as other:
+        other.execute("UPDATE facts SET value = '3' WHERE key = 'schema version'")
+    with pytest.raises(ForeignStoreError, match=r"is 3: must be 4; .* start with an empty one"):
+        open_store()
+
+
 def test_sqlite_runs_in_wal_and_writes_through(store: Store, tmp_path: Path) -> None:
     with store._read() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
