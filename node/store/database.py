@@ -16,8 +16,8 @@ from node.store.errors import ForeignStoreError, StoreConflictError
 _BUSY_TIMEOUT_MS = 30_000
 _VERSION = "schema version"
 _NOT_CONVERTED = (
-    "; stores of other versions are not converted, as their certificates are of other contracts: keep the folder for "
-    "the program that made it, and start with an empty one"
+    "; stores of other versions are not converted, as their certificates are of other contracts: keep the folder "
+    "for the program that made it, and start with an empty one"
 )
 # Every request thread of the API may hold a connection.
 _CONNECTIONS = 64

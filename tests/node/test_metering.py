@@ -92,9 +92,7 @@ def test_a_substitute_stands_in_and_a_reading_that_is_there_stays(services: Serv
     assert services.metering.substitute(LOAD, SLOT) == first
 
 
-def test_a_silent_load_is_taken_to_consume_what_it_did_a_day_before(
-    services: Services, clock: SteppedClock
-) -> None:
+def test_a_silent_load_consumes_as_a_day_before(services: Services, clock: SteppedClock) -> None:
     services.metering.submit(reading(LOAD, energy_wh=123, register_wh=123, sequence=1))
     clock.advance_to(SLOT + 2 * DAY_S)
     for slot in range(SLOT + 900, SLOT + DAY_S, 900):
