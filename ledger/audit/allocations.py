@@ -35,11 +35,17 @@ def is_over(model: Model, slot: SlotModel, *, expires_at: int, now: int) -> bool
         return True
     if slot.is_unread or slot.is_certified_unread:
         return "certify" in slot.blocks
-    return not any(
-        _awaits_certification(model, slot, account, is_certified="certify" in slot.blocks)
-        for account, left in _left_wh(model, slot)
-        if left[_GENERATION] > 0
-    )
+    is_certified = "certify" in slot.blocks
+    is_passed = model.states[slot.market].certified_slot > slot.slot
+    for account, (consumption_wh, generation_wh) in _left_wh(model, slot):
+        devices = list(model.guarantees.devices_of(account, slot.market, slot.slot))
+        if generation_wh > 0 and _awaits_certification(devices, is_certified=is_certified):
+            return False
+        # A charge is certified even if nothing is matched with it; but storages' slots ascend.
+        charges = any(each.kind is DeviceKind.CHARGE and each.standing for each in devices)
+        if consumption_wh > 0 and charges and not is_certified and not is_passed:
+            return False
+    return True
 
 
 def check_certified(model: Model, slot: SlotModel, findings: Findings) -> None:
@@ -57,13 +63,9 @@ def _left_wh(model: Model, slot: SlotModel) -> Iterable[tuple[bytes, list[int]]]
     return sorted(model.guarantees.metered_wh.get((slot.market, slot.slot), {}).items())
 
 
-def _awaits_certification(model: Model, slot: SlotModel, account: bytes, *, is_certified: bool) -> bool:
+def _awaits_certification(devices: Iterable[Device], *, is_certified: bool) -> bool:
     """Whether the rest of what an account's devices gave is still to be certified."""
-    giving = [
-        each.standing
-        for each in model.guarantees.devices_of(account, slot.market, slot.slot)
-        if each.kind in GIVING
-    ]
+    giving = [each.standing for each in devices if each.kind in GIVING]
     return any(giving) and (all(giving) or not is_certified)
 
 

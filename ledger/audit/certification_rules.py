@@ -31,6 +31,9 @@ class CertificationRules(CertificateBook):
     def _certified(self, occurrence: Occurrence) -> None:
         market, number = (occurrence.event.arguments[name] for name in ("market", "slot"))
         where = f"certification of slot {number}"
+        if market in self.model.states:
+            state = self.model.states[market]
+            state.certified_slot = max(state.certified_slot, number)
         self.check_sender("certify.issuer", where, occurrence, self.guarantees.roles.get(ISSUER))
         try:
             call = self.calls.certification(occurrence)

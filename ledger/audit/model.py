@@ -140,6 +140,7 @@ class MarketModel:
         freeze_due: the transaction that upheld a challenge, in which the market then has to freeze.
         stale_since: the block whose effects on the market's accounts are still to be read from storage.
         finished: slots that are over, as ranges: first and last, ascending.
+        certified_slot: the latest one that was certified.
     """
 
     validators: list[bytes] = field(default_factory=list)
@@ -155,6 +156,7 @@ class MarketModel:
     freeze_due: bytes | None = None
     stale_since: int | None = None
     finished: list[list[int]] = field(default_factory=list)
+    certified_slot: int = 0
 
     def may_have_taken(self, account: bytes, slot: int) -> bool:
         """Whether an account can have taken orders for a slot as the operator: receipts it signed then bind."""

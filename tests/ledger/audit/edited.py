@@ -5,6 +5,7 @@ Evidence that is audited with it can be changed as well.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 from ledger import abi
@@ -74,6 +75,34 @@ class EditedChain:
         if callable(nth):
             return next(each for each in found if nth(each[2]))
         return found[nth]
+
+    def events(self, name: str, contract: str | None = None) -> list[Arguments]:
+        """The arguments of all events of a name: the one at place `n` is number `n`."""
+        found = (
+            (of, self._recording.contracts[of].interface.decode_event(log))
+            for log in self.logs_now
+            for of in (self._recording.names[log.address],)
+        )
+        return [
+            event.arguments
+            for of, event in found
+            if event is not None and event.name == name and contract in (None, of)
+        ]
+
+    def number_in_call_of(self, wanted: str, name: str, nth: Nth) -> int:
+        """The number of the first event called `wanted` in the transaction of another event."""
+        transaction = self.logs_now[self.event(name, nth)[0]].transaction_hash
+        return next(
+            number
+            for number in range(len(self.events(wanted)))
+            if self.logs_now[self.event(wanted, number)[0]].transaction_hash == transaction
+        )
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Differs from that of every history with other changes, but for what views answer."""
+        changed = (self.logs_now, sorted(self._transactions.items()), sorted(self._shifts.items()), self.evidence)
+        return sha256(repr((changed, sorted(self.code_of.items()), sorted(self._answers))).encode()).digest()
 
     def edit(self, name: str, nth: Nth = 0, contract: str | None = None, **changes: object) -> None:
         """Let an event say something else; a function gets what it said."""

@@ -12,7 +12,6 @@ from ledger.deployment import DeploymentError
 from tests.contracts.devices import DEVICE, LOAD, certify, register
 from tests.world import SLOT, World
 
-
 HOME = 8
 
 
