@@ -1,6 +1,8 @@
 # Needs Python 3.11 or newer with venv, and make. Everything else is installed into .venv from the lock file.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests run in two processes; a file's tests stay together, as they share what they set up.
+WORKERS ?= --numprocesses 2 --dist loadfile
 
 .PHONY: run test slow lint bench anvil clients lock clean
 
@@ -8,10 +10,10 @@ run: .venv/run
 	$(BIN)/wattbook demo --data var/demo
 
 test: .venv/test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 slow: .venv/test
-	$(BIN)/python -m pytest -m slow --timeout 1800
+	$(BIN)/python -m pytest -m slow --timeout 1800 $(WORKERS)
 
 lint: .venv/test
 	$(BIN)/ruff check .
