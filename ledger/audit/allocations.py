@@ -88,7 +88,7 @@ def _check_metered(model: Model, slot: SlotModel, findings: Findings) -> None:
 def _unrecorded(model: Model, slot: SlotModel) -> Iterable[Consumption]:
     """Consumption that is not on chain, by account: as if one of its loads had taken it all.
 
-    By the rule nothing is matched with it, or it would be on chain.
+    By the rule nothing is matched with it, or it would be on chain. Not so where it may be of several areas.
     """
     recorded = {each.device for each in slot.consumptions}
     for account, amount_wh in sorted(slot.unrecorded_wh.items()):
@@ -98,7 +98,7 @@ def _unrecorded(model: Model, slot: SlotModel) -> Iterable[Consumption]:
             if each.kind not in GIVING
         ]
         loads = [each for each in taking if each.kind is DeviceKind.LOAD and each.device not in recorded]
-        if amount_wh > 0 and loads and all(each.standing for each in taking):
+        if amount_wh > 0 and len({each.area for each in loads}) == 1 and all(each.standing for each in taking):
             load = min(loads, key=lambda each: each.device)
             yield Consumption(load.device, account, load.kind, load.area, amount_wh, amount_wh)
 

@@ -1,4 +1,4 @@
-"""Hundreds of histories of guarantees of origin, each damaged in one place: the audit finds every one, by its name."""
+"""Hundreds of histories of certificates, each damaged in one place: the audit finds every one, by its name."""
 
 import re
 from collections.abc import Iterator
