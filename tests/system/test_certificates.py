@@ -1,5 +1,7 @@
 """Guarantees of origin on a served node: homes with a battery, from meters to statements, and mistakes."""
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,9 +19,12 @@ from ledger.statements.verdict import Outcome
 from ledger.statements.verification import verify
 from matching.orders import Side
 from matching.readings import Reading, SignedReading
+from node.auditing import audit_node
 from node.cli.main import app
-from node.client import ApiProblemError
+from node.client import ApiProblemError, UnreachableError, WattbookClient
 from node.store.records import SlotState
+from tests.system.recourse import served_chain
+from tests.system.served import CONSUMER, SELLER, Served, served
 from tests.system.street import BUYER, OTHER_BUYER, SELLER_OF_SUN, SLOT, Street, meter_key, register, street
 
 PANELS, LOAD, BATTERY, CHARGER, OWN_LOAD = 1, 2, 3, 4, 5
@@ -97,7 +102,7 @@ class Homes:
 
 
 @contextmanager
-def homes(data: Path) -> Iterator[Homes]:
+def homes(data: Path, *, is_certified_late: bool = False) -> Iterator[Homes]:
     with street(data) as found:
         seller = found.keys[SELLER_OF_SUN]
         register(found.node, BATTERY, seller, DeviceKind.STORAGE, efficiency_ppm=EFFICIENCY_PPM)
@@ -105,6 +110,11 @@ def homes(data: Path) -> Iterator[Homes]:
         register(found.node, OWN_LOAD, seller, DeviceKind.LOAD)
         with httpx.Client(base_url=found.node.url, timeout=60) as http:
             yield Homes(found, Meters(found), http)
+        # Whatever happened, the chain's rules were kept, and the store agrees with the chain.
+        exchange = found.node.contracts.exchange.address
+        findings = audit_node(found.node.chain, exchange, found.node.store, design="uniform").findings
+        # What is certified after its delivery, because the reading came late, the audit tells of.
+        assert [each.rule for each in findings] == (["certify.generation"] if is_certified_late else [])
 
 
 def test_a_homes_generation_is_consumed_stored_sold_and_shown(tmp_path: Path) -> None:
@@ -190,7 +200,7 @@ def test_a_corrected_reading_is_followed_by_its_certificates_once(tmp_path: Path
 
 
 def test_a_silent_meter_does_not_hold_up_its_slot_and_its_late_reading_counts(tmp_path: Path) -> None:
-    with homes(tmp_path) as found:
+    with homes(tmp_path, is_certified_late=True) as found:
         node, noon = found.street.node, SLOT
         found.street.advance(node.market.ends_at(noon))
         panels = found.meters.read(PANELS, noon, 900)
@@ -327,3 +337,38 @@ def test_people_do_it_all_from_the_command_line(tmp_path: Path) -> None:
         rows = tmp_path / "rows.jsonl"
         rows.write_text('{"device": "1", "slot": 1, "energy_wh": 1}\n')
         assert "1 refused" in run("readings", "import", str(rows), *office, status=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_s", [0.0, 0.05, 0.2])
+def test_a_correction_killed_on_its_way_is_followed_once(tmp_path: Path, after_s: float) -> None:
+    with served_chain() as (now, rpc_url):
+        with served(tmp_path, rpc_url) as node:
+            node.onboard()
+            for member, side, price in ((SELLER, Side.OFFER, 100_000), (CONSUMER, Side.BID, 200_000)):
+                node.place(member, side, 400, price)
+            for now.now in (SLOT - 300, SLOT + LENGTH):
+                node.advance(now.now)
+            for device in (1, 2):
+                node.meter(device, 400)
+            node.advance(SLOT + LENGTH)
+            node.enter("readings/corrections", device="1", slot=SLOT, energy_wh=300, reason="wrong transformer")
+            following = threading.Thread(target=lambda: suppressed(node))
+            following.start()
+            time.sleep(after_s)
+        following.join()
+        with served(tmp_path, rpc_url) as node:
+            for _ in range(2):
+                node.advance(SLOT + LENGTH)
+            client = WattbookClient(node.url)
+            revisions = client.certificate(hex(int(CertificateId(SLOT, 1))))["revisions"]
+            assert len(revisions) == 2
+            assert client.certificate(revisions[1])["correction"] == {"corrected_wh": 300, "shortfall_wh": 100}
+
+
+def suppressed(node: Served) -> None:
+    """Move on, as far as the node lives to do it."""
+    try:
+        WattbookClient(node.url, patience_s=0).advance_clock(SLOT + LENGTH, api_key=node.api_key)
+    except UnreachableError:
+        return
