@@ -34,6 +34,13 @@ def test_a_chain_is_served_where_it_is_said_to_be(devchain: DevChain, host: str)
         assert chain.head() == devchain.head()
 
 
+def test_small_answers_do_not_wait_to_be_acknowledged() -> None:
+    with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.proto == socket.IPPROTO_TCP  # upon which asyncio sets TCP_NODELAY
+
+
 def test_a_port_is_free_again_as_soon_as_a_server_has_ended(devchain: DevChain) -> None:
     with listening("127.0.0.1", 0) as listener, serving(create_app(devchain), listener):
         port = int(address_of(listener).rpartition(":")[2])
