@@ -88,7 +88,13 @@ class Stepper:
     """
 
     def __init__(
-        self, chain: Chain, journal: Journal, *, confirmations: int = 0, patience_s: float = PATIENCE_S
+        self,
+        chain: Chain,
+        journal: Journal,
+        *,
+        confirmations: int = 0,
+        patience_s: float = PATIENCE_S,
+        max_fee_wei: int | None = None,
     ) -> None:
         """Set up.
 
@@ -98,12 +104,14 @@ class Stepper:
             confirmations: how many blocks on top of a step's make it final, up to `MAX_CONFIRMATIONS`; 0 on a
                 chain that never re-organises.
             patience_s: bounds the wait for a broadcast transaction to be mined.
+            max_fee_wei: the most that is paid for a unit of gas; None for as much as it takes.
         """
         self._chain = chain
         self._journal = journal
         self._nonces = Nonces(chain, journal)
         self._confirmations = confirmations
         self._patience_s = patience_s
+        self._max_fee_wei = max_fee_wei
 
     def run(self, step: Step) -> None:
         """Bring the step about, or find that it already is.
@@ -113,6 +121,7 @@ class Stepper:
             StepError: its transaction was mined and failed, or did only a part; running the step again makes a
                 new attempt.
             TransactionRefusedError: the chain did not take it, e.g. because its nonce is used by now; the same.
+            FeeTooHighError: it would cost more than may be paid.
             NotMinedError: it was not mined in time; its fees were raised, and running the step again goes on
                 waiting for it.
             ChainUnavailableError: the chain is out of reach; the same.
@@ -298,7 +307,8 @@ class Stepper:
     def _attempt(self, step: Step) -> IntentRecord:
         data = step.calldata()
         nonce = self._nonces.next(step.key.address)
-        transaction = build(self._chain, step.key, to=step.to, data=data, nonce=nonce)
+        fee = self._max_fee_wei
+        transaction = build(self._chain, step.key, to=step.to, data=data, nonce=nonce, max_fee_wei=fee)
         return self._record(step, transaction, keccak(data))
 
     def _replacement(self, step: Step, replaced: Intent) -> IntentRecord | None:
@@ -307,7 +317,8 @@ class Stepper:
         rivals = [record for record in attempts if record.intent.nonce == replaced.nonce]
         if replaced.raw_transaction is None or len(rivals) > MAX_REPLACEMENTS:
             return None
-        transaction = outbid(self._chain, step.key, replaced.raw_transaction)
+        raw = replaced.raw_transaction
+        transaction = outbid(self._chain, step.key, raw, max_fee_wei=self._max_fee_wei)
         return self._record(step, transaction, replaced.calldata_hash)
 
     def _record(self, step: Step, transaction: SignedTransaction, calldata_hash: bytes) -> IntentRecord:

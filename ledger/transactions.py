@@ -23,6 +23,12 @@ PATIENCE_S = 120.0
 """How long to wait for a broadcast transaction to be mined, unless told otherwise."""
 
 
+class FeeTooHighError(ChainError):
+    """The chain asks for more than we are ready to pay for a unit of gas; it may ask for less later."""
+
+    code = "chain.fee_too_high"
+
+
 class NotMinedError(ChainError):
     """A transaction was broadcast and not mined in time; it still may be."""
 
@@ -39,15 +45,26 @@ class SignedTransaction:
 
 
 def build(
-    chain: Chain, key: Key, *, to: Address | None, data: bytes, nonce: int | None = None, value_wei: int = 0
+    chain: Chain,
+    key: Key,
+    *,
+    to: Address | None,
+    data: bytes,
+    nonce: int | None = None,
+    value_wei: int = 0,
+    max_fee_wei: int | None = None,
 ) -> SignedTransaction:
     """Sign an EIP-1559 transaction; `to` None creates a contract; the nonce defaults to the key's next one.
 
+    `max_fee_wei` is the most it may pay for a unit of gas; None for as much as it takes.
+
     Raises:
         CallRevertedError: it would revert on the head's state.
+        FeeTooHighError: the chain asks for more.
     """
     nonce = chain.nonce(key.address) if nonce is None else nonce
-    return sign(key, unsigned(chain, key.address, to=to, data=data, nonce=nonce, value_wei=value_wei))
+    fields = unsigned(chain, key.address, to=to, data=data, nonce=nonce, value_wei=value_wei)
+    return sign(key, _capped(chain, fields, max_fee_wei))
 
 
 def unsigned(
@@ -76,27 +93,44 @@ def unsigned(
     return fields
 
 
-def outbid(chain: Chain, key: Key, raw: bytes) -> SignedTransaction:
+def outbid(chain: Chain, key: Key, raw: bytes, *, max_fee_wei: int | None = None) -> SignedTransaction:
     """Sign one of the key's own calls again, with the same nonce and for fees at least an eighth higher.
 
     An eighth is more than any pool asks for before it lets one transaction take another's place.
+
+    Raises:
+        FeeTooHighError: that, or what the chain asks for, is more than `max_fee_wei`.
     """
     # EIP-1559: a byte 2, then the list of these fields, an access list and the signature.
     _, nonce, tip, fee, gas, to, value, data, *_ = rlp.decode(raw[1:])
     tip_wei = _more(tip)
     market_fee_wei = chain.head().base_fee_wei * _FEE_HEADROOM + tip_wei
+    least_wei = _more(fee)
+    if max_fee_wei is not None and least_wei > max_fee_wei:
+        raise FeeTooHighError(f"another {least_wei} wei a gas would be needed: may be at most {max_fee_wei}")
     fields: dict[str, object] = {
         "type": 2,
         "chainId": chain.chain_id,
         "nonce": int.from_bytes(nonce),
         "gas": int.from_bytes(gas),
         "maxPriorityFeePerGas": tip_wei,
-        "maxFeePerGas": max(_more(fee), market_fee_wei),
+        "maxFeePerGas": max(least_wei, market_fee_wei),
         "to": to,
         "value": int.from_bytes(value),
         "data": data,
     }
-    return sign(key, fields)
+    return sign(key, _capped(chain, fields, max_fee_wei))
+
+
+def _capped(chain: Chain, fields: dict[str, object], max_fee_wei: int | None) -> dict[str, object]:
+    """The same transaction for at most so much a gas, if it can be mined for that now."""
+    if max_fee_wei is None:
+        return fields
+    base_wei = chain.head().base_fee_wei
+    if base_wei > max_fee_wei:
+        raise FeeTooHighError(f"the chain asks for {base_wei} wei a gas: may be at most {max_fee_wei}")
+    names = ("maxFeePerGas", "maxPriorityFeePerGas")
+    return fields | {name: min(int(str(fields[name])), max_fee_wei) for name in names}
 
 
 def _more(fee: bytes) -> int:

@@ -1,11 +1,12 @@
 """Transactions: built on the head's state, sent once whatever is repeated, waited for with patience."""
 
 import pytest
+import rlp
 from eth_hash.auto import keccak
 
 from ledger.chain import CallRevertedError, TransactionRefusedError
 from ledger.deployment import DeploymentError, confirmed, transact
-from ledger.transactions import NotMinedError, build, wait_for
+from ledger.transactions import FeeTooHighError, NotMinedError, build, outbid, wait_for
 from tests.world import World
 
 
@@ -86,3 +87,32 @@ def test_patience_ends(world: World) -> None:
 def test_a_call_is_sent_and_waited_for(world: World) -> None:
     receipt = transact(world.contracts.escrow, world.members[0], cancel(world))
     assert receipt == world.chain.receipt(receipt.transaction_hash)
+
+
+def test_no_more_is_paid_for_gas_than_is_allowed(world: World) -> None:
+    member, to = world.members[0], world.contracts.escrow.address
+    base_wei = world.chain.head().base_fee_wei
+    capped = build(world.chain, member, to=to, data=ask(world), max_fee_wei=2 * base_wei)
+    _, _, tip, fee, *_ = rlp.decode(capped.raw[1:])
+    assert int.from_bytes(fee) == 2 * base_wei
+    assert int.from_bytes(tip) <= 2 * base_wei
+    assert confirmed(world.chain, capped.raw).succeeded
+
+
+def test_nothing_is_sent_while_the_chain_asks_for_more(world: World) -> None:
+    member, to = world.members[0], world.contracts.escrow.address
+    base_wei = world.chain.head().base_fee_wei
+    with pytest.raises(FeeTooHighError, match=f"asks for {base_wei} wei a gas: may be at most {base_wei - 1}"):
+        build(world.chain, member, to=to, data=ask(world), max_fee_wei=base_wei - 1)
+
+
+def test_a_fee_is_not_raised_above_what_is_allowed(world: World) -> None:
+    member, to = world.members[0], world.contracts.escrow.address
+    limit_wei = 100 * world.chain.head().base_fee_wei
+    transaction = build(world.chain, member, to=to, data=ask(world), max_fee_wei=limit_wei // 8)
+    raised = outbid(world.chain, member, transaction.raw, max_fee_wei=limit_wei)
+    _, _, tip, fee, *_ = rlp.decode(raised.raw[1:])
+    assert limit_wei // 8 * 9 // 8 <= int.from_bytes(fee) <= limit_wei
+    assert int.from_bytes(tip) <= int.from_bytes(fee)
+    with pytest.raises(FeeTooHighError):
+        outbid(world.chain, member, raised.raw, max_fee_wei=int.from_bytes(fee))
