@@ -3,13 +3,11 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 
 import structlog
-import uvicorn
 from fastapi import APIRouter
-from starlette.types import ASGIApp
 
 from ledger.abi import Contract
 from ledger.certificates.certification import Certification
@@ -17,20 +15,20 @@ from ledger.certificates.issuer import Issuer
 from ledger.chain import Chain
 from ledger.defence import Defence
 from ledger.delivery import Delivery
-from ledger.deployment import Contracts, attach, deploy, open_market
-from ledger.devchain import DevAccount, DevChain, dev_accounts
+from ledger.deployment import Contracts, attach
+from ledger.devchain import DevChain
 from ledger.devchain import rpc as devchain_rpc
 from ledger.eip712 import Domain
-from ledger.jsonrpc import JsonRpcChain
 from ledger.market import Market, read_market
 from ledger.posted import read_posted
 from ledger.settlement import Settlement
 from ledger.steps import Stepper
-from ledger.validators import Validators, read_validators
-from matching import uniform
+from ledger.validators import read_validators
 from node.anchoring import Anchoring
 from node.api.app import create_app
+from node.api.measuring import metrics_app, metrics_router
 from node.api.services import Addresses, Services
+from node.api_keys import ApiKeyFile
 from node.approvals import Approvals
 from node.authority import MeterAuthority
 from node.certificate_view import CertificateView
@@ -39,18 +37,23 @@ from node.chainview import ChainView
 from node.clock import Clock, RealClock, SteppedClock, remembered_clock
 from node.config import Config
 from node.corrections import Corrections
-from node.datadir import DataFolder, DataFolderError, Deployment
+from node.datadir import DataFolder
 from node.deciding import Deciding
-from node.design import Design, require_known
+from node.design import Design
 from node.escrow import Escrow
 from node.explorer import Explorer, create_router
 from node.explorer.names import names_of_parties, with_members
 from node.intake import Intake
 from node.issuing import Issuing
 from node.lifecycle import Chores, Lifecycle, Steps
+from node.limits import Rate
+from node.measured_steps import MeasuredStepper
 from node.metering import Metering
-from node.parties import Parties, development_parties
+from node.metrics import Metrics, NodeState
+from node.opening import deploy_market, open_chain, require_chain, require_same, require_validators
+from node.parties import Parties
 from node.registration import Registration
+from node.server import require_usable, running_server
 from node.stating import Stating
 from node.store import Store
 from node.transactions import Transactions
@@ -75,11 +78,12 @@ class Node:
     lifecycle: Lifecycle
     registration: Registration
     services: Services
+    metrics: Metrics
 
     @property
     def url(self) -> str:
         """Where the API is served."""
-        return f"http://{self.config.host}:{self.config.port}"
+        return f"{self.config.front.scheme}://{self.config.host}:{self.config.port}"
 
     @property
     def chain_url(self) -> str:
@@ -97,15 +101,18 @@ def open_node(config: Config) -> Iterator[Node]:
     folder = DataFolder(config.data)
     known = folder.deployment()
     if known is not None:
-        _require_same(config, known)
+        require_same(config, known)
+    require_usable(config.front)
     with ExitStack() as stack:
         clock = _BeforeStoreClock(config)
-        chain = _open_chain(config, folder, clock.now, stack)
-        deployment = known or _deploy(config, folder, chain, clock.now())
+        chain = open_chain(config, folder, clock.now, stack)
+        if known is not None:
+            require_chain(config, chain, known)
+        deployment = known or deploy_market(config, folder, chain, clock.now())
         contracts = attach(chain, deployment.exchange)
         market = read_market(contracts, deployment.market)
         if config.validators:
-            _require_validators(config, read_validators(contracts, market.id))
+            require_validators(config, read_validators(contracts, market.id))
         domain = Domain(chain.chain_id, deployment.exchange)
         store = Store(folder.store_url, domain=domain, market=market.id)
         stack.callback(store.close)
@@ -113,7 +120,8 @@ def open_node(config: Config) -> Iterator[Node]:
         view = ChainView(contracts, market)
         escrow = Escrow(store, view, view)
         approvals = Approvals(store, domain, market.id, partial(read_validators, contracts, market.id))
-        stepper, turn = _stepper(config, chain, store), threading.Lock()
+        metrics = Metrics()
+        stepper, turn = _stepper(config, chain, store, metrics), threading.Lock()
         issuer = Issuer(contracts, market.id, config.parties.issuer, stepper)
         certificates = CertificateView(contracts)
         issuing = Issuing(store, contracts, issuer, turn)
@@ -189,6 +197,7 @@ def open_node(config: Config) -> Iterator[Node]:
                     tariffs=view,
                     limits=config.limits,
                     design=deployment.design,
+                    admit=_admission(config),
                 ),
                 approvals=approvals,
                 metering=metering,
@@ -210,7 +219,9 @@ def open_node(config: Config) -> Iterator[Node]:
                     confirmations=0 if config.rpc_url is None else config.confirmations,
                 ),
                 operator_api_key=folder.operator_api_key(),
+                api_keys=ApiKeyFile.of(config.data),
             ),
+            metrics=_watched(metrics, NodeState(store, chain, market, clock.settled, view, _addresses(config))),
         )
 
 
@@ -226,8 +237,13 @@ def serving(node: Node) -> Iterator[None]:
                     node.config.chain_port,
                 )
             )
-        app = create_app(node.services, _explorer(node))
-        stack.enter_context(running_server(app, node.config.host, node.config.port))
+        config = node.config
+        app = create_app(node.services, _explorer(node), open_to=config.web, metrics=node.metrics)
+        if config.open_metrics:
+            app.include_router(metrics_router(node.metrics))
+        stack.enter_context(running_server(app, config.host, config.port, config.front))
+        if config.metrics_port is not None:
+            stack.enter_context(running_server(metrics_app(node.metrics), config.host, config.metrics_port))
         if not isinstance(node.clock, SteppedClock):
             stack.enter_context(_ticking(node))
         yield
@@ -248,98 +264,36 @@ class _BeforeStoreClock:
             self.settled = remembered_clock(store, self._start)
 
 
-def _open_chain(config: Config, folder: DataFolder, now: Callable[[], int], stack: ExitStack) -> Chain:
-    if config.rpc_url is not None:
-        remote = JsonRpcChain(config.rpc_url)
-        stack.callback(remote.close)
-        return remote
-    chain = DevChain.open(folder.chain, clock=now, accounts=_accounts(config.parties))
-    stack.callback(chain.close)
-    return chain
-
-
 def _explorer(node: Node) -> APIRouter:
     explorer, parties = Explorer(node.chain, lambda _: None), names_of_parties(node.config.parties)
     return create_router(lambda: explorer.naming(with_members(parties, node.store.members()).get))
-
-
-def _accounts(parties: Parties) -> tuple[DevAccount, ...]:
-    """Who owns native money on an embedded chain: the parties, and everybody if their keys are everybody's."""
-    if parties == development_parties():
-        return dev_accounts()
-    keys = (getattr(parties, party.name) for party in fields(parties))
-    return tuple(DevAccount(key.address, key.secret) for key in keys)
-
-
-def _require_same(config: Config, known: Deployment) -> None:
-    """Refuse to go on with a market in another way than it was begun.
-
-    Raises:
-        DataFolderError: the clock is of another kind, or another design is asked for.
-    """
-    stepped = config.stepped_from is not None
-    if stepped != known.stepped:
-        kinds = {True: "moved by hand (as by the demonstration)", False: "the time of day"}
-        raise DataFolderError(
-            f"{config.data} holds a market whose clock is {kinds[known.stepped]}: use another folder"
-        )
-    if config.design not in (None, known.design):
-        raise DataFolderError(
-            f"{config.data} holds a market of design {known.design}: it cannot be {config.design}"
-        )
-
-
-def _require_validators(config: Config, found: Validators) -> None:
-    """Refuse to go on as if a market had validators that it was not opened with.
-
-    Raises:
-        DataFolderError: it has others, or needs more or fewer of their approvals.
-    """
-    if found != Validators(tuple(sorted(config.validators)), config.approvals):
-        raise DataFolderError(
-            f"{config.data} holds a market with {len(found.accounts)} validators, {found.approvals_needed} of them"
-            " needed: they are named when a market is opened, and only they pass their seats on"
-        )
-
-
-def _deploy(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deployment:
-    """Deploy and open a new market. Killed before the end, it begins again with new contracts."""
-    design = uniform.DESIGN if config.design is None else config.design
-    require_known(design)
-    roles = config.parties.roles
-    contracts = deploy(chain, config.parties.deployer, roles)
-    market = config.market_name.encode().ljust(32, b"\0")
-    terms = replace(config.terms, uniform_price=design == uniform.DESIGN)
-    open_market(
-        contracts,
-        config.parties.owner,
-        market,
-        roles=roles,
-        terms=terms,
-        tariff=config.tariff,
-        validators=config.validators,
-        approvals_needed=config.approvals,
-    )
-    length = config.terms.slot_length_s
-    first_slot = (now + config.terms.gate_lead_s) // length * length + length
-    deployment = Deployment(
-        chain_id=chain.chain_id,
-        exchange=contracts.exchange.address,
-        market=market,
-        first_slot=first_slot,
-        design=design,
-        stepped=config.stepped_from is not None,
-    )
-    folder.write_deployment(deployment)
-    return deployment
 
 
 def _by_name(contracts: Contracts) -> dict[str, Contract]:
     return {each.name: getattr(contracts, each.name) for each in fields(contracts)}
 
 
-def _stepper(config: Config, chain: Chain, store: Store) -> Stepper:
-    return Stepper(chain, store, confirmations=0 if config.rpc_url is None else config.confirmations)
+def _stepper(config: Config, chain: Chain, store: Store, metrics: Metrics) -> Stepper:
+    confirmations = 0 if config.rpc_url is None else config.confirmations
+    return MeasuredStepper(chain, store, metrics, confirmations=confirmations, max_fee_wei=config.max_fee_wei)
+
+
+def _watched(metrics: Metrics, state: NodeState) -> Metrics:
+    metrics.registry.register(state)
+    return metrics
+
+
+def _addresses(config: Config) -> dict[str, bytes]:
+    """The addresses of the parties that act on chain day by day."""
+    return {name: address for name, address in asdict(config.parties.roles).items() if name != "owner"}
+
+
+def _admission(config: Config) -> Callable[[bytes], None]:
+    """Holds each account to its rate."""
+    if config.account_rate is None:
+        return lambda _: None
+    rate = Rate(config.account_rate)
+    return lambda account: rate.take(account, f"0x{account.hex()}")
 
 
 def _steps(parties: Parties, contracts: Contracts, market: Market, stepper: Stepper, store: Store) -> Steps:
@@ -351,27 +305,6 @@ def _steps(parties: Parties, contracts: Contracts, market: Market, stepper: Step
         delivery=Delivery(contracts, market.id, parties.meter_authority, stepper),
         certifying=Certifying(store, contracts, market, certification),
     )
-
-
-@contextmanager
-def running_server(app: ASGIApp, host: str, port: int) -> Iterator[None]:
-    """Serve an application in a thread until the block is left.
-
-    Raises:
-        OSError: the port is taken.
-    """
-    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
-    thread = threading.Thread(target=server.run, name=f"server:{port}")
-    thread.start()
-    try:
-        while not server.started:
-            if not thread.is_alive():
-                raise OSError(f"cannot serve on {host}:{port}: is the port in use?")
-            thread.join(0.01)
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @contextmanager

@@ -6,8 +6,10 @@ from pathlib import Path
 from ledger.deployment import MarketTerms
 from ledger.steps import MAX_CONFIRMATIONS
 from matching.tariff import Tariff
+from node.api.web import Web
 from node.intake import Limits
 from node.parties import Parties, development_parties
+from node.server import Front
 
 DEFAULT_TARIFF = Tariff(retail_price=220_000, feed_in_price=90_000, grid_fee=10_000)
 
@@ -38,6 +40,12 @@ class Config:
             no other is named.
         substitute_after_s: how long a slot that is over waits for silent meters, seconds.
         automatic_requests: whether requests for certificates are decided by policy, and not by the operator.
+        front: TLS, and the proxies that are trusted.
+        web: who may use the API from where, and how often.
+        account_rate: orders and cancellations a second of one account; None for as many as come.
+        metrics_port: where Prometheus asks, at the same host; None for nowhere.
+        open_metrics: whether it may also ask where the API is.
+        max_fee_wei: the most that a slot's step pays for a unit of gas; None for as much as it takes.
     """
 
     data: Path
@@ -56,5 +64,11 @@ class Config:
     zone: str = DEFAULT_ZONE
     substitute_after_s: int = SUBSTITUTE_AFTER_S
     automatic_requests: bool = True
+    front: Front = field(default_factory=Front)
+    web: Web = field(default_factory=Web)
+    account_rate: float | None = None
+    metrics_port: int | None = None
+    open_metrics: bool = False
+    max_fee_wei: int | None = None
     limits: Limits = field(default_factory=Limits)
     parties: Parties = field(default_factory=development_parties)

@@ -27,9 +27,11 @@ from node.api import (
     web,
 )
 from node.api.body_limit import BodyLimit
+from node.api.measuring import Measuring
 from node.api.operator import require_reader
 from node.api.services import Services
 from node.api.web import Web
+from node.metrics import Metrics
 
 _ROUTERS = (
     market.router,
@@ -53,7 +55,9 @@ _ROUTERS = (
 )
 
 
-def create_app(services: Services, *further: APIRouter, open_to: Web | None = None) -> FastAPI:
+def create_app(
+    services: Services, *further: APIRouter, open_to: Web | None = None, metrics: Metrics | None = None
+) -> FastAPI:
     """The API over these services, and further resources under `/v1`."""
     settings = open_to or Web()
     app = FastAPI(
@@ -68,6 +72,8 @@ def create_app(services: Services, *further: APIRouter, open_to: Web | None = No
     app.add_middleware(BodyLimit)
     errors.install(app)
     web.install(app, settings)
+    if metrics is not None:
+        app.add_middleware(Measuring, metrics=metrics)
     pages.install(app)
     app.include_router(health.router)
     app.include_router(statements.pages)

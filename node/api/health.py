@@ -1,10 +1,12 @@
 """`/health` and `/ready`, for whoever watches over the process."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
+from node.api.errors import response
 from node.api.services import Parts
-from node.problems import RequestError
+from node.problems import Problem
+from node.readiness import Readiness
 
 router = APIRouter(tags=["health"])
 
@@ -22,11 +24,20 @@ def health(parts: Parts) -> Health:
     return Health(concerns=list(parts.lifecycle.concerns))
 
 
-@router.get("/ready")
-def ready(parts: Parts) -> Health:
-    """Store and chain answer too, and slots move on; otherwise a problem."""
-    if parts.lifecycle.trouble is not None:
-        raise RequestError(f"slots do not move on: {parts.lifecycle.trouble}", code="node.trouble")
-    parts.store.latest_slot()
-    parts.accounts.state(parts.market.operator)
-    return Health()
+@router.get("/ready", response_model=Health)
+def ready(parts: Parts) -> Health | Response:
+    """The store takes writes, the chain answers and slots move on; otherwise a problem with all its `reasons`."""
+    readiness = Readiness(
+        store=parts.store,
+        market=parts.market,
+        clock=parts.clock,
+        accounts=parts.accounts,
+        market_state=parts.market_state,
+        lifecycle=parts.lifecycle,
+        approvals=parts.approvals,
+    )
+    reasons = readiness.reasons()
+    if reasons:
+        texts = [reason.text for reason in reasons]
+        return response(Problem(reasons[0].code, "; ".join(texts), {"reasons": texts}))
+    return Health(concerns=readiness.concerns())

@@ -1,16 +1,21 @@
 """`wattbook serve`: run a node."""
 
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ledger.steps import MAX_CONFIRMATIONS
 from ledger.validators import MAX_VALIDATORS
 from matching.errors import WattbookError
+from node.cli import serve_options as options
 from node.cli.common import AsJson, fail, print_json
+from node.cli.keystore import PasswordFile
 from node.cli.onchain import parsed_address
+from node.logs import LogFormat, log_to
 
 
 def serve(
@@ -24,9 +29,11 @@ def serve(
     rpc: Annotated[
         str | None, typer.Option(help="JSON-RPC endpoint of a chain to use instead of the embedded one.")
     ] = None,
-    parties: Annotated[
-        Path | None, typer.Option(help="JSON file with the parties' keys; else the development keys.")
-    ] = None,
+    confirmations: options.Confirmations = MAX_CONFIRMATIONS,
+    max_fee: options.MaxFee = None,
+    parties: options.PartiesFile = None,
+    keystore: options.KeystoreFolder = None,
+    password_file: PasswordFile = None,
     market: Annotated[str, typer.Option(help="Name of a new market.")] = "community",
     design: Annotated[
         str | None,
@@ -49,15 +56,29 @@ def serve(
     stepped_from: Annotated[
         int | None, typer.Option(help="Move the clock by hand, beginning at this Unix second.")
     ] = None,
+    tls_cert: options.TlsCertificate = None,
+    tls_key: options.TlsKey = None,
+    proxy_headers: options.Proxies = None,
+    allow_origin: options.Origins = None,
+    address_rate: options.AddressRate = 100.0,
+    account_rate: options.AccountRate = 50.0,
+    closed_reads: options.ClosedReads = False,
+    metrics_port: options.MetricsPort = None,
+    open_metrics: options.OpenMetrics = False,
+    log_format: Annotated[LogFormat, typer.Option(help="How the log looks, on standard error.")] = LogFormat.TEXT,
     json: AsJson = False,
 ) -> None:
     """Run a node: its API, its slots and, unless told another, its own chain."""
     # The chain takes a second to import, which the other subcommands should not wait for.
+    from sqlalchemy.exc import DatabaseError
+
+    from node.api.web import Web
     from node.composition import open_node, serving
     from node.config import DEFAULT_ZONE, Config
-    from node.parties import development_parties, read_parties
+    from node.server import Front, require_free
 
     accounts = _validators(validators, approvals)
+    log_to(sys.stderr, log_format)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -76,7 +97,17 @@ def serve(
             zone=DEFAULT_ZONE if zone is None else zone,
             substitute_after_s=round(silent_hours * 3_600),
             automatic_requests=not requests_by_hand,
-            parties=development_parties() if parties is None else read_parties(parties),
+            confirmations=confirmations,
+            max_fee_wei=options.in_wei(max_fee),
+            front=Front(tls_cert, tls_key, tuple(proxy_headers or ())),
+            web=Web(tuple(allow_origin or ()), options.rate(address_rate), closed_reads),
+            account_rate=options.rate(account_rate),
+            metrics_port=metrics_port,
+            open_metrics=open_metrics,
+            parties=options.chosen_parties(parties, keystore, password_file),
+        )
+        require_free(
+            host, *(each for each in (port, metrics_port, None if rpc else chain_port) if each is not None)
         )
         with open_node(config) as node, serving(node):
             if json:
@@ -94,11 +125,16 @@ def serve(
                 typer.echo(f"JSON-RPC   {node.chain_url}, chain id {node.chain.chain_id}")
                 typer.echo(f"Exchange   0x{node.contracts.exchange.address.hex()}")
                 typer.echo(f"Operator's API key in {data / 'operator-api-key'}. Ctrl-C stops.")
-                if parties is None:
+                if metrics_port is not None:
+                    typer.echo(f"Metrics    http://{host}:{metrics_port}/metrics")
+                if parties is None and keystore is None:
                     typer.echo("All keys are development keys: everybody knows them.")
             stop.wait()
     except (WattbookError, OSError) as error:
         fail(error)
+    except DatabaseError as error:
+        # SQLAlchemy's own message goes on with the statement.
+        fail(f"the store in {data} cannot be used: {error.orig}")
 
 
 def _validators(text: str, approvals: int) -> tuple[bytes, ...]:

@@ -1,0 +1,107 @@
+"""Tells Prometheus and the log of every request."""
+
+import json
+import re
+import time
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from node.metrics import MEDIA_TYPE, Metrics
+
+_ORDERS = "/v1/orders"
+# Asked for every few seconds.
+_UNTOLD = ("/health", "/ready", "/metrics")
+_NAMED = ("order_hash", "slot", "account", "device")
+_HASH = re.compile(rb'"hash": ?"(0x[0-9a-f]{64})"')
+# What of an answer is kept, to find the code or the order in it.
+_KEPT_BYTES = 2**14
+
+log = structlog.get_logger(__name__)
+
+
+class Measuring:
+    """ASGI middleware: how long each request took and, of orders, what became of them."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status, kept, began = 500, bytearray(), time.monotonic()
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif len(kept) < _KEPT_BYTES:
+                kept.extend(message.get("body", b"")[:_KEPT_BYTES])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            self._tell(scope, status, bytes(kept), time.monotonic() - began)
+
+    def _tell(self, scope: Scope, status: int, body: bytes, seconds: float) -> None:
+        route = route_of(scope)
+        self._metrics.request(scope["method"], route, status, seconds)
+        about = {name: _shown(value) for name, value in scope.get("path_params", {}).items() if name in _NAMED}
+        code = None if status < 400 else _code(body)
+        if (scope["method"], route) == ("POST", _ORDERS):
+            if code is not None:
+                self._metrics.order_refused(code)
+            elif (found := _HASH.search(body)) is not None:
+                self._metrics.order_accepted()
+                about["order_hash"] = found[1].decode()
+        if route not in _UNTOLD:
+            if code is not None:
+                about["code"] = code
+            milliseconds = round(seconds * 1_000, 1)
+            log.info("request", method=scope["method"], route=route, status=status, ms=milliseconds, **about)
+
+
+def _shown(value: object) -> object:
+    return f"0x{value.hex()}" if isinstance(value, bytes) else value
+
+
+def route_of(scope: Scope) -> str:
+    """The path with its parameters unfilled, so that there are only so many; `none` if it leads nowhere."""
+    path = getattr(scope.get("route"), "path", None)
+    if not isinstance(path, str):
+        return "none"
+    # What a router was included under is not in its routes' paths.
+    asked, own = scope["path"].strip("/").split("/"), path.strip("/").split("/")
+    return "/" + "/".join([*asked[: max(0, len(asked) - len(own))], *own])
+
+
+def _code(body: bytes) -> str:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return "unknown"
+    return str(found.get("code", "unknown")) if isinstance(found, dict) else "unknown"
+
+
+def metrics_router(metrics: Metrics) -> APIRouter:
+    """`/metrics`."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/metrics")
+    def read_metrics() -> Response:
+        return Response(metrics.text(), media_type=MEDIA_TYPE)
+
+    return router
+
+
+def metrics_app(metrics: Metrics) -> FastAPI:
+    """`/metrics` alone, for a port of its own that the world does not reach."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(metrics_router(metrics))
+    return app

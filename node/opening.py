@@ -1,0 +1,119 @@
+"""Opens the chain that a node works on and, at the first start, its market there."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import fields, replace
+
+from ledger.chain import Chain
+from ledger.deployment import deploy, open_market
+from ledger.devchain import DevAccount, DevChain, dev_accounts
+from ledger.jsonrpc import JsonRpcChain
+from ledger.validators import Validators
+from matching import uniform
+from node.config import Config
+from node.datadir import DataFolder, DataFolderError, Deployment
+from node.design import require_known
+from node.parties import Parties, development_parties
+
+
+def open_chain(config: Config, folder: DataFolder, now: Callable[[], int], stack: ExitStack) -> Chain:
+    """The chain that the node is told of, closed with the stack; else its own.
+
+    Raises:
+        ChainUnavailableError: it does not answer.
+        DirectoryInUseError: another process has the folder open.
+    """
+    if config.rpc_url is not None:
+        remote = JsonRpcChain(config.rpc_url)
+        stack.callback(remote.close)
+        return remote
+    chain = DevChain.open(folder.chain, clock=now, accounts=_accounts(config.parties))
+    stack.callback(chain.close)
+    return chain
+
+
+def _accounts(parties: Parties) -> tuple[DevAccount, ...]:
+    """Who owns native money on an embedded chain: the parties, and everybody if their keys are everybody's."""
+    if parties == development_parties():
+        return dev_accounts()
+    keys = (getattr(parties, party.name) for party in fields(parties))
+    return tuple(DevAccount(key.address, key.secret) for key in keys)
+
+
+def require_same(config: Config, known: Deployment) -> None:
+    """Refuse to go on with a market in another way than it was begun.
+
+    Raises:
+        DataFolderError: the clock is of another kind, or another design is asked for.
+    """
+    stepped = config.stepped_from is not None
+    if stepped != known.stepped:
+        kinds = {True: "moved by hand (as by the demonstration)", False: "the time of day"}
+        raise DataFolderError(
+            f"{config.data} holds a market whose clock is {kinds[known.stepped]}: use another folder"
+        )
+    if config.design not in (None, known.design):
+        raise DataFolderError(
+            f"{config.data} holds a market of design {known.design}: it cannot be {config.design}"
+        )
+
+
+def require_chain(config: Config, chain: Chain, known: Deployment) -> None:
+    """Refuse another chain than the one that the market is on.
+
+    Raises:
+        DataFolderError: it has another id, or there is no such contract.
+    """
+    if chain.chain_id != known.chain_id:
+        raise DataFolderError(
+            f"{config.data} holds a market on chain {known.chain_id}: the chain here has id {chain.chain_id}"
+        )
+    if not chain.code(known.exchange):
+        raise DataFolderError(
+            f"{config.data} holds a market of the exchange 0x{known.exchange.hex()}: this chain has none"
+        )
+
+
+def require_validators(config: Config, found: Validators) -> None:
+    """Refuse to go on as if a market had validators that it was not opened with.
+
+    Raises:
+        DataFolderError: it has others, or needs more or fewer of their approvals.
+    """
+    if found != Validators(tuple(sorted(config.validators)), config.approvals):
+        raise DataFolderError(
+            f"{config.data} holds a market with {len(found.accounts)} validators, {found.approvals_needed} of them"
+            " needed: they are named when a market is opened, and only they pass their seats on"
+        )
+
+
+def deploy_market(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deployment:
+    """Deploy and open a new market. Killed before the end, it begins again with new contracts."""
+    design = uniform.DESIGN if config.design is None else config.design
+    require_known(design)
+    roles = config.parties.roles
+    contracts = deploy(chain, config.parties.deployer, roles)
+    market = config.market_name.encode().ljust(32, b"\0")
+    terms = replace(config.terms, uniform_price=design == uniform.DESIGN)
+    open_market(
+        contracts,
+        config.parties.owner,
+        market,
+        roles=roles,
+        terms=terms,
+        tariff=config.tariff,
+        validators=config.validators,
+        approvals_needed=config.approvals,
+    )
+    length = config.terms.slot_length_s
+    first_slot = (now + config.terms.gate_lead_s) // length * length + length
+    deployment = Deployment(
+        chain_id=chain.chain_id,
+        exchange=contracts.exchange.address,
+        market=market,
+        first_slot=first_slot,
+        design=design,
+        stepped=config.stepped_from is not None,
+    )
+    folder.write_deployment(deployment)
+    return deployment
