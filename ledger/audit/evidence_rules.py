@@ -87,6 +87,8 @@ class EvidenceRules:
             return
         sources = [each.source for each in piece.statements]
         is_read = any(each == piece and [said.source for said in each.statements] == sources for each in found)
+        # A pause of an OCMF meter ends with a reading that by itself says nothing of the slots before.
+        is_read = is_read or (not found and piece.energy_wh == 0)
         self._findings.require(
             "evidence.reading",
             where,

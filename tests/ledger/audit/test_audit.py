@@ -165,3 +165,35 @@ def test_storage_that_differs_from_the_replay_is_found(world: World) -> None:
     report = audit(chain, world.exchange.address)  # type: ignore[arg-type]
     assert rules(report) == {"storage.balance"}
     assert world.members[0].address.hex() in report.findings[0].where
+
+
+def test_a_slot_may_be_certified_in_parts_and_is_checked_when_all_are_there(world: World) -> None:
+    second_panels = 9
+    register(world, second_panels, world.members[1].address)
+    trade_a_slot(world, certified_wh=None)
+    certify(world, [(DEVICE, 280)], [(HOME, 400)], matches=[(DEVICE, HOME, 280)])
+    assert "certify.generation" in rules(audited(world))
+    # The consumption is on chain already: 0 says so.
+    certify(world, [(second_panels, 220)], [(HOME, 0)], matches=[(second_panels, HOME, 20)])
+    report = audited(world)
+    assert report.findings == ()
+    slot = report.model.slots[world.market, SLOT]
+    assert [(each.device, each.amount_wh) for each in slot.issuances] == [(DEVICE, 280), (second_panels, 220)]
+
+
+def test_generation_for_which_nobody_asked_may_wait_for_its_certificates(world: World) -> None:
+    register(world, HOME, world.members[0].address, kind=LOAD)
+    register(world, DEVICE, world.members[1].address, standing=False)
+    world.commit()
+    world.settle([])
+    world.deliver(
+        [MemberReading(key.address, 0, 500 if number == 1 else 0) for number, key in enumerate(world.members)]
+    )
+    report = audit(world.chain, world.exchange.address)
+    assert report.findings == ()
+    assert not report.model.slots
+    send = world.send
+    send(world.members[1], world.contracts.devices, "request", DEVICE, SLOT, SLOT, bytes(32))
+    send("issuer", world.contracts.devices, "decide", 1, True, "")
+    send("issuer", world.contracts.issuance, "issue", 1, DEVICE, SLOT, [501])
+    assert rules(audited(world)) == {"certify.generation"}

@@ -1,0 +1,87 @@
+"""What the audit keeps of certificates, and what it lets go of."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ledger.audit.run import AuditReport, audit
+from tests.contracts.devices import claim, on_devices, on_issuance, send, token_id
+from tests.ledger.audit import origins
+from tests.ledger.audit.edited import EditedChain, Recording
+from tests.ledger.audit.origins import BATTERY, DAY_S, HOME, PANELS, ROOF, Town
+from tests.world import new_world, one_world_for_a_test
+
+
+@pytest.fixture(scope="module")
+def town() -> Iterator[Town]:
+    with new_world() as world:
+        yield origins.tell(world)
+
+
+def audited(town: Town, *, with_evidence: bool = False) -> AuditReport:
+    chain = EditedChain(Recording(town.world, town))
+    evidence = chain.evidence_files if with_evidence else None
+    exchange = town.world.exchange.address
+    return audit(chain, exchange, window_blocks=8, evidence=evidence)  # type: ignore[arg-type]
+
+
+def test_certificates_that_are_all_retired_keep_only_how_much_it_was(town: Town) -> None:
+    kept = audited(town).model.guarantees
+    consumed = token_id(HOME, town.slots[0], kind=4)
+    assert consumed not in kept.certificates
+    assert kept.spent[consumed] == (400, 400)
+    assert kept.was_issued(consumed)
+
+
+def test_expired_certificates_are_let_go_and_still_counted(town: Town) -> None:
+    before = audited(town)
+    with one_world_for_a_test(town.world) as world:
+        world.time.now += 366 * DAY_S
+        on_devices(world, "registrar", "close_device", BATTERY, town.day + 400)
+        after = audited(town, with_evidence=True)
+    assert after.findings == ()
+    assert after.totals == before.totals
+    kept = after.model.guarantees
+    assert not kept.certificates
+    assert not kept.spent
+    assert not kept.metered_wh
+    assert before.model.guarantees.certificates
+
+
+def test_the_evidence_of_expired_certificates_is_compared_all_the_same(town: Town) -> None:
+    with one_world_for_a_test(town.world) as world:
+        world.time.now += 366 * DAY_S
+        on_devices(world, "registrar", "close_device", BATTERY, town.day + 400)
+        chain = EditedChain(Recording(town.world, town))
+        del chain.evidence[0]
+        exchange, evidence = world.exchange.address, chain.evidence_files
+        found = audit(chain, exchange, window_blocks=8, evidence=evidence).findings  # type: ignore[arg-type]
+    assert "evidence.amount" in {finding.rule for finding in found}
+
+
+def test_a_certificate_that_is_all_retired_is_still_corrected(town: Town) -> None:
+    certificate = token_id(ROOF, town.slots[2])
+    with one_world_for_a_test(town.world) as world:
+        send(world, world.members[3], "retire", [certificate], [200], claim())
+        for _ in range(10):  # into another window
+            send(world, world.members[3], "setApprovalForAll", world.strangers[0].address, True)
+        assert certificate in audited(town).model.guarantees.spent
+        send(world, "issuer", "withdraw", certificate, "too much")
+        on_issuance(world, "issuer", "reissue", certificate, 150)
+        report = audited(town)
+    assert report.findings == ()
+    assert report.model.guarantees.debts_wh[ROOF] == 50
+    assert report.model.guarantees.certificates[certificate].all_retired_wh == 200
+
+
+def test_a_correction_of_a_correction_counts_what_was_retired_of_both(town: Town) -> None:
+    first = token_id(PANELS, town.slots[5], revision=1)
+    with one_world_for_a_test(town.world) as world:
+        send(world, world.members[1], "retire", [first], [60], claim())
+        for certificate, corrected_wh in ((first, 100), (first + 1, 40)):
+            send(world, "issuer", "withdraw", certificate, "read again")
+            on_issuance(world, "issuer", "reissue", certificate, corrected_wh)
+        report = audited(town)
+    assert report.findings == ()
+    assert report.model.guarantees.certificates[first + 1].issued_wh == 40
+    assert report.model.guarantees.debts_wh[PANELS] == 20
