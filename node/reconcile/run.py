@@ -81,7 +81,7 @@ class Reconciliation:
         for problem in context.read("the store's file", lambda: damage(store)) or []:
             context.findings.require("store.damaged", "the store's file", False, expected="whole", found=problem)
         context.read("table members", lambda: compare_members(context))
-        context.read("table devices", lambda: compare_devices(context))
+        context.read("table devices, table meter_keys", lambda: compare_devices(context))
         context.read("table anchored_days", lambda: compare_anchors(context))
         records = context.read("table slots", store.slots)
         if records is None:

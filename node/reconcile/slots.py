@@ -251,6 +251,10 @@ class SlotComparison:
                 [(match.device, match.consumption, match.amount_wh) for match in found.matches],
             ),
         )
+        for table, records in (("certificate_moves", found.moves), ("matches", found.matches)):
+            numbers = [record.number for record in records]
+            where = f"table {table}, {self._where}"
+            self._findings.check("store.numbers", where, expected=list(range(len(numbers))), found=numbers)
         for table, on_chain, in_store in tables:
             expected = sorted(on_chain, key=str) if is_noted else []
             where = f"table {table}, {self._where}"

@@ -154,6 +154,7 @@ def test_a_changed_value_is_found_and_its_table_named(
             ("orders", "reason"),
             ("orders", "cancellation_signature"),
             ("orders", "wishes"),
+            ("devices", "closed_day"),
             ("intents", "reason"),
         }
         return
