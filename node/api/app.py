@@ -27,6 +27,7 @@ from node.api import (
     web,
 )
 from node.api.body_limit import BodyLimit
+from node.api.describing import DescribedApp
 from node.api.measuring import Measuring
 from node.api.operator import require_reader
 from node.api.services import Services
@@ -60,7 +61,7 @@ def create_app(
 ) -> FastAPI:
     """The API over these services, and further resources under `/v1`."""
     settings = open_to or Web()
-    app = FastAPI(
+    app = DescribedApp(
         title="Wattbook",
         description="A local energy market. Energy in Wh, prices in nano-credit per Wh, times in Unix s UTC; "
         "amounts of money are decimal strings of nano-credits (1 credit = 1 EUR). 0.1 ct/kWh = 1,000.",

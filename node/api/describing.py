@@ -1,0 +1,110 @@
+"""The API's description (OpenAPI), with every problem that a resource may answer with."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+
+from node.problem_meanings import MEANINGS
+from node.problems import MEDIA_TYPE, STATUS, Problem
+
+FAMILIES = {
+    "approvals": ("approval.", "proposal.", "signature.", "slot.", "store.conflict"),
+    "certificates": ("certificates.", "chain.reverted", "device.unknown", "request.evidence",
+                     "request.not_approved", "request.unknown"),
+    "chain": ("request.not_found",),
+    "clock": ("clock.",),
+    "coverage": ("coverage.",),
+    "deposits": ("chain.reverted", "deposit."),
+    "devices": ("chain.reverted", "device.", "evidence.key_malformed", "store.conflict"),
+    "members": ("chain.reverted", "member.", "store.conflict"),
+    "orders": ("order.", "signature.", "store.conflict"),
+    "readings": ("device.unknown", "evidence.", "file.", "ocmf.", "reading.", "store.conflict"),
+    "requests": ("certificates.", "chain.reverted", "request.evidence", "request.not_approved", "request.unknown"),
+    "slots": ("slot.",),
+    "statements": ("certificates.", "coverage.", "statement."),
+    "transactions": ("transaction.",),
+}  # fmt: skip
+"""By tag, what the codes begin with that its resources answer with, besides those that any may."""
+
+ALWAYS = ("chain.unavailable", "internal.error", "request.too_many")
+WATCHED = {"/health": (), "/ready": ("chain.unavailable", "node.late", "node.trouble", "store.unavailable")}
+READABLE = ("approvals", "coverage", "statements")
+"""Tags whose reads compute something, and may be refused for more than that there is nothing."""
+
+_METHODS = ("get", "post", "delete")
+_PROBLEM = {
+    "title": "Problem",
+    "description": "What is wrong (RFC 9457). Programs go by `code`, which is stable; `detail` is for people.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "field": {"type": "string", "description": "The field that is to blame, if one is."},
+    },
+}
+
+
+class DescribedApp(FastAPI):
+    """An application whose description tells of problems."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description; made once."""
+        if self.openapi_schema is None:
+            described = super().openapi()
+            for path, operations in described["paths"].items():
+                for method in _METHODS:
+                    if method in operations:
+                        _describe(path, method, operations[method])
+            schemas = described.setdefault("components", {}).setdefault("schemas", {})
+            # FastAPI's own form of a 422, which nobody is answered with.
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            schemas["Problem"] = _PROBLEM
+        return super().openapi()
+
+
+def codes_of(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
+    """The codes that an operation may answer with."""
+    if path in WATCHED:
+        yield from WATCHED[path]
+        return
+    yield from ALWAYS
+    if "422" in operation["responses"]:
+        yield "request.invalid"
+    if any(parameter["name"] == "X-API-Key" for parameter in operation.get("parameters", ())):
+        yield from ("request.forbidden", "request.unauthorized")
+    if "requestBody" in operation:
+        yield "request.too_large"
+    for tag in operation.get("tags", ()):
+        for code, status in STATUS.items():
+            is_answered = method != "get" or tag in READABLE or status is HTTPStatus.NOT_FOUND
+            if is_answered and code.startswith(FAMILIES.get(tag, ())):
+                yield code
+
+
+def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
+    by_status = defaultdict(set)
+    for code in codes_of(path, method, operation):
+        by_status[int(Problem(code, "").status)].add(code)
+    operation["responses"].pop("422", None)
+    for status in sorted(by_status):
+        operation["responses"][str(status)] = _response(sorted(by_status[status]))
+
+
+def _response(codes: list[str]) -> dict[str, Any]:
+    schema = {
+        "allOf": [
+            {"$ref": "#/components/schemas/Problem"},
+            {"type": "object", "properties": {"code": {"type": "string", "enum": codes}}},
+        ]
+    }
+    examples = {code: {"value": Problem(code, MEANINGS[code]).body()} for code in codes}
+    text = "\n".join(f"- `{code}`: {MEANINGS[code]}" for code in codes)
+    return {"description": text, "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}}}
