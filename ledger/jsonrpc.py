@@ -20,6 +20,7 @@ from ledger.chain import (
     Transaction,
     TransactionRefusedError,
 )
+from ledger.endpoint import shown_url
 from ledger.hexcodec import from_data, from_quantity, to_data, to_quantity
 from ledger.recursion import bound_recursion
 from ledger.reverts import revert_reason
@@ -88,6 +89,7 @@ class JsonRpcChain:
     def __init__(self, url: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         bound_recursion()  # before anything is read from an endpoint that need not mean well
         self._url = url
+        self._shown_url = shown_url(url)
         self._client = httpx.Client(timeout=timeout_s)
         self._request_ids = count(1)
         self._log_span = _MOST_BLOCKS
@@ -306,9 +308,9 @@ class JsonRpcChain:
         request = {"jsonrpc": "2.0", "id": next(self._request_ids), "method": method, "params": params}
         try:
             response = self._client.post(self._url, json=request)
-        except httpx.TransportError as error:
-            raise ChainUnavailableError(f"{method} at {self._url}: {error!r}") from error
-        what = f"{method} at {self._url}: HTTP status {response.status_code}"
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise ChainUnavailableError(f"{method} at {self._shown_url}: {error!r}") from error
+        what = f"{method} at {self._shown_url}: HTTP status {response.status_code}"
         try:
             answer = response.json()
         except (ValueError, RecursionError) as error:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ledger.endpoint import shown_url
 from ledger.steps import MAX_CONFIRMATIONS
 from ledger.validators import MAX_VALIDATORS
 from matching.errors import WattbookError
@@ -122,7 +123,7 @@ def serve(
                 )
             else:
                 typer.echo(f"API        {node.url}/docs")
-                typer.echo(f"JSON-RPC   {node.chain_url}, chain id {node.chain.chain_id}")
+                typer.echo(f"JSON-RPC   {shown_url(node.chain_url)}, chain id {node.chain.chain_id}")
                 typer.echo(f"Exchange   0x{node.contracts.exchange.address.hex()}")
                 typer.echo(f"Operator's API key in {data / 'operator-api-key'}. Ctrl-C stops.")
                 if metrics_port is not None:

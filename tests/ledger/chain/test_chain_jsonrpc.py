@@ -68,6 +68,21 @@ def test_an_endpoint_that_is_not_there_is_unavailable() -> None:
         JsonRpcChain(f"http://127.0.0.1:{port}")
 
 
+def test_what_an_endpoints_url_keeps_secret_is_in_no_error() -> None:
+    with closing(socket.socket()) as unused:
+        unused.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{unused.getsockname()[1]}"
+    with pytest.raises(ChainUnavailableError, match=f"eth_chainId at http://{host}") as refused:
+        JsonRpcChain(f"http://name:secret@{host}/v3/secret?key=secret")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://[", "", "ftp://127.0.0.1"])
+def test_what_is_no_url_is_unavailable(url: str) -> None:
+    with pytest.raises(ChainUnavailableError):
+        JsonRpcChain(url)
+
+
 def test_an_answer_that_does_not_come_in_time_is_unavailable() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         port = silent.getsockname()[1]
