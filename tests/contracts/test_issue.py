@@ -84,6 +84,8 @@ def test_a_device_without_a_standing_request_needs_an_approved_one(world: World)
         issue(world, [5], MIDNIGHT - 900, request=1)
     with refused("issuance: not requested"):
         issue(world, [5, 5, 5, 5], request=1)
+    with refused("issuance: not requested"):
+        issue(world, [5, 5], MIDNIGHT - 900, request=1)
     issue(world, [5, 5, 5], request=1)
     with refused("issuance: not requested"):
         issue(world, [5], device=DEVICE + 1, request=1)
