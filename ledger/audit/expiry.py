@@ -41,7 +41,7 @@ def keep_spent(guarantees: Guarantees, comparison: GuaranteeComparison) -> None:
         for id_, state in guarantees.certificates.items()
         if not state.is_withdrawn and not any(state.held_wh.values())
     }
-    comparison.certificates(spent.items())
+    comparison.certificates(spent.items(), may_be_withdrawn=True)
     for id_, state in spent.items():
         guarantees.spent[id_] = (state.issued_wh, state.metered_wh)
         del guarantees.certificates[id_]

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from ledger.audit.guarantees import device_of, slot_of
+from ledger.audit.guarantees import device_of, revision_of, slot_of
 from ledger.audit.history import Occurrence
 from ledger.audit.rulebook import Handler
 from ledger.audit.transaction_notes import CertificateBook
+from ledger.chain import ZERO_ADDRESS
 from ledger.devices import Device, DeviceKind
 from ledger.storage import NO_ORIGIN, Lot, Storage, StorageError
 
@@ -15,7 +16,23 @@ class LotRules(CertificateBook):
 
     def certificate_handlers(self) -> dict[str, Handler]:
         """The handlers by event name."""
-        return {"Stored": self._stored, "Discharged": self._discharged}
+        return {"TransferSingle": self._issued, "Stored": self._stored, "Discharged": self._discharged}
+
+    def _issued(self, occurrence: Occurrence) -> None:
+        """A slot's charge begins with its consumption certificate, even if all of it pays a debt.
+
+        A correction of it comes late, and goes into the storage as it is then.
+        """
+        holder, certificate = (occurrence.event.arguments[name] for name in ("_from", "_id"))
+        known = self.guarantees.devices.get(device_of(certificate))
+        is_first = holder == ZERO_ADDRESS and revision_of(certificate) == 0
+        if known is None or known.device.kind is not DeviceKind.CHARGE or not is_first:
+            return
+        number, slot = known.device.storage, slot_of(certificate)
+        where = f"storage {number} in block {occurrence.block}"
+        device = self._storage_device(where, number)
+        if device is not None:
+            self.guarantees.storages[number] = self._ready(where, number, device, slot).begun(slot)
 
     def _stored(self, occurrence: Occurrence) -> None:
         number, source, amount_wh, output_uwh = (
@@ -23,31 +40,30 @@ class LotRules(CertificateBook):
         )
         where = f"storage {number} in block {occurrence.block}"
         device = self._storage_device(where, number)
-        slot = self._charged_in(where, number, source, amount_wh)
-        if device is None or slot is None:
+        self._check_charge(where, number, source, amount_wh)
+        if device is None:
             return
         self.findings.check("lots.efficiency", where, expected=amount_wh * device.efficiency_ppm, found=output_uwh)
-        storage = self._ready(where, number, device, slot)
+        storage = self.guarantees.storages.get(number) or Storage(device.efficiency_ppm)
         try:
-            self.guarantees.storages[number] = storage.charged(slot, source, amount_wh)
+            self.guarantees.storages[number] = storage.charged(storage.slot, source, amount_wh)
         except StorageError as error:
             self.findings.require("lots.charge", where, False, expected="a charge", found=error)
 
-    def _charged_in(self, where: str, number: int, source: int, amount_wh: int) -> int | None:
-        """The slot of a charge; its lot goes with a claim, or with consumption that nothing was claimed for."""
+    def _check_charge(self, where: str, number: int, source: int, amount_wh: int) -> None:
+        """A lot goes with a claim, or with consumption that nothing was claimed for."""
         if source != NO_ORIGIN:
             self.notes.stored[number, source] -= amount_wh
-            return slot_of(source)
+            return
         for sink, burnt_wh in self.notes.burnt.items():
             known = self.guarantees.devices.get(device_of(sink))
             is_charge = known is not None and known.device.kind is DeviceKind.CHARGE
             if known is not None and is_charge and known.device.storage == number and burnt_wh == amount_wh:
                 self.notes.burnt[sink] = 0
-                return slot_of(sink)
+                return
         self.findings.require(
             "lots.charge", where, False, expected=f"{amount_wh} Wh of a charge without a claim", found="none"
         )
-        return None
 
     def _discharged(self, occurrence: Occurrence) -> None:
         certificate, number, metered_wh, certified_wh, sources, outputs_uwh = (

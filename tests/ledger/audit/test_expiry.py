@@ -1,14 +1,14 @@
-"""What the audit keeps of certificates, and what it lets go of."""
+"""What the audit keeps of certificates, how long, and that corrections still fit what it kept."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from ledger.audit.run import AuditReport, audit
-from tests.contracts.devices import claim, on_devices, on_issuance, send, token_id
+from tests.contracts.devices import certify, claim, on_devices, on_issuance, send, token_id
 from tests.ledger.audit import origins
 from tests.ledger.audit.edited import EditedChain, Recording
-from tests.ledger.audit.origins import BATTERY, DAY_S, HOME, PANELS, ROOF, Town
+from tests.ledger.audit.origins import BATTERY, CHARGER, DAY_S, HOME, PANELS, ROOF, Town
 from tests.world import new_world, one_world_for_a_test
 
 
@@ -85,3 +85,28 @@ def test_a_correction_of_a_correction_counts_what_was_retired_of_both(town: Town
     assert report.findings == ()
     assert report.model.guarantees.certificates[first + 1].issued_wh == 40
     assert report.model.guarantees.debts_wh[PANELS] == 20
+
+
+def test_a_charge_corrected_upwards_goes_into_the_storage_after_what_came_since(town: Town) -> None:
+    charge = token_id(CHARGER, town.slots[1], kind=4)
+    with one_world_for_a_test(town.world) as world:
+        send(world, "issuer", "withdraw", charge, "read again")
+        on_issuance(world, "issuer", "reissue", charge, 240)
+        report = audited(town)
+    assert report.findings == ()
+    storage = report.model.guarantees.storages[BATTERY]
+    assert storage.lots[-1].output_uwh == 40 * 900_000
+    assert storage.slot == town.slots[2]
+
+
+def test_a_charge_that_only_pays_a_debt_begins_its_slot_all_the_same(town: Town) -> None:
+    charge, slot = token_id(CHARGER, town.slots[1], kind=4), town.slots[5] + 900
+    with one_world_for_a_test(town.world) as world:
+        send(world, "issuer", "withdraw", charge, "read again")
+        on_issuance(world, "issuer", "reissue", charge, 150)
+        certify(world, [], [(CHARGER, 30)], slot=slot)
+        report = audited(town)
+    # Nothing was delivered in that slot.
+    assert {finding.rule for finding in report.findings} == {"certify.delivered"}
+    assert report.model.guarantees.debts_wh[CHARGER] == 20
+    assert report.model.guarantees.storages[BATTERY].slot == slot
