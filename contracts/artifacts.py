@@ -19,7 +19,17 @@ from typing import Any
 
 # Elsewhere only for tests that compile changed sources; the folder's name has to be `contracts` there too.
 SOURCES = Path(os.environ.get("WATTBOOK_CONTRACTS") or Path(__file__).parent)
-CONTRACTS = ("credit", "exchange", "escrow", "energy", "devices", "issuance", "certificates", "markets", "challenges")
+CONTRACTS = (
+    "credit",
+    "exchange",
+    "escrow",
+    "energy",
+    "devices",
+    "issuance",
+    "certificates",
+    "markets",
+    "challenges",
+)
 _CACHE_FORMAT = "2"
 _OUTPUTS = ("abi", "bytecode", "bytecode_runtime")
 
