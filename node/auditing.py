@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from ledger.audit.evidence_files import EvidenceFiles
 from ledger.audit.findings import Finding, Findings
 from ledger.audit.run import AuditReport, audit
 from ledger.chain import Chain
@@ -55,13 +56,22 @@ def audit_node(chain: Chain, exchange: bytes, store: Store, *, design: str) -> N
     return _with_store(report, findings)
 
 
-def audit_chain(chain: Chain, exchange: bytes, *, checkpoint: Path | None = None) -> NodeAudit:
+def audit_chain(
+    chain: Chain, exchange: bytes, *, checkpoint: Path | None = None, evidence: EvidenceFiles | None = None
+) -> NodeAudit:
     """Re-verify the chain's history alone; see `ledger.audit.run.audit`."""
-    report = audit(chain, exchange, checkpoint=checkpoint)
+    report = audit(chain, exchange, checkpoint=checkpoint, evidence=evidence)
     return NodeAudit(chain=report, findings=report.findings, checks=report.checks)
 
 
-def audit_url(chain: Chain, exchange: bytes | None, url: str, *, checkpoint: Path | None = None) -> NodeAudit:
+def audit_url(
+    chain: Chain,
+    exchange: bytes | None,
+    url: str,
+    *,
+    checkpoint: Path | None = None,
+    evidence: EvidenceFiles | None = None,
+) -> NodeAudit:
     """Re-verify the chain's history, and whether the orders that a node publishes were cleared as they should.
 
     Args:
@@ -69,6 +79,7 @@ def audit_url(chain: Chain, exchange: bytes | None, url: str, *, checkpoint: Pat
         exchange: the exchange; None for the one that the node names.
         url: where the node's API is.
         checkpoint: as in `ledger.audit.run.audit`; orders of slots settled before it are not looked at again.
+        evidence: as in `ledger.audit.run.audit`.
 
     Raises:
         NodeError: the node cannot be reached, or does not answer like one.
@@ -78,7 +89,7 @@ def audit_url(chain: Chain, exchange: bytes | None, url: str, *, checkpoint: Pat
     with closing(OrderSets(url, chain)) as order_sets:
         if exchange not in (None, order_sets.exchange):
             raise NothingToAuditError(f"{url} trades on exchange 0x{order_sets.exchange.hex()}")
-        report = audit(chain, order_sets.exchange, on_settled=order_sets, checkpoint=checkpoint)
+        report = audit(chain, order_sets.exchange, on_settled=order_sets, checkpoint=checkpoint, evidence=evidence)
     return NodeAudit(chain=report, findings=report.findings, checks=report.checks, with_node=True)
 
 

@@ -1,9 +1,14 @@
 """The client's part that is about certificates, devices and statements."""
 
+import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ledger.audit.codec import decoded
+from ledger.audit.evidence_files import EvidenceFiles, PublicKeys, write_evidence
+from ledger.evidence.evidence import Evidence
 from ledger.hexcodec import from_data, to_data
 from ledger.transactions import sign
 from matching.errors import WattbookError
@@ -126,6 +131,25 @@ class CertificatesClient(HttpClient):
         headers = {"X-API-Key": api_key}
         with file.open("rb") as content:
             return self._lines("/v1/readings/import", content, params=params, headers=headers)
+
+    def export_evidence(self, folder: Path) -> int:
+        """Write the evidence of all anchored days as `ledger.audit.evidence_files` reads it: how many pieces.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        keys = decoded(PublicKeys, self._request("GET", "/v1/evidence/keys"))
+        written = 0
+
+        def pieces() -> Iterator[Evidence]:
+            nonlocal written
+            for day in self._request("GET", "/v1/evidence/days")["items"]:
+                for line in self._content(f"/v1/evidence/days/{day}").splitlines():
+                    yield decoded(Evidence, json.loads(line))
+                    written += 1
+
+        write_evidence(folder, EvidenceFiles(pieces(), keys))
+        return written
 
     # What follows from certificates
 

@@ -39,6 +39,10 @@ def audit(
     checkpoint: Annotated[
         Path | None, typer.Option(help="A file to go on from, if it exists, and to write how far the audit came.")
     ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(help="A folder of `wattbook readings export`, to hold what meters signed against the chain."),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Recompute signers, limits, conservation, balances and certificates from the chain alone.
@@ -47,14 +51,16 @@ def audit(
     """
     if data is not None and not data.is_dir():
         raise typer.BadParameter(f"{data} is no folder", param_hint="--data")
-    if data is not None and (node is not None or checkpoint is not None):
-        raise typer.BadParameter("a store is compared as a whole: neither with --node nor with --checkpoint")
+    if data is not None and (node, checkpoint, evidence) != (None, None, None):
+        raise typer.BadParameter("a store is compared as a whole: without --node, --checkpoint and --evidence")
+    if evidence is not None and not evidence.is_dir():
+        raise typer.BadParameter(f"{evidence} is no folder", param_hint="--evidence")
     if checkpoint is not None and not checkpoint.parent.is_dir():
         raise typer.BadParameter(f"{checkpoint.parent} is no folder", param_hint="--checkpoint")
     address = None if exchange is None else _address(exchange)
     try:
         with closing(JsonRpcChain(rpc)) as chain:
-            audited = _audited(chain, address, data, node, checkpoint)
+            audited = _audited(chain, address, data, node, checkpoint=checkpoint, evidence=evidence)
     except (WattbookError, OSError) as error:
         _could_not(error)
     summary = _summary(audited)
@@ -67,17 +73,25 @@ def audit(
 
 
 def _audited(
-    chain: "Chain", exchange: bytes | None, data: Path | None, node: str | None, checkpoint: Path | None
+    chain: "Chain",
+    exchange: bytes | None,
+    data: Path | None,
+    node: str | None,
+    *,
+    checkpoint: Path | None,
+    evidence: Path | None,
 ) -> "NodeAudit":
+    from ledger.audit.evidence_files import read_evidence
     from node.auditing import audit_chain, audit_folder, audit_url
 
+    files = None if evidence is None else read_evidence(evidence)
     if data is not None:
         return audit_folder(chain, data, exchange=exchange)
     if node is not None:
-        return audit_url(chain, exchange, node, checkpoint=checkpoint)
+        return audit_url(chain, exchange, node, checkpoint=checkpoint, evidence=files)
     if exchange is None:
         raise typer.BadParameter("name the exchange, a node or a data folder", param_hint="--exchange")
-    return audit_chain(chain, exchange, checkpoint=checkpoint)
+    return audit_chain(chain, exchange, checkpoint=checkpoint, evidence=files)
 
 
 def _could_not(error: Exception) -> NoReturn:

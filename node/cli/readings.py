@@ -1,4 +1,4 @@
-"""`wattbook readings`: hand in files of meter readings."""
+"""`wattbook readings`: hand in files of meter readings, and get what auditors need of them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +17,18 @@ _SHOWN = 20
 @readings_app.callback()
 def readings() -> None:
     """Meter readings."""
+
+
+@readings_app.command("export")
+def export_evidence(
+    folder: Annotated[Path, typer.Argument(help="A new folder.")], *, url: Url = DEFAULT_URL
+) -> None:
+    """Write what the meters signed, of all days that are anchored on chain: for `wattbook audit --evidence`."""
+    if folder.exists():
+        raise typer.BadParameter(f"{folder} exists: name a new folder", param_hint="FOLDER")
+    with connected(url) as client:
+        pieces = client.export_evidence(folder)
+    typer.echo(f"{pieces} readings in {folder}.")
 
 
 @readings_app.command("import")
