@@ -74,7 +74,7 @@ def create_app(
     errors.install(app)
     web.install(app, settings)
     if metrics is not None:
-        app.add_middleware(Measuring, metrics=metrics)
+        app.add_middleware(Measuring, metrics=metrics, is_logged=settings.log_requests)
     pages.install(app)
     app.include_router(health.router)
     app.include_router(statements.pages)

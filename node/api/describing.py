@@ -10,10 +10,11 @@ from fastapi import FastAPI
 from node.problem_meanings import MEANINGS
 from node.problems import MEDIA_TYPE, STATUS, Problem
 
+_REQUESTED = ("request.evidence", "request.not_approved", "request.too_early", "request.unknown")
+
 FAMILIES = {
     "approvals": ("approval.", "proposal.", "signature.", "slot.", "store.conflict"),
-    "certificates": ("certificates.", "chain.reverted", "device.unknown", "request.evidence",
-                     "request.not_approved", "request.unknown"),
+    "certificates": ("certificates.", "chain.reverted", "device.unknown", *_REQUESTED),
     "chain": ("request.not_found",),
     "clock": ("clock.",),
     "coverage": ("coverage.",),
@@ -22,11 +23,11 @@ FAMILIES = {
     "members": ("chain.reverted", "member.", "store.conflict"),
     "orders": ("order.", "signature.", "store.conflict"),
     "readings": ("device.unknown", "evidence.", "file.", "ocmf.", "reading.", "store.conflict"),
-    "requests": ("certificates.", "chain.reverted", "request.evidence", "request.not_approved", "request.unknown"),
+    "requests": ("certificates.", "chain.reverted", *_REQUESTED),
     "slots": ("slot.",),
     "statements": ("certificates.", "coverage.", "statement."),
     "transactions": ("transaction.",),
-}  # fmt: skip
+}
 """By tag, what the codes begin with that its resources answer with, besides those that any may."""
 
 ALWAYS = ("chain.unavailable", "internal.error", "request.too_many")
@@ -105,6 +106,8 @@ def _response(codes: list[str]) -> dict[str, Any]:
             {"type": "object", "properties": {"code": {"type": "string", "enum": codes}}},
         ]
     }
-    examples = {code: {"value": Problem(code, MEANINGS[code]).body()} for code in codes}
-    text = "\n".join(f"- `{code}`: {MEANINGS[code]}" for code in codes)
+    # A code that nobody has explained yet is no reason to have no description: a test tells of it.
+    meanings = {code: MEANINGS.get(code, code) for code in codes}
+    examples = {code: {"value": Problem(code, meaning).body()} for code, meaning in meanings.items()}
+    text = "\n".join(f"- `{code}`: {meaning}" for code, meaning in meanings.items())
     return {"description": text, "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}}}

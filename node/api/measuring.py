@@ -23,11 +23,12 @@ log = structlog.get_logger(__name__)
 
 
 class Measuring:
-    """ASGI middleware: how long each request took and, of orders, what became of them."""
+    """ASGI middleware: how long each request took and, of orders, what became of them; logged too if wished."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, is_logged: bool) -> None:
         self._app = app
         self._metrics = metrics
+        self._is_logged = is_logged
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -60,7 +61,7 @@ class Measuring:
             elif (found := _HASH.search(body)) is not None:
                 self._metrics.order_accepted()
                 about["order_hash"] = found[1].decode()
-        if route not in _UNTOLD:
+        if self._is_logged and route not in _UNTOLD:
             if code is not None:
                 about["code"] = code
             milliseconds = round(seconds * 1_000, 1)

@@ -17,11 +17,13 @@ class Web:
         allowed_origins: web pages of these origins may use the API, '*' for all; none by default.
         address_rate: requests a second of one address; None for as many as come.
         closed_reads: whether reading needs an API key too.
+        log_requests: whether the log tells of every request.
     """
 
     allowed_origins: tuple[str, ...] = ()
     address_rate: float | None = None
     closed_reads: bool = False
+    log_requests: bool = False
 
 
 def install(app: FastAPI, web: Web) -> None:

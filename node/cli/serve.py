@@ -101,7 +101,7 @@ def serve(
             confirmations=confirmations,
             max_fee_wei=options.in_wei(max_fee),
             front=Front(tls_cert, tls_key, tuple(proxy_headers or ())),
-            web=Web(tuple(allow_origin or ()), options.rate(address_rate), closed_reads),
+            web=Web(tuple(allow_origin or ()), options.rate(address_rate), closed_reads, log_requests=True),
             account_rate=options.rate(account_rate),
             metrics_port=metrics_port,
             open_metrics=open_metrics,

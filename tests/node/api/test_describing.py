@@ -18,7 +18,7 @@ ORDER = "0x" + "12" * 32
 
 @pytest.fixture(scope="module")
 def described(server: Any) -> dict[str, Any]:
-    description: dict[str, Any] = httpx.get(f"{server.url}/openapi.json").json()
+    description: dict[str, Any] = httpx.get(f"{server.url}/openapi.json", timeout=60).json()
     return description
 
 
@@ -89,13 +89,12 @@ def references(part: Any) -> list[str]:
         ("POST", "/v1/clock", "/v1/clock", {"now": 1}, KEY),
         ("GET", "/v1/devices/77", "/v1/devices/{device}", None, {}),
         ("POST", "/v1/transactions", "/v1/transactions", {"raw": "0x02"}, {}),
-        ("GET", f"/v1/statements/{ORDER}", "/v1/statements/{digest}", None, {}),
     ],
 )
 def test_what_is_answered_is_described(http: httpx.Client, described: dict[str, Any], request_: Request) -> None:
     method, path, route, body, headers = request_
     answer = http.request(method, path, json=body, headers=headers)
-    assert answer.status_code >= HTTPStatus.BAD_REQUEST
+    assert HTTPStatus.BAD_REQUEST <= answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
     assert answer.headers["content-type"] == MEDIA_TYPE
     content = problems(described["paths"][route][method.lower()])[str(answer.status_code)]
     assert answer.json()["code"] in content["examples"]
