@@ -197,7 +197,7 @@ def open_node(config: Config) -> Iterator[Node]:
                     tariffs=view,
                     limits=config.limits,
                     design=deployment.design,
-                    admit=_admission(config),
+                    admit=admission(config.account_rate),
                 ),
                 approvals=approvals,
                 metering=metering,
@@ -288,11 +288,14 @@ def _addresses(config: Config) -> dict[str, bytes]:
     return {name: address for name, address in asdict(config.parties.roles).items() if name != "owner"}
 
 
-def _admission(config: Config) -> Callable[[bytes], None]:
-    """Holds each account to its rate."""
-    if config.account_rate is None:
+def admission(per_s: float | None) -> Callable[[bytes], None]:
+    """What holds each account to a rate; None is none.
+
+    The function raises `TooManyRequestsError` for an account that comes too often.
+    """
+    if per_s is None:
         return lambda _: None
-    rate = Rate(config.account_rate)
+    rate = Rate(per_s)
     return lambda account: rate.take(account, f"0x{account.hex()}")
 
 
