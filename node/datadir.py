@@ -1,13 +1,12 @@
 """The folder in which a node keeps everything: chain, store, and two small files."""
 
 import json
-import os
 import secrets
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from matching.errors import WattbookError
+from node.private_files import write_private
 
 _SECRET_BYTES = 32
 
@@ -103,10 +102,4 @@ class DataFolder:
         return secret
 
     def _write(self, name: str, text: str) -> None:
-        # Aside, synced, renamed: a crash leaves the old file or the new one. mkstemp makes it private.
-        handle, draft = tempfile.mkstemp(dir=self.path)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).replace(self.path / name)
+        write_private(self.path / name, text)
