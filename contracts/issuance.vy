@@ -38,6 +38,7 @@ interface Certificates:
     def move(id: uint256, title: uint256, account: address, amount_wh: uint256): nonpayable
     def match(issuer: address, source: Entry, sink: Entry, amount_wh: uint256): nonpayable
     def claim_rest(consumption: Entry) -> uint256: nonpayable
+    def balanceOf(account: address, id: uint256) -> uint256: view
     def record_word_of(id: uint256, title: uint256) -> uint256: view
 
 
@@ -58,6 +59,12 @@ struct Move:
 struct Match:
     issuance: uint256
     consumption: uint256
+    amount_wh: uint256
+
+
+# Wh of what is issued anew that leave the device's owner for who held some of what was withdrawn.
+struct Share:
+    account: address
     amount_wh: uint256
 
 
@@ -124,6 +131,7 @@ event Imported:
 # What arrays hold at most is paid for in memory even when they are nearly empty.
 MAX_METERED: constant(uint256) = 128
 MAX_MOVES: constant(uint256) = 256
+MAX_SHARES: constant(uint256) = 128
 MAX_SLOTS: constant(uint256) = 100
 MAX_PLACES: constant(uint256) = 96
 MAX_PATH: constant(uint256) = 32
@@ -322,13 +330,14 @@ def mint(
 
 
 @external
-def reissue(id: uint256, corrected_wh: uint256):
+def reissue(id: uint256, corrected_wh: uint256, moves: DynArray[Share, MAX_SHARES]):
     """
     @notice Issue under the next revision what is left of the right amount. If more than that was retired already, the
             device owes it, and its next issuances give first.
     @param id The withdrawn certificate.
     @param corrected_wh What the device metered; of a storage what its certificate was right to be issued for, which
            is no more than it was.
+    @param moves What of it others get who held some of what was withdrawn, no more than that, by ascending account.
     """
     self._check_issuer()
     kind: uint256 = records.kind_of(id)
@@ -355,9 +364,28 @@ def reissue(id: uint256, corrected_wh: uint256):
     self.spent_of[first] = spent_wh
     issued_wh: uint256 = self._without_debt(id, corrected_wh - spent_wh)
     extcall CERTIFICATES.issue(id + 1, title, issued_wh)
+    self._hand_on(id, title, moves)
     if titles.kind_of(title) == titles.CHARGE:
         self._store_unmatched(Entry(id=id + 1, title=title))
     log Reissued(id=id + 1, corrected_wh=corrected_wh, issued_wh=issued_wh, shortfall_wh=shortfall_wh)
+
+
+@internal
+def _hand_on(withdrawn_id: uint256, title: uint256, moves: DynArray[Share, MAX_SHARES]):
+    """
+    @notice Whoever bought what is withdrawn gets it back under the next revision. Nobody but its owner holds
+            consumption, so there is nothing of it to hand on.
+    """
+    last: uint256 = 0
+    for share: Share in moves:
+        account: uint256 = convert(share.account, uint256)
+        assert account > last, "issuance: order of shares"
+        last = account
+        assert share.account != titles.owner_of(title), "issuance: move to the owner"
+        assert share.amount_wh > 0, "issuance: empty"
+        held_wh: uint256 = staticcall CERTIFICATES.balanceOf(share.account, withdrawn_id)
+        assert share.amount_wh <= held_wh, "issuance: more than was held"
+        extcall CERTIFICATES.move(withdrawn_id + 1, title, share.account, share.amount_wh)
 
 
 @internal

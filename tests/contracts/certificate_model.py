@@ -164,7 +164,7 @@ class Model:
         require(token in self.records and not self.records[token].withdrawn)
         self.records[token].withdrawn = True
 
-    def reissue(self, token: int, corrected_wh: int, now: int) -> None:
+    def reissue(self, token: int, corrected_wh: int, shares: dict[int, int], now: int) -> None:
         require(token in self.records and self.records[token].withdrawn and token & 255 < 15)
         require(token + 1 not in self.records)
         record, first = self.records[token], token & ~255
@@ -174,6 +174,10 @@ class Model:
         self.debts[record.device] += max(0, spent - corrected_wh)
         self.spent[first] = min(spent, corrected_wh)
         self._issue_again(token + 1, record, corrected_wh - self.spent[first])
+        owner = self.devices[record.device][1]
+        for account, wh in shares.items():
+            require(account != owner and 0 < wh <= record.held[account])
+            self.transfer(owner, account, token + 1, wh, now)
         if record.device == self.charger:
             self._store_rest(token + 1, now)
 

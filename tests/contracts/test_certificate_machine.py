@@ -117,12 +117,18 @@ class Holders(RuleBasedStateMachine):
             lambda: send(self.world, "issuer", "withdraw", token, ""), lambda model, _: model.withdraw(token)
         )
 
-    @rule(data=st.data(), consumption=st.booleans(), wh=st.integers(0, 60))
-    def reissue(self, data: st.DataObject, consumption: bool, wh: int) -> None:
+    @rule(
+        data=st.data(),
+        consumption=st.booleans(),
+        wh=st.integers(0, 60),
+        shares=st.dictionaries(members, amounts, max_size=2),
+    )
+    def reissue(self, data: st.DataObject, consumption: bool, wh: int, shares: dict[int, int]) -> None:
         token = self.some_id(data, consumption=consumption)
+        moves = sorted((self.accounts[member], share) for member, share in shares.items())
         self.perform(
-            lambda: on_issuance(self.world, "issuer", "reissue", token, wh),
-            lambda model, now: model.reissue(token, wh, now),
+            lambda: on_issuance(self.world, "issuer", "reissue", token, wh, moves),
+            lambda model, now: model.reissue(token, wh, shares, now),
         )
 
     # ----------------------------------------------------------------------------------------- the holders

@@ -1,5 +1,6 @@
 """Corrections: what is withdrawn is worth nothing, what is right is issued again, what is owed is paid first."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -46,9 +47,11 @@ def withdraw(world: World, token: int = TOKEN) -> Any:
     return send(world, "issuer", "withdraw", token, "the meter was wrong")
 
 
-def reissue(world: World, corrected_wh: int, token: int = TOKEN) -> dict[str, Any]:
+def reissue(
+    world: World, corrected_wh: int, token: int = TOKEN, moves: Sequence[tuple[bytes, int]] = ()
+) -> dict[str, Any]:
     """What the event says of it."""
-    logged = events(world, on_issuance(world, "issuer", "reissue", token, corrected_wh))
+    logged = events(world, on_issuance(world, "issuer", "reissue", token, corrected_wh, moves))
     (fields,) = [fields for name, fields in logged if name == "Reissued"]
     return fields
 
@@ -139,6 +142,54 @@ def test_what_is_right_is_issued_again_less_what_was_retired(issued: World, corr
     assert held(issued, anna.address, TOKEN + 1) == corrected_wh - 80
     assert (held(issued, bert.address, TOKEN + 1), debt(issued)) == (0, 0)
     retire(issued, anna, TOKEN + 1, corrected_wh - 80)
+
+
+def test_who_bought_gets_back_what_it_held(issued: World) -> None:
+    anna, bert, cora = issued.members[:3]
+    send(issued, bert, "safeTransferFrom", bert.address, cora.address, TOKEN, 40, b"")
+    withdraw(issued)
+    shares = sorted([(bert.address, 60), (cora.address, 30)])
+    receipt = on_issuance(issued, "issuer", "reissue", TOKEN, 450, shares)
+    moved = [fields for name, fields in events(issued, receipt) if name == "TransferSingle"][1:]
+    assert [(each["_from"], each["_to"], each["_id"], each["_value"]) for each in moved] == [
+        (anna.address, account, TOKEN + 1, wh) for account, wh in shares
+    ]
+    holders = (anna, bert, cora)
+    assert [held(issued, each.address, TOKEN + 1) for each in holders] == [360, 60, 30]
+    retire(issued, bert, TOKEN + 1, 60)
+
+
+def test_nobody_gets_more_of_a_correction_than_it_held(issued: World) -> None:
+    bert, cora = (key.address for key in issued.members[1:3])
+    retire(issued, issued.members[1], TOKEN, 30)
+    withdraw(issued)
+    for share in ((bert, 71), (cora, 1)):
+        with refused("issuance: more than was held"):
+            reissue(issued, 500, moves=[share])
+    with refused("issuance: empty"):
+        reissue(issued, 500, moves=[(bert, 0)])
+    with refused("issuance: move to the owner"):
+        reissue(issued, 500, moves=[(issued.members[0].address, 1)])
+    with refused("certificates: balance"):
+        reissue(issued, 60, moves=[(bert, 31)])
+    reissue(issued, 500, moves=[(bert, 70)])
+
+
+def test_nobody_is_given_shares_of_a_correction_twice(issued: World) -> None:
+    bert, cora = issued.members[1:3]
+    send(issued, bert, "safeTransferFrom", bert.address, cora.address, TOKEN, 40, b"")
+    withdraw(issued)
+    low, high = sorted((bert.address, cora.address))
+    for accounts in ([low, low], [high, low], [bytes(20), low]):
+        with refused("issuance: order of shares"):
+            reissue(issued, 500, moves=[(account, 1) for account in accounts])
+
+
+def test_consumption_has_no_shares(issued: World) -> None:
+    certify(issued, [], [(HOME, 400)])
+    withdraw(issued, AT_HOME)
+    with refused("issuance: more than was held"):
+        reissue(issued, 400, AT_HOME, [(issued.members[1].address, 1)])
 
 
 def test_what_was_retired_beyond_what_is_right_is_owed(issued: World) -> None:

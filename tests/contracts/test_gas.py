@@ -249,7 +249,7 @@ def corrections(world: World) -> dict[str, float]:
     token = token_id(3, MORNING)
     return {
         "withdraw a certificate": send(world, "issuer", "withdraw", token, "the meter was wrong").gas_used,
-        "reissue a certificate": on_issuance(world, "issuer", "reissue", token, 400).gas_used,
+        "reissue a certificate": on_issuance(world, "issuer", "reissue", token, 400, []).gas_used,
     }
 
 

@@ -144,4 +144,4 @@ def test_an_import_is_withdrawn_and_not_issued_again(world_abroad: World) -> Non
     with refused("certificates: withdrawn"):
         retire(world_abroad, world_abroad.members[0], FIRST, 1)
     with refused("issuance: reissue of an import"):
-        on_issuance(world_abroad, "issuer", "reissue", FIRST, 5)
+        on_issuance(world_abroad, "issuer", "reissue", FIRST, 5, [])

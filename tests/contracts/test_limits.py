@@ -80,7 +80,7 @@ LIMITS: dict[tuple[str, str], Limit] = {
     ("issuance", "certify"): Limit(("issuer",), "issuance: not the issuer", (MARKET, SLOT, [], [], [], [])),
     ("issuance", "issue"): Limit(("issuer",), "issuance: not the issuer", (1, 9, SLOT, [5])),
     ("issuance", "commit_day"): Limit(("issuer",), "issuance: not the issuer", (MARKET, 1, bytes(32), 1, 1)),
-    ("issuance", "reissue"): Limit(("issuer",), "issuance: not the issuer", (1, 1)),
+    ("issuance", "reissue"): Limit(("issuer",), "issuance: not the issuer", (1, 1, [])),
     ("issuance", "import_certificate"): Limit(("issuer",), "issuance: not the issuer", (AN_IMPORT,)),
     ("certificates", "withdraw"): Limit(("issuer",), "certificates: not the issuer", (1, "")),
     ("certificates", "issue"): Limit(("issuance",), "certificates: not the issuance", (1, 1 << 190, 1)),

@@ -192,7 +192,7 @@ def correct_downwards(town: Town) -> None:
     """More was matched than was right: the panels owe 100 Wh."""
     certificate = token_id(PANELS, town.slots[3])
     send(town.world, "issuer", "withdraw", certificate, "meter read twice")
-    on_issuance(town.world, "issuer", "reissue", certificate, 200)
+    on_issuance(town.world, "issuer", "reissue", certificate, 200, [])
     town.debts_wh[PANELS] = 100
 
 
@@ -201,7 +201,7 @@ def correct_upwards(town: Town) -> None:
     town.debts_wh[PANELS] = 0
     certificate = token_id(PANELS, town.slots[5])
     send(town.world, "issuer", "withdraw", certificate, "register read late")
-    on_issuance(town.world, "issuer", "reissue", certificate, 150)
+    on_issuance(town.world, "issuer", "reissue", certificate, 150, [])
 
 
 def requests(town: Town) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from ledger.audit.run import AuditReport, audit
+from ledger.storage import LOTS_AT_ONCE
 from tests.contracts.devices import certify, claim, on_devices, on_issuance, send, token_id
 from tests.ledger.audit import origins
 from tests.ledger.audit.edited import EditedChain, Recording
@@ -67,7 +68,7 @@ def test_a_certificate_that_is_all_retired_is_still_corrected(town: Town) -> Non
             send(world, world.members[3], "setApprovalForAll", world.strangers[0].address, True)
         assert certificate in audited(town).model.guarantees.spent
         send(world, "issuer", "withdraw", certificate, "too much")
-        on_issuance(world, "issuer", "reissue", certificate, 150)
+        on_issuance(world, "issuer", "reissue", certificate, 150, [])
         report = audited(town)
     assert report.findings == ()
     assert report.model.guarantees.debts_wh[ROOF] == 50
@@ -80,7 +81,7 @@ def test_a_correction_of_a_correction_counts_what_was_retired_of_both(town: Town
         send(world, world.members[1], "retire", [first], [60], claim())
         for certificate, corrected_wh in ((first, 100), (first + 1, 40)):
             send(world, "issuer", "withdraw", certificate, "read again")
-            on_issuance(world, "issuer", "reissue", certificate, corrected_wh)
+            on_issuance(world, "issuer", "reissue", certificate, corrected_wh, [])
         report = audited(town)
     assert report.findings == ()
     assert report.model.guarantees.certificates[first + 1].issued_wh == 40
@@ -91,7 +92,7 @@ def test_a_charge_corrected_upwards_goes_into_the_storage_after_what_came_since(
     charge = token_id(CHARGER, town.slots[1], kind=4)
     with one_world_for_a_test(town.world) as world:
         send(world, "issuer", "withdraw", charge, "read again")
-        on_issuance(world, "issuer", "reissue", charge, 240)
+        on_issuance(world, "issuer", "reissue", charge, 240, [])
         report = audited(town)
     assert report.findings == ()
     storage = report.model.guarantees.storages[BATTERY]
@@ -103,10 +104,19 @@ def test_a_charge_that_only_pays_a_debt_begins_its_slot_all_the_same(town: Town)
     charge, slot = token_id(CHARGER, town.slots[1], kind=4), town.slots[5] + 900
     with one_world_for_a_test(town.world) as world:
         send(world, "issuer", "withdraw", charge, "read again")
-        on_issuance(world, "issuer", "reissue", charge, 150)
+        on_issuance(world, "issuer", "reissue", charge, 150, [])
         certify(world, [], [(CHARGER, 30)], slot=slot)
         report = audited(town)
     # Nothing was delivered in that slot.
     assert {finding.rule for finding in report.findings} == {"certify.delivered"}
     assert report.model.guarantees.debts_wh[CHARGER] == 20
     assert report.model.guarantees.storages[BATTERY].slot == slot
+
+
+def test_a_storage_of_more_lots_than_one_answer_tells_of_is_compared_whole(town: Town) -> None:
+    lots, slot = LOTS_AT_ONCE + 2, town.slots[5] + 900
+    with one_world_for_a_test(town.world) as world:
+        certify(world, [(PANELS, lots)], [(CHARGER, lots)], matches=[(PANELS, CHARGER, 1)] * lots, slot=slot)
+        report = audited(town)
+    assert "storage.lots" not in {finding.rule for finding in report.findings}
+    assert len(report.model.guarantees.storages[BATTERY].lots) > lots

@@ -132,7 +132,7 @@ def consumption_given(town: Town) -> None:
 
 
 def not_withdrawn(town: Town) -> None:
-    on_issuance(town.world, "issuer", "reissue", token_id(PANELS, town.slots[0]), 800)
+    on_issuance(town.world, "issuer", "reissue", token_id(PANELS, town.slots[0]), 800, [])
 
 
 def imported_twice(town: Town) -> None:
