@@ -5,7 +5,7 @@ one if none was. A lot counts the output that it stands for, the charge times th
 nothing is lost to rounding: one Wh charged at an efficiency in millionths (ppm) is that many µWh of output.
 
 A discharge takes lots from the front. Of what it takes, the part with an origin is certified in whole Wh; the
-fraction of a Wh is carried to the next discharge. `contracts/certificates.vy` computes the same.
+fraction of a Wh is carried to the next discharge. `contracts/lots.vy` computes the same.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,8 +15,11 @@ from matching.errors import WattbookError
 
 UWH_PER_WH = 1_000_000
 MAX_EFFICIENCY_PPM = 1_000_000
-MAX_LOTS_PER_DISCHARGE = 256
+MAX_LOTS_PER_DISCHARGE = 64
 """Lots that one discharge takes from; energy beyond them counts as without origin, and their successors stay."""
+
+LOTS_AT_ONCE = 64
+"""Lots that the Issuance contract tells of in one answer, at most."""
 
 NO_ORIGIN = 0
 """The source of a lot that no certificate was matched with."""

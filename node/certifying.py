@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from ledger.certificates.certification import Certification
+from ledger.certificates.certification import Certification, storage_on_chain
 from ledger.deployment import Contracts
 from ledger.devices import DeviceKind
 from ledger.market import Market
 from ledger.metered import SlotCertificates, slot_certificates
-from ledger.storage import Lot, Storage, check_slot_order
+from ledger.storage import check_slot_order
 from node.fills import trades_of
 from node.metered import metered_wh
 from node.store import Store
@@ -21,7 +21,6 @@ from node.store.records import (
     SlotState,
 )
 
-_LOTS_AT_ONCE = 256
 _UNCERTIFIED = tuple(state for state in SlotState if state is not SlotState.CERTIFIED)
 
 
@@ -51,7 +50,10 @@ class Certifying:
             [device.details for device in devices.values()],
             metered,
             trades_of(self._store, slot),
-            storages={number: self._storage(devices[number], block) for number in storages},
+            storages={
+                number: storage_on_chain(self._issuance, devices[number].details, block_number=block)
+                for number in storages
+            },
             debts_wh=self._debts_wh(devices, block),
         )
         self._certification.certify(slot, certificates.parts)
@@ -74,20 +76,6 @@ class Certifying:
             topics=[self._market.id, slot.to_bytes(32, "big")],
         )
         return events[0].log.block_number - 1 if events else None
-
-    def _storage(self, device: DeviceRecord, block: int | None) -> Storage:
-        """A storage as the contract keeps it."""
-        queue = self._issuance.read("queue_of", device.device, block_number=block)
-        lots: list[Lot] = []
-        for first in range(queue["first"], queue["end"], _LOTS_AT_ONCE):
-            found = self._issuance.read("lots_of", device.device, first, _LOTS_AT_ONCE, block_number=block)
-            lots += [Lot(lot["source"], lot["output_uwh"]) for lot in found]
-        return Storage(
-            efficiency_ppm=device.details.efficiency_ppm,
-            lots=tuple(lots),
-            carry_uwh=queue["carry_uwh"],
-            slot=queue["after_slot"] - 1,
-        )
 
     def _debts_wh(self, devices: Mapping[int, DeviceRecord], block: int | None) -> dict[int, int]:
         if self._issuance.read("indebted_count", block_number=block) == 0:

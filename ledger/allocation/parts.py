@@ -18,15 +18,15 @@ from dataclasses import dataclass, field
 from ledger.allocation.model import Allocation, Consumption, Issuance, Match, Move, by_device, verified
 from ledger.devices import DeviceKind
 
-MAX_ISSUANCES = 256
-MAX_CONSUMPTIONS = 256
-MAX_MOVES = 1_024
-MAX_MATCHES = 1_024
+MAX_ISSUANCES = 128
+MAX_CONSUMPTIONS = 128
+MAX_MOVES = 256
+MAX_MATCHES = 256
 """Most of each in one certification; as in `contracts/issuance.vy`."""
 
 PART_GAS = 25_000_000
 """Gas that one certification may need, by the figures below: a block's usual 30 million less some room, e.g. for a
-discharge that takes a hundred lots."""
+discharge that takes all the lots that it may."""
 
 GAS = {
     DeviceKind.GENERATOR: 32_000,

@@ -13,9 +13,7 @@ from ledger.audit.rulebook import hexed
 from ledger.certificates.ids import SLOT_UNIT_S
 from ledger.deployment import Contracts
 from ledger.devices import Device
-from ledger.storage import Storage
-
-_LOTS_AT_ONCE = 256
+from ledger.storage import LOTS_AT_ONCE, Storage
 
 
 class GuaranteeComparison(Questioner):
@@ -155,8 +153,8 @@ class GuaranteeComparison(Questioner):
         )
 
     def _lots(self, number: int, storage: Storage, first: int) -> Iterator[Question]:
-        for start in range(0, len(storage.lots), _LOTS_AT_ONCE):
-            expected: list[dict[str, Any]] = [asdict(lot) for lot in storage.lots[start : start + _LOTS_AT_ONCE]]
+        for start in range(0, len(storage.lots), LOTS_AT_ONCE):
+            expected: list[dict[str, Any]] = [asdict(lot) for lot in storage.lots[start : start + LOTS_AT_ONCE]]
             yield self.question(
                 "storage.lots", f"storage {number}", expected, self._contracts.issuance, "lots_of", number,
                 first + start, len(expected),

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from functools import partial
 
+from ledger.abi import Contract
 from ledger.allocation import Consumption, Issuance, SlotPart
 from ledger.certificates.ids import CertificateId
 from ledger.deployment import Contracts
+from ledger.devices import Device
 from ledger.keys import Key
 from ledger.metered import CERTIFICATE_KINDS
 from ledger.steps import Step, Stepper
+from ledger.storage import LOTS_AT_ONCE, Lot, Storage
 
 
 class Certification:
@@ -47,6 +50,21 @@ class Certification:
 
     def _calldata(self, slot: int, part: SlotPart) -> bytes:
         return self._issuance.interface.call("certify", self._market, slot, *part.arguments())
+
+
+def storage_on_chain(issuance: Contract, device: Device, *, block_number: int | None = None) -> Storage:
+    """A storage as the Issuance contract kept it after a block (default: the head)."""
+    queue = issuance.read("queue_of", device.device, block_number=block_number)
+    lots: list[Lot] = []
+    for first in range(queue["first"], queue["end"], LOTS_AT_ONCE):
+        found = issuance.read("lots_of", device.device, first, LOTS_AT_ONCE, block_number=block_number)
+        lots += [Lot(lot["source"], lot["output_uwh"]) for lot in found]
+    return Storage(
+        efficiency_ppm=device.efficiency_ppm,
+        lots=tuple(lots),
+        carry_uwh=queue["carry_uwh"],
+        slot=queue["after_slot"] - 1,
+    )
 
 
 def _first(slot: int, part: SlotPart) -> CertificateId:

@@ -8,11 +8,12 @@ import pytest
 from eth_hash.auto import keccak
 
 from ledger.allocation import parts
+from ledger.certificates.certification import storage_on_chain
 from ledger.certificates.ids import CertificateId
 from ledger.devices import Area, Device, DeviceKey, DeviceKind, register_area, register_device
 from ledger.evidence.keys import KeyAlgorithm
 from ledger.metered import CERTIFICATE_KINDS, SlotCertificates, slot_certificates
-from ledger.storage import Lot, Storage
+from ledger.storage import Storage
 from matching.orders import CertificatePreference
 from tests.ledger.allocation.slots import ANNA, BERT, CORA, account, gas_of, trade
 from tests.world import MARKET, SLOT, World
@@ -108,10 +109,8 @@ class Street:
 
     def check_storages(self) -> None:
         for number, storage in self.storages.items():
-            queue = self.world.contracts.issuance.read("queue_of", number)
-            lots = self.world.contracts.issuance.read("lots_of", number, queue["first"], 256)
-            assert tuple(Lot(lot["source"], lot["output_uwh"]) for lot in lots) == storage.lots
-            assert queue["carry_uwh"] == storage.carry_uwh
+            (device,) = (each for each in self.devices if each.device == number)
+            assert storage_on_chain(self.world.contracts.issuance, device) == storage
 
     def check_issuances(self, found: SlotCertificates) -> None:
         read = self.world.contracts.certificates.read

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from ledger.allocation import Consumption, Issuance, SlotPart
+from ledger.certificates.certification import storage_on_chain
 from ledger.chain import CallRevertedError
-from tests.ledger.certificates.street import LOAD, OWN_LOAD, PV, Street, consumption, generation
-from tests.world import SLOT, World
+from ledger.storage import LOTS_AT_ONCE
+from tests.ledger.certificates.street import BATTERY, CHARGER, LOAD, OWN_LOAD, PV, Street, consumption, generation
+from tests.world import MARKET, SLOT, World
 
 
 @pytest.fixture
@@ -69,3 +71,15 @@ def test_what_breaks_a_rule_is_refused_before_it_is_sent(street: Street) -> None
     with pytest.raises(CallRevertedError, match="issuance: nameplate"):
         street.certify({PV: 2_001})
     assert street.journal.intents == []
+
+
+def test_a_storage_of_more_lots_than_one_answer_tells_of_is_read_whole(street: Street) -> None:
+    lots = LOTS_AT_ONCE + 2
+    source, sink = (PV, lots), (CHARGER, lots)
+    street.world.at(SLOT + 900)
+    street.world.send(
+        "issuer", street.contracts.issuance, "certify", MARKET, SLOT, [source], [sink], [], [(0, 0, 1)] * lots
+    )
+    found = storage_on_chain(street.contracts.issuance, street.devices[BATTERY])
+    assert [lot.source for lot in found.lots] == [int(generation(PV))] * lots
+    assert found.slot == SLOT
