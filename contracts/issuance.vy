@@ -214,7 +214,6 @@ def certify(
         # Only what is issued here can be moved here: whatever stayed with its owner is the owner's to move.
         assert move.issuance < len(sources), "issuance: no such issuance"
         title: uint256 = sources[move.issuance]
-        assert not move.account.is_contract, "issuance: buyer is a contract"
         assert move.account != titles.owner_of(title), "issuance: move to the owner"
         assert move.amount_wh > 0, "issuance: empty"
         id: uint256 = self._id_of(title, issuances[move.issuance].device, slot)

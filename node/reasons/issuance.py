@@ -2,7 +2,6 @@
 
 SENTENCES = {
     "issuance: area": "there is no such area",
-    "issuance: buyer is a contract": "a contract cannot be a buyer of a slot's certificates",
     "issuance: certificates": "the issuance needs the certificates' address",
     "issuance: closed": "the device was closed before this slot",
     "issuance: day": "the day is later than any can be",

@@ -374,16 +374,26 @@ def test_nothing_is_moved_that_is_not_issued_with_it(issued: World) -> None:
     ("to", "wh", "reason"),
     [
         ("owner", 1, "issuance: move to the owner"),
-        ("contract", 1, "issuance: buyer is a contract"),
         ("nobody", 1, "certificates: no receiver"),
         ("buyer", 0, "issuance: empty"),
     ],
 )
 def test_a_move_goes_to_somebody_else(solar: World, to: str, wh: int, reason: str) -> None:
     owner, buyer = (key.address for key in solar.members[:2])
-    account = {"owner": owner, "buyer": buyer, "contract": solar.exchange.address, "nobody": NOBODY}[to]
+    account = {"owner": owner, "buyer": buyer, "nobody": NOBODY}[to]
     with refused(reason):
         certify(solar, [(DEVICE, 500)], moves=[(DEVICE, account, wh)])
+
+
+def test_an_account_with_code_gets_what_it_bought_and_is_not_asked(solar: World) -> None:
+    """A member may give its account code of its choice: that holds up nobody else's certificates."""
+    buyer = solar.exchange.address
+    receipt = certify(solar, [(DEVICE, 500)], moves=[(DEVICE, buyer, 100)])
+    assert held(solar, buyer) == 100
+    assert {log.address for log in receipt.logs} == {
+        solar.contracts.issuance.address,
+        solar.contracts.certificates.address,
+    }
 
 
 # --------------------------------------------------------------------------------------------- matches
