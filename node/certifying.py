@@ -99,14 +99,15 @@ def _certified(slot: int, certificates: SlotCertificates) -> CertifiedSlot:
     parts = certificates.parts
     moves = [move for part in parts for move in part.moves]
     matches = [match for part in parts for match in part.matches]
-    consumptions = [each for part in parts for each in part.consumptions if each.device not in part.known]
     return CertifiedSlot(
         issuances=tuple(
             IssuanceRecord(slot, each.device, each.amount_wh, each.certified_wh)
             for part in parts
             for each in part.issuances
         ),
-        consumptions=tuple(ConsumptionRecord(slot, each.device, each.amount_wh) for each in consumptions),
+        consumptions=tuple(
+            ConsumptionRecord(slot, each.device, each.amount_wh) for part in parts for each in part.consumptions
+        ),
         moves=tuple(
             CertificateMoveRecord(slot, number, move.device, move.account, move.amount_wh)
             for number, move in enumerate(moves)

@@ -2,16 +2,16 @@
 
 Nearly always there is one part. A slot with more devices than that is certified in several transactions, none of
 which needs more gas than a block has, or is longer than the 128 KiB that nodes pass on. The contract only gives
-away what it issues in the same call, so an issuance's moves and matches stay with it. A load's consumption goes on
-chain with the first part that has a match for it, or where it pays a debt; later parts name it with 0 Wh, which
-means that it is there. What charges a storage goes on chain with all of its lots at once, and the rest of it as a
-lot without origin; so it belongs to one part, and not to one before its storage's discharge, which must not take
-the lots of the same slot.
+away what it issues in the same call, so an issuance's moves and matches stay with it. Consumption belongs to one
+part, the one that covers most of it: from then on its owner may claim the rest of it, before the next part comes.
+What charges a storage goes on chain with all of its lots at once, and the rest of it as a lot without origin; not
+before its storage's discharge, which must not take the lots of the same slot.
 
-What a part has no room for, and what would have to be matched with a charge in another part, is not matched: the
-buyer gets to hold those certificates, and may still retire them itself, while the owner's own stay with it.
+What a part has no room for, and what would have to be matched with consumption in another part, is not matched:
+the buyer gets to hold those certificates, and may still retire them itself, while the owner's own stay with it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -50,17 +50,15 @@ class SlotPart:
 
     Attributes:
         issuances: issued by it.
-        consumptions: what its matches refer to, and charges without any match.
+        consumptions: what its matches refer to, and what has to be on chain without any match.
         moves: of its issuances, to buyers.
         matches: of its issuances, with its consumptions.
-        known: devices of `consumptions` that an earlier part has put on chain.
     """
 
     issuances: tuple[Issuance, ...]
     consumptions: tuple[Consumption, ...]
     moves: tuple[Move, ...]
     matches: tuple[Match, ...]
-    known: frozenset[int] = frozenset()
 
     def arguments(self) -> Arguments:
         """The last four arguments of the contract's `certify`, in which places in the lists stand for devices."""
@@ -68,7 +66,7 @@ class SlotPart:
         place_of_consumption = {each.device: number for number, each in enumerate(self.consumptions)}
         return (
             [(each.device, each.amount_wh) for each in self.issuances],
-            [(each.device, 0 if each.device in self.known else each.amount_wh) for each in self.consumptions],
+            [(each.device, each.amount_wh) for each in self.consumptions],
             [(place[move.device], move.account, move.amount_wh) for move in self.moves],
             [
                 (place[match.device], place_of_consumption[match.consumption], match.amount_wh)
@@ -123,7 +121,6 @@ class _Draft:
     consumptions: dict[int, Consumption] = field(default_factory=dict)
     moves: dict[tuple[int, bytes], int] = field(default_factory=dict)
     matches: dict[tuple[int, int], int] = field(default_factory=dict)
-    known: set[int] = field(default_factory=set)
     gas: int = 0
 
     def has_room(self, moves: Sequence[Move], matches: Sequence[Match], gas: int) -> bool:
@@ -151,8 +148,9 @@ class _Cut:
     def __init__(self, taken: dict[int, Consumption]) -> None:
         self._taken = taken
         self._drafts: list[_Draft] = []
-        self._owner_of: dict[int, bytes] = {}  # by issuing device
-        self._part_of: dict[int, int] = {}  # by device: where it is issued, or put on chain first
+        # By issuing device.
+        self._owner_of: dict[int, bytes] = {}
+        self._part_of: dict[int, int] = {}
 
     def issue(self, issuance: Issuance, moves: Sequence[Move], matches: Sequence[Match]) -> None:
         """Put an issuance into the last part, or into a new one if that has no room for all of it."""
@@ -177,13 +175,15 @@ class _Cut:
 
     def give_away(self) -> None:
         """Move and match what is issued, once it is known in which part each device issues."""
+        covering = self._covering_parts()
         for number, draft in enumerate(self._drafts):
             for move in draft.wanted_moves:
                 draft.move(move.device, move.account, move.amount_wh)
             for match in draft.wanted_matches:
                 consumption = self._taken[match.consumption]
                 gas = MATCH_GAS[consumption.kind]
-                if len(draft.matches) < MAX_MATCHES and self._has_place(consumption, number, gas):
+                is_here = covering.get(consumption.device) == number
+                if is_here and len(draft.matches) < MAX_MATCHES and self._has_place(consumption, number, gas):
                     self._place(consumption, number)
                     draft.gas += gas
                     draft.matches[match.device, match.consumption] = match.amount_wh
@@ -192,9 +192,10 @@ class _Cut:
 
     def add_unmatched(self) -> None:
         """Put on chain what has to be there without any match: what charges storages, and what pays a debt."""
+        placed = {device for draft in self._drafts for device in draft.consumptions}
         for consumption in sorted(self._taken.values(), key=lambda each: each.device):
             pays_debt = consumption.certified_wh < consumption.amount_wh
-            if consumption.device in self._part_of or (consumption.kind is DeviceKind.LOAD and not pays_debt):
+            if consumption.device in placed or (consumption.kind is DeviceKind.LOAD and not pays_debt):
                 continue
             places = (number for number in range(len(self._drafts)) if self._has_place(consumption, number))
             number = next(places, len(self._drafts))
@@ -210,29 +211,35 @@ class _Cut:
                 consumptions=tuple(draft.consumptions[device] for device in sorted(draft.consumptions)),
                 moves=tuple(Move(device, account, wh) for (device, account), wh in sorted(draft.moves.items())),
                 matches=tuple(Match(device, taker, wh) for (device, taker), wh in sorted(draft.matches.items())),
-                known=frozenset(draft.known),
             )
             for draft in self._drafts
         ]
 
+    def _covering_parts(self) -> dict[int, int]:
+        """By consumption, the part that covers most of it, the earlier among equals, of those it may be in."""
+        covered: dict[int, Counter[int]] = {}
+        for number, draft in enumerate(self._drafts):
+            for match in draft.wanted_matches:
+                if self._may_be_in(self._taken[match.consumption], number):
+                    covered.setdefault(match.consumption, Counter())[number] += match.amount_wh
+        return {device: by_part.most_common(1)[0][0] for device, by_part in covered.items()}
+
+    def _may_be_in(self, consumption: Consumption, number: int) -> bool:
+        """Whether it may be put on chain by a part; if its storage gives nothing in the slot, by any."""
+        is_load = consumption.kind is DeviceKind.LOAD
+        return is_load or self._part_of.get(consumption.storage, number) <= number
+
     def _has_place(self, consumption: Consumption, number: int, gas: int = 0) -> bool:
         """Whether a part may refer to this consumption, and spend so much gas besides."""
-        draft, first = self._drafts[number], self._part_of.get(consumption.device, number)
+        draft = self._drafts[number]
         if consumption.device not in draft.consumptions:
             if len(draft.consumptions) == MAX_CONSUMPTIONS:
                 return False
             gas += GAS[consumption.kind]
-        if draft.gas + gas > PART_GAS:
-            return False
-        if consumption.kind is DeviceKind.LOAD:
-            return True
-        # A storage that gives nothing in the slot may be charged in any part.
-        return first == number and self._part_of.get(consumption.storage, number) <= number
+        return draft.gas + gas <= PART_GAS and self._may_be_in(consumption, number)
 
     def _place(self, consumption: Consumption, number: int) -> None:
         draft = self._drafts[number]
         if consumption.device not in draft.consumptions:
             draft.consumptions[consumption.device] = consumption
             draft.gas += GAS[consumption.kind]
-            if self._part_of.setdefault(consumption.device, number) != number:
-                draft.known.add(consumption.device)

@@ -69,6 +69,5 @@ def storage_on_chain(issuance: Contract, device: Device, *, block_number: int | 
 
 def _first(slot: int, part: SlotPart) -> CertificateId:
     """Something that this part issues, and no other."""
-    new: list[Issuance | Consumption] = [each for each in part.consumptions if each.device not in part.known]
-    issued = [*part.issuances, *new]
+    issued: list[Issuance | Consumption] = [*part.issuances, *part.consumptions]
     return CertificateId(slot, issued[0].device, CERTIFICATE_KINDS[issued[0].kind])

@@ -150,7 +150,7 @@ class Street:
                 token = int(CertificateId(self.slot, issuance.device, CERTIFICATE_KINDS[issuance.kind]))
                 self.world.send("issuer", self.world.contracts.certificates, "withdraw", token, "meter was wrong")
                 self.world.send(
-                    "issuer", self.world.contracts.issuance, "reissue", token, issuance.amount_wh // 10 + 1
+                    "issuer", self.world.contracts.issuance, "reissue", token, issuance.amount_wh // 10 + 1, []
                 )
 
 
@@ -176,12 +176,12 @@ def test_chain_and_python_agree_on_slots_in_several_parts(
 ) -> None:
     monkeypatch.setattr(parts, "MAX_ISSUANCES", limit)
     random = Random(limit)
-    known = 0
+    most_parts = 0
     for _ in range(SLOTS):
         found = street.certify(random)
         street.check(found)
-        known += sum(len(part.known) for part in found.parts)
-    assert known > 0
+        most_parts = max(most_parts, len(found.parts))
+    assert most_parts > 1
 
 
 def test_chain_and_python_agree_on_who_pays_debts(street: Street) -> None:

@@ -89,11 +89,24 @@ def test_the_contract_is_given_places_instead_of_devices() -> None:
 
 
 @pytest.mark.usefixtures("limits")
-def test_a_load_that_several_parts_refer_to_is_put_on_chain_by_the_first() -> None:
+def test_a_load_is_matched_in_one_part_only_as_its_owner_may_claim_the_rest_before_the_next_one() -> None:
     slot = Slot([generated(device, ANNA, 10) for device in (1, 2, 3)], [load(ANNA, 25)], [])
     first, second = cut(slot)
     assert first.arguments() == ([(1, 10), (2, 10)], [(101, 25)], [], [(0, 0, 10), (1, 0, 10)])
-    assert second.arguments() == ([(3, 10)], [(101, 0)], [], [(0, 0, 5)])
+    assert second.arguments() == ([(3, 10)], [], [], [])
+
+
+@pytest.mark.usefixtures("limits")
+def test_a_load_is_matched_in_the_part_that_covers_most_of_it() -> None:
+    seller, buyer = sorted((ANNA, BERT), key=account)  # the seller's devices come first
+    slot = Slot(
+        [generated(1, seller, 10), generated(2, seller, 1), generated(3, buyer, 11)],
+        [load(buyer, 20)],
+        [trade(0, seller, buyer, 10)],
+    )
+    first, second = cut(slot)
+    assert (first.moves, first.matches) == ((Move(1, account(buyer), 10),), ())
+    assert second.matches == (Match(3, 100 + buyer, 11),)
 
 
 @pytest.mark.usefixtures("limits")
@@ -215,7 +228,6 @@ def test_a_slot_of_three_hundred_homes_is_three_parts_that_lose_no_match() -> No
     assert len(found) == 3
     assert all(gas_of(part) <= parts.PART_GAS for part in found)
     assert sum(match.amount_wh for part in found for match in part.matches) == 1_200
-    assert all(not part.known for part in found)
 
 
 @settings(deadline=None)
@@ -228,16 +240,13 @@ def test_any_slot_fits_parts_of_any_size(slot: Slot, limits: tuple[int, int, int
         found = parts_of(slot.issuances, slot.consumptions, allocation)
     on_chain: dict[int, Consumption] = {}
     discharged: set[int] = set()
-    closed: set[int] = set()
     for part in found:
         sizes = (len(part.issuances), len(part.consumptions), len(part.moves), len(part.matches))
         assert all(size <= limit for size, limit in zip(sizes, limits, strict=True))
         assert gas_of(part) <= gas
         here = {consumption.device for consumption in part.consumptions}
-        assert part.known == here & on_chain.keys()
-        assert not part.known & closed
+        assert not here & on_chain.keys()
         on_chain |= {consumption.device: consumption for consumption in part.consumptions}
-        closed |= {each.device for each in part.consumptions if each.kind is DeviceKind.CHARGE}
         assert {match.consumption for match in part.matches} <= here
         issued = {issuance.device for issuance in part.issuances}
         assert {each.device for each in (*part.moves, *part.matches)} <= issued

@@ -42,18 +42,18 @@ def test_nothing_is_sent_for_a_slot_without_parts(street: Street) -> None:
     assert street.world.chain.head() == before
 
 
-def part(street: Street, generator: int, amount_wh: int, *loads: Consumption, known: frozenset[int]) -> SlotPart:
+def part(street: Street, generator: int, amount_wh: int, *loads: Consumption) -> SlotPart:
     each = street.devices[generator]
     issued = Issuance(each.device, each.owner, each.kind, each.area, amount_wh, amount_wh)
-    return SlotPart((issued,), loads, (), (), known)
+    return SlotPart((issued,), loads, (), ())
 
 
 def test_a_large_slot_is_certified_part_by_part_and_goes_on_where_it_stopped(street: Street) -> None:
     each = street.devices[LOAD]
     load = Consumption(each.device, each.owner, each.kind, each.area, 500, 500)
-    first = part(street, PV, 1_000, load, known=frozenset())
+    first = part(street, PV, 1_000, load)
     only_load = replace(first, issuances=())
-    second = replace(first, consumptions=(), known=frozenset())
+    second = replace(first, consumptions=())
     street.world.at(SLOT + 900)
     parts = [only_load, second]
     street.certification.certify(SLOT, parts[:1])
