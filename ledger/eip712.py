@@ -1,4 +1,4 @@
-"""EIP-712 messages: what members and the operator sign, and its hashes. The only place that encodes them.
+"""EIP-712 messages: what members, operator and issuer sign, and its hashes. The only place that encodes them.
 
 The reference is https://eips.ethereum.org/EIPS/eip-712; tests compare every hash with `eth_account`'s encoder
 and with the contract.
@@ -46,6 +46,7 @@ SETTLEMENT_FIELDS = (
     ("price", "uint256"),
     ("fills", "bytes32"),
 )
+STATEMENT_KEY_FIELDS = (("key", "bytes32"),)
 
 
 def _type_hash(name: str, fields: tuple[tuple[str, str], ...]) -> bytes:
@@ -56,11 +57,12 @@ _ORDER_TYPE_HASH = _type_hash("Order", ORDER_FIELDS)
 _RECEIPT_TYPE_HASH = _type_hash("Receipt", RECEIPT_FIELDS)
 _CANCELLATION_TYPE_HASH = _type_hash("Cancellation", CANCELLATION_FIELDS)
 _SETTLEMENT_TYPE_HASH = _type_hash("Settlement", SETTLEMENT_FIELDS)
+_STATEMENT_KEY_TYPE_HASH = _type_hash("StatementKey", STATEMENT_KEY_FIELDS)
 
 
 @dataclass(frozen=True)
 class Domain:
-    """Where a signature counts: one exchange on one chain."""
+    """Where a signature counts: one exchange on one chain; of an endorsement, the Devices contract's address."""
 
     chain_id: int
     exchange: bytes
@@ -171,6 +173,11 @@ def settlement_hash(
     `book` is the committed book, see `ledger.merkle.commitment`; for `fills_hash` see `ledger.batches.fills_hash`.
     """
     return _digest(domain, _SETTLEMENT_TYPE_HASH + market + _word(slot) + book + _word(price) + fills_hash)
+
+
+def statement_key_hash(domain: Domain, public_key: bytes) -> bytes:
+    """The hash that the issuer signs so that an Ed25519 key, 32 bytes, speaks for it."""
+    return _digest(domain, _STATEMENT_KEY_TYPE_HASH + public_key)
 
 
 def typed_order(domain: Domain, order: Order) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def _declared(claim: Claimed) -> Claim | None:
     """What the holder said; None if it said nothing, or nothing readable: anybody may retire for anybody."""
     try:
         return claim.claim
-    except (ClaimError, UnicodeDecodeError):
+    except ClaimError:
         return None
 
 

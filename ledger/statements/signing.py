@@ -13,13 +13,12 @@ from functools import cached_property
 from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from eth_hash.auto import keccak
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from joserfc.registry import HeaderParameter
 
-from ledger.eip712 import Domain
+from ledger.eip712 import Domain, statement_key_hash
 from ledger.hexcodec import to_data
 from ledger.keys import InvalidSignatureError, Key, recover
 from ledger.statements import canonical
@@ -34,7 +33,6 @@ MAX_TOKEN_BYTES = 16 * 2**20
 """Longest signed statement that is read, in bytes."""
 
 _SIGNATURE_CHARACTERS = 86  # 64 bytes
-_KEY_TYPE_HASH = keccak(b"StatementKey(bytes32 key)")
 
 
 class _Registry(jws.JWSRegistry):
@@ -110,7 +108,7 @@ def public_key_of(secret: bytes) -> bytes:
 
 def endorse(issuer: Key, public_key: bytes, *, chain_id: int, devices: bytes) -> bytes:
     """The issuer's word that an Ed25519 key signs statements for it, under one Devices contract: 65 bytes."""
-    return issuer.sign(_endorsement_hash(public_key, chain_id, devices))
+    return issuer.sign(statement_key_hash(Domain(chain_id, devices), public_key))
 
 
 def sign(statement: Statement, key: StatementKey) -> SignedStatement:
@@ -171,9 +169,8 @@ def opened(token: bytes) -> SignedStatement:
 
 def _endorser(statement: Statement, public_key: bytes, endorsement: bytes) -> bytes:
     try:
-        return recover(
-            _endorsement_hash(public_key, statement.chain.chain_id, statement.chain.devices), endorsement
-        )
+        domain = Domain(statement.chain.chain_id, statement.chain.devices)
+        return recover(statement_key_hash(domain, public_key), endorsement)
     except InvalidSignatureError as error:
         raise StatementSignatureError(f"nobody endorsed the key in the header: {error}") from error
 
@@ -194,11 +191,6 @@ def _header(public_key: bytes, endorsement: bytes) -> _Header:
     # RFC 7638: the required members in the order of their names, without white space.
     thumbprint = _base64(sha256(canonical.encode(to_plain(key))).digest()).decode()
     return _Header(alg=ALGORITHM, endorsement=endorsement, jwk=key, kid=thumbprint, typ=TYPE)
-
-
-def _endorsement_hash(public_key: bytes, chain_id: int, devices: bytes) -> bytes:
-    separator = Domain(chain_id, devices).separator
-    return keccak(b"\x19\x01" + separator + keccak(_KEY_TYPE_HASH + public_key))
 
 
 def _base64(data: bytes) -> bytes:

@@ -14,6 +14,7 @@ from ledger.batches import FilledOrder
 from ledger.eip712 import (
     CANCELLATION_FIELDS,
     RECEIPT_FIELDS,
+    STATEMENT_KEY_FIELDS,
     Domain,
     Receipt,
     cancellation_hash,
@@ -21,6 +22,7 @@ from ledger.eip712 import (
     order_signer,
     receipt_hash,
     sign_order,
+    statement_key_hash,
     typed_order,
 )
 from ledger.keys import InvalidSignatureError, Key
@@ -106,6 +108,12 @@ def test_a_cancellations_hash_is_the_one_that_wallets_sign(domain: Domain, accou
     values = {"account": "0x" + account.hex(), "order": order}
     expected = eth_account_hash(other_message(domain, "Cancellation", CANCELLATION_FIELDS, values))
     assert cancellation_hash(domain, account, order) == expected
+
+
+@given(domains, hashes)
+def test_a_statement_keys_hash_is_the_one_that_wallets_sign(domain: Domain, public_key: bytes) -> None:
+    message = other_message(domain, "StatementKey", STATEMENT_KEY_FIELDS, {"key": public_key})
+    assert statement_key_hash(domain, public_key) == eth_account_hash(message)
 
 
 @given(domains, domains, any_order)
