@@ -15,6 +15,7 @@ from ledger.coverage.carbon import Carbon, community_mg, emissions
 from ledger.coverage.claims import Claims
 from ledger.coverage.matching import Coverage, Origins
 from ledger.coverage.periods import Granularity, Period, periods_of, summed
+from ledger.spreadsheets import cell
 from matching.book import Ints
 
 Row = dict[str, int | str | None]
@@ -85,7 +86,10 @@ def rows(
 
 
 def csv_lines(table: Iterable[Row]) -> Iterator[str]:
-    r"""The rows as CSV: a header, then a line each, ending in `\n`; None is empty."""
+    r"""The rows as CSV: a header, then a line each, ending in `\n`; None is empty.
+
+    Names that a spreadsheet would take for formulas are as `ledger.spreadsheets.cell` makes them.
+    """
     line = io.StringIO()
     writer = csv.DictWriter(line, FIELDS, lineterminator="\n")
     writer.writeheader()
@@ -93,7 +97,7 @@ def csv_lines(table: Iterable[Row]) -> Iterator[str]:
     for row in table:
         line.seek(0)
         line.truncate()
-        writer.writerow(row)
+        writer.writerow({field: cell(value) for field, value in row.items()})
         yield line.getvalue()
 
 

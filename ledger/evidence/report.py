@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from ledger.evidence.batch import Outcome, RowReport
+from ledger.spreadsheets import cell
 
 COLUMNS = ("line", "device", "slot", "outcome", "slots", "code", "message")
 
@@ -23,10 +24,14 @@ class Totals:
 
 
 def write_csv(reports: Iterable[RowReport], out: TextIO) -> Totals:
-    """Write a header, and a line for each report. Open `out` with `newline=""`."""
+    """Write a header, and a line for each report. Open `out` with `newline=""`.
+
+    Messages repeat what stood in the rows; what a spreadsheet would take for a formula is as
+    `ledger.spreadsheets.cell` makes it.
+    """
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    return _write(reports, writer.writerow)
+    return _write(reports, lambda fields: writer.writerow({name: cell(value) for name, value in fields.items()}))
 
 
 def write_json_lines(reports: Iterable[RowReport], out: TextIO) -> Totals:

@@ -10,13 +10,11 @@ import json
 
 from ledger.certificates.ids import CertificateKind
 from ledger.hexcodec import to_data
+from ledger.spreadsheets import cell
 from ledger.statements.codec import to_plain
 from ledger.statements.model import Device, Disclosure, ImportedFrom, Retirement, Statement
 
 Row = dict[str, str | int | None]
-
-# A spreadsheet takes text that begins with one of these for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def rows(statement: Statement) -> list[Row]:
@@ -50,7 +48,7 @@ def to_csv(statement: Statement) -> str:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(names)
-    writer.writerows([[_cell(row[name]) for name in names] for row in table])
+    writer.writerows([[cell(row[name]) for name in names] for row in table])
     return out.getvalue()
 
 
@@ -107,9 +105,3 @@ def _disclosure_rows(statement: Statement, disclosure: Disclosure) -> list[Row]:
         }
         for origin, technology, fuel, amount_wh in [*shares, ("uncovered", "", "", uncovered)]
     ]
-
-
-def _cell(value: str | int | None) -> str | int:
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return "" if value is None else value

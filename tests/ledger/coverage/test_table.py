@@ -114,3 +114,10 @@ def test_a_member_whose_name_has_commas_quotes_and_accents_is_one_field() -> Non
     name = 'Zoë "the sun", 3rd floor'
     lines = list(csv_lines([row | {"member": name}]))
     assert [each["member"] for each in csv.DictReader(lines)] == [name]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x"])
+def test_a_member_whose_name_is_a_formula_has_an_apostrophe_before_it_in_csv_only(name: str) -> None:
+    row = table(Granularity.YEAR)[0] | {"member": name}
+    assert [each["member"] for each in csv.DictReader(csv_lines([row]))] == [f"'{name}"]
+    assert [json.loads(line)["member"] for line in json_lines([row])] == [name]

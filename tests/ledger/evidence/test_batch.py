@@ -6,6 +6,7 @@ import json
 import sys
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -280,6 +281,14 @@ def test_the_report_is_written_as_csv() -> None:
     assert [line["outcome"] for line in lines] == ["accepted", "known", "refused", "accepted"]
     assert lines[2]["code"] == "evidence.register"
     assert lines[2]["line"] == "3"
+
+
+def test_a_message_that_is_a_formula_has_an_apostrophe_before_it_in_csv() -> None:
+    (report,) = reports_of(MIXED[:1])
+    out = io.StringIO()
+    write_csv([replace(report, message="=1+1")], out)
+    (line,) = csv.DictReader(io.StringIO(out.getvalue()))
+    assert (line["message"], line["device"]) == ("'=1+1", "7")
 
 
 def test_the_report_is_written_as_json_lines() -> None:
