@@ -124,7 +124,7 @@ def open_node(config: Config) -> Iterator[Node]:
         stepper, turn = _stepper(config, chain, store, metrics), threading.Lock()
         issuer = Issuer(contracts, market.id, config.parties.issuer, stepper)
         certificates = CertificateView(contracts)
-        issuing = Issuing(store, contracts, issuer, turn)
+        issuing = Issuing(store, contracts, certificates, issuer, turn)
         metering = Metering(
             market=market,
             domain=domain,
@@ -148,7 +148,7 @@ def open_node(config: Config) -> Iterator[Node]:
             chores=Chores(
                 repeat=issuing.repeat,
                 due=(
-                    Corrections(store, contracts, issuer).follow,
+                    Corrections(store, contracts, certificates, issuer).follow,
                     Deciding(store, certificates, issuer, is_automatic=config.automatic_requests).decide_open,
                     Anchoring(store, contracts, issuer, clock.settled).anchor_days,
                 ),

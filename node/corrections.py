@@ -1,18 +1,21 @@
 """Corrections: certificates follow a reading that was put right, after its slot was certified with another.
 
-What was issued is withdrawn and issued anew; what was not, because a substitute of 0 Wh had stood in, is issued
-now. The slot's money is not touched: imbalances were settled with what was delivered, and that is final.
+What was issued is withdrawn and issued anew, to whoever holds it; what was not, because a substitute of 0 Wh had
+stood in, is issued now. The slot's money is not touched: imbalances were settled with what was delivered, and that
+is final.
 """
 
 import structlog
 
 from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.certificates.issuer import Issuer
+from ledger.certificates.shares import shares_of
 from ledger.deployment import Contracts
 from ledger.devices import DeviceKind
 from ledger.evidence.evidence import Substitution
 from ledger.metered import CERTIFICATE_KINDS
 from matching.errors import WattbookError
+from node.certificate_view import CertificateView
 from node.store import Store
 from node.store.records import DeviceRecord, ReadingRecord, SlotState
 
@@ -25,8 +28,9 @@ log = structlog.get_logger(__name__)
 class Corrections:
     """Brings certificates in line with corrected readings. Every step can be repeated."""
 
-    def __init__(self, store: Store, contracts: Contracts, issuer: Issuer) -> None:
+    def __init__(self, store: Store, contracts: Contracts, view: CertificateView, issuer: Issuer) -> None:
         self._store = store
+        self._view = view
         self._certificates = contracts.certificates
         self._issuer = issuer
 
@@ -82,7 +86,9 @@ class Corrections:
             # Its lots are used up as they were: a correction can only be less.
             corrected_wh = min(corrected_wh, self._certificates.read("state_of", int(wrong))["issued_wh"])
         self._issuer.withdraw(wrong, _reason(record))
-        self._issuer.reissue(wrong, corrected_wh)
+        with self._view.history() as history:
+            shares = shares_of(history, wrong, corrected_wh)
+        self._issuer.reissue(wrong, corrected_wh, shares)
 
     def _latest(self, certificate: CertificateId) -> int | None:
         """The latest revision on chain; None if nothing was issued."""

@@ -8,9 +8,11 @@ import rlp
 
 from ledger.certificates.ids import CertificateId
 from ledger.certificates.issuer import Anchor, Import, Issuer
+from ledger.certificates.shares import shares_of
 from ledger.deployment import Contracts
 from ledger.evidence.evidence import Quality
 from matching.errors import WattbookError
+from node.certificate_view import CertificateView
 from node.refusals import UnknownDeviceError
 from node.store import Store
 
@@ -40,14 +42,17 @@ class Issuing:
         turn: held by whoever takes steps on chain.
     """
 
-    def __init__(self, store: Store, contracts: Contracts, issuer: Issuer, turn: threading.Lock) -> None:
+    def __init__(
+        self, store: Store, contracts: Contracts, view: CertificateView, issuer: Issuer, turn: threading.Lock
+    ) -> None:
         self._store = store
+        self._view = view
         self._contracts = contracts
         self._issuer = issuer
         self._turn = turn
         self._again: dict[str, Callable[[dict[str, Any]], object]] = {
             "withdraw": lambda of: issuer.withdraw(CertificateId.of(of["id"]), of["reason"]),
-            "reissue": lambda of: issuer.reissue(CertificateId.of(of["id"]), of["corrected_wh"]),
+            "reissue": lambda of: self._reissue(CertificateId.of(of["id"]), of["corrected_wh"]),
             "import_certificate": lambda of: issuer.import_certificate(Import(**of["details"])),
             "decide": lambda of: issuer.decide(of["number"], approved=of["approved"], reason=of["reason"]),
             "issue": self._issue_again,
@@ -60,9 +65,9 @@ class Issuing:
             self._issuer.withdraw(certificate, reason)
 
     def reissue(self, certificate: CertificateId, corrected_wh: int) -> CertificateId:
-        """Issue a withdrawn certificate anew, and return the new one; see `Issuer.reissue`."""
+        """Issue a withdrawn certificate anew, to its holders, and return the new one; see `Issuer.reissue`."""
         with self._turn:
-            return self._issuer.reissue(certificate, corrected_wh)
+            return self._reissue(certificate, corrected_wh)
 
     def import_certificate(self, details: Import) -> CertificateId:
         """Issue what another registry has retired; see `Issuer.import_certificate`."""
@@ -129,6 +134,11 @@ class Issuing:
         contract = next(each for each in contracts if each.address == fields[5])
         function, arguments = contract.interface.decode_call(fields[7])
         self._again[function](arguments)
+
+    def _reissue(self, certificate: CertificateId, corrected_wh: int) -> CertificateId:
+        with self._view.history() as history:
+            shares = shares_of(history, certificate, corrected_wh)
+        return self._issuer.reissue(certificate, corrected_wh, shares)
 
     def _issue_again(self, of: dict[str, Any]) -> None:
         device = self._store.device(of["device"])

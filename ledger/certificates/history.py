@@ -45,6 +45,7 @@ class CertificateHistory:
         days: by (market, day).
         exports: in their order.
         debts: what devices owe, as more of theirs was retired than they had generated, Wh.
+        paid: what of an issuance went to pay its device's debt instead, by (device, slot).
         next_block: the first block that was not read.
     """
 
@@ -57,6 +58,7 @@ class CertificateHistory:
         self.days: dict[tuple[bytes, int], CommittedDay] = {}
         self.exports: list[Exported] = []
         self.debts: Counter[int] = Counter()
+        self.paid: Counter[tuple[int, int]] = Counter()
         self.next_block = 0
         self._last_hash: Hash | None = None
         # Whoever's certificates were burnt last, by id: the claim that is logged next does not say it.
@@ -232,6 +234,7 @@ class CertificateHistory:
 
     def _debt_paid(self, arguments: Arguments, _: Point) -> None:
         self.debts[arguments["device"]] -= arguments["amount_wh"]
+        self.paid[arguments["device"], arguments["slot"]] += arguments["amount_wh"]
 
     def _discharged(self, arguments: Arguments, _: Point) -> None:
         parts = zip(arguments["sources"], arguments["outputs_uwh"], strict=True)

@@ -79,6 +79,14 @@ class Import:
     fuel: int
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What an account gets of a certificate that is issued anew, Wh, instead of its owner."""
+
+    account: bytes
+    amount_wh: int
+
+
 class Issuer:
     """Acts for the issuer. Every step can be repeated.
 
@@ -113,11 +121,18 @@ class Issuer:
             call=("withdraw", int(certificate), reason),
         )
 
-    def reissue(self, certificate: CertificateId, corrected_wh: int) -> CertificateId:
+    def reissue(
+        self, certificate: CertificateId, corrected_wh: int, shares: Sequence[Share] = ()
+    ) -> CertificateId:
         """Issue a withdrawn certificate anew, for what should have been issued; returns the new one.
 
         What was retired of the old one stays retired, and what is missing for it is a debt of the device. If there
         is a new one already, it stays as it is.
+
+        Args:
+            certificate: the withdrawn one.
+            corrected_wh: what should have been issued.
+            shares: who gets what of the new one instead of its owner, by ascending account; see `shares`.
 
         Raises:
             IssuerError: the amount is outside its limits.
@@ -132,7 +147,7 @@ class Issuer:
             f"reissue-{int(certificate):x}",
             event=("Reissued", int(corrected)),
             is_done=lambda: bool(self._record(corrected)["exists"]),
-            call=("reissue", int(certificate), corrected_wh),
+            call=("reissue", int(certificate), corrected_wh, [asdict(each) for each in shares]),
         )
         return corrected
 
