@@ -1,7 +1,9 @@
 """The chains that a test's world can live on: the embedded one in memory, and anvil; one clock moves either."""
 
+import gzip
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Protocol
 
@@ -91,6 +93,20 @@ class AnvilChain(JsonRpcChain):
     def set_storage(self, address: Address, key: int, value: int) -> None:
         word = to_data(value.to_bytes(32))
         assert self._request("anvil_setStorageAt", to_data(address), to_quantity(key), word)
+
+    def mine(self, blocks: int) -> None:
+        """Add empty blocks, the first of them now."""
+        self._tell_time()
+        self._request("anvil_mine", to_quantity(blocks))
+
+    def replace_head(self, raws: Sequence[bytes]) -> None:
+        """Let the last block be another one, with these transactions."""
+        self._request("anvil_reorg", 1, [[to_data(raw), 0] for raw in raws])
+
+    def stored_words(self) -> int:
+        """How many words there are in the storage of all contracts."""
+        dump = json.loads(gzip.decompress(from_data(self._request("anvil_dumpState"))))
+        return sum(len(account["storage"]) for account in dump["accounts"].values())
 
     def _tell_time(self) -> None:
         self._request("evm_setNextBlockTimestamp", max(self._clock(), self.head().timestamp + 1))

@@ -14,7 +14,6 @@ month. Without options: a week on the embedded chain, then, where it is installe
 """
 
 import argparse
-import gzip
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +32,6 @@ from ledger.chain import Receipt
 from ledger.devices import Area, Device, DeviceKey, DeviceKind, register_area, register_device
 from ledger.eip712 import SignedOrder
 from ledger.evidence.keys import KeyAlgorithm
-from ledger.hexcodec import from_data
 from ledger.metered import slot_certificates
 from ledger.trades import Trade
 from ledger.transactions import sign
@@ -306,8 +304,7 @@ def state_words(world: World) -> int:
     """Words in the storage of all contracts; 0 on the embedded chain, which does not tell."""
     if not isinstance(world.chain, AnvilChain):
         return 0
-    dump = json.loads(gzip.decompress(from_data(world.chain._request("anvil_dumpState"))))
-    return sum(len(account["storage"]) for account in dump["accounts"].values())
+    return world.chain.stored_words()
 
 
 def months(days: int, every: int) -> list[range]:

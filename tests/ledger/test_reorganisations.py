@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from ledger.devchain import DevChain
-from ledger.hexcodec import to_data
 from ledger.intents import IntentRecord
 from ledger.steps import MAX_CONFIRMATIONS, OVERTAKEN, TAKEN, Step, StepError, Stepper
 from ledger.transactions import NotMinedError, build
@@ -51,8 +50,7 @@ class Case:
         if blocks == 0:
             return
         if isinstance(chain, AnvilChain):
-            chain._tell_time()
-            chain._request("anvil_mine", hex(blocks))
+            chain.mine(blocks)
         else:
             assert isinstance(chain, DevChain)
             chain.mine(blocks)
@@ -62,7 +60,7 @@ class Case:
         chain = self.world.chain
         head = chain.head().number
         if isinstance(chain, AnvilChain) and depth == 1:
-            chain._request("anvil_reorg", depth, [[to_data(raw), 0] for raw in raws])
+            chain.replace_head(raws)
         else:
             # anvil's own way back to a block loses the contracts' code once it has written old states to its disk.
             chain.revert(self.before)

@@ -60,8 +60,7 @@ def endpoint_of(world: World) -> Iterator[str]:
 
 def mine(world: World, blocks: int) -> None:
     if isinstance(world.chain, AnvilChain):
-        world.chain._tell_time()
-        world.chain._request("anvil_mine", hex(blocks))
+        world.chain.mine(blocks)
     else:
         assert isinstance(world.chain, DevChain)
         world.chain.mine(blocks)
