@@ -13,7 +13,7 @@ SENTENCES = {
     "certificates: export to no registry": "an export must name a registry",
     "certificates: export without a serial": "an export must have a serial number",
     "certificates: exported": "this registry's serial number was used by an export before",
-    "certificates: issuance": "the move is of no issuance of this certification",
+    "certificates: issuance": "the certificates need the issuance's address",
     "certificates: issued": "this metered energy is certified already",
     "certificates: lengths": "there must be as many amounts as ids",
     "certificates: no receiver": "there must be a receiver",
