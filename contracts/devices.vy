@@ -309,15 +309,16 @@ def rotate_key(device: uint64, key: MeterKey):
 @external
 def close_device(device: uint64, day: uint256):
     """
-    @notice From this Unix day on, nothing of the device is certified, and its metering point is free for another.
+    @notice From this Unix day on, nothing of the device is certified, and its metering point is free for another. As
+            the day is still to come, nothing of it is certified yet.
     """
     self._check_registrar()
     title: uint256 = self.word_of[device]
     assert title != 0, "devices: no such device"
     assert titles.closed_day_of(title) == 0, "devices: closed"
-    assert day > 0, "devices: no day"
-    assert day >= titles.commissioned_day_of(title), "devices: not yet commissioned"
     assert day <= MASK_16, "devices: day out of time"
+    assert day * DAY_S > block.timestamp, "devices: day begun"
+    assert day >= titles.commissioned_day_of(title), "devices: not yet commissioned"
     self.word_of[device] = title | (day << 229)
     log DeviceClosed(device=device, day=day)
 
@@ -366,7 +367,11 @@ def _take_metering_point(device: uint64, details: Device):
     point: bytes32 = details.metering_point
     assert point != empty(bytes32), "devices: no metering point"
     other: uint256 = self.devices_of_point[point][False]
-    if details.kind != titles.CHARGE or other != convert(details.storage, uint256) + 1:
+    if details.kind == titles.CHARGE and other == convert(details.storage, uint256) + 1:
+        # Before the storage the point may have been another device's.
+        storage_day: uint256 = titles.commissioned_day_of(self.word_of[details.storage])
+        assert details.commissioned_day >= storage_day, "devices: metering point before the storage"
+    else:
         assert self._is_past(other, details.commissioned_day), "devices: metering point"
     charge: uint256 = self.devices_of_point[point][True]
     assert self._is_past(charge, details.commissioned_day), "devices: metering point of a charge"

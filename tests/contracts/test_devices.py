@@ -9,6 +9,7 @@ from ledger.transactions import build
 from tests.contracts.devices import (
     AREA,
     CHARGE,
+    DAY_S,
     DEVICE,
     GENERATOR,
     LOAD,
@@ -26,6 +27,7 @@ from tests.world import MARKET, SLOT, World, refused
 OTHER = DEVICE + 1
 ABROAD = bytes(32)
 LAST_DAY = 2**16 - 1
+TOMORROW = SLOT // DAY_S + 1
 Details = dict[str, Any]
 
 
@@ -249,40 +251,58 @@ def test_a_storage_and_one_charge_of_it_share_a_metering_point(world: World) -> 
         register(world, 4, owner, kind=CHARGE, storage=1, metering_point=point)
     with refused("devices: metering point"):
         register(world, 4, owner, metering_point=point)
-    on_devices(world, "registrar", "close_device", 1, 100)
+    on_devices(world, "registrar", "close_device", 1, TOMORROW)
     with refused("devices: metering point of a charge"):
-        register(world, 4, owner, metering_point=point, commissioned_day=100)
-    on_devices(world, "registrar", "close_device", 3, 101)
+        register(world, 4, owner, metering_point=point, commissioned_day=TOMORROW)
+    on_devices(world, "registrar", "close_device", 3, TOMORROW + 1)
     with refused("devices: metering point of a charge"):
-        register(world, 4, owner, metering_point=point, commissioned_day=100)
-    register(world, 4, owner, metering_point=point, commissioned_day=101)
+        register(world, 4, owner, metering_point=point, commissioned_day=TOMORROW)
+    register(world, 4, owner, metering_point=point, commissioned_day=TOMORROW + 1)
+
+
+def test_a_charge_takes_its_storages_metering_point_from_the_storages_first_day_on(world: World) -> None:
+    """Before that it was another's, whose energy would be certified twice."""
+    owner, point = world.members[0].address, details(b"", 1)["metering_point"]
+    register(world, 1, owner, kind=LOAD)
+    on_devices(world, "registrar", "close_device", 1, TOMORROW)
+    storage = {"kind": STORAGE, "metering_point": point, "commissioned_day": TOMORROW}
+    register(world, 2, owner, **storage)
+    charge = {"kind": CHARGE, "storage": 2, "metering_point": point}
+    with refused("devices: metering point before the storage"):
+        register(world, 3, owner, commissioned_day=TOMORROW - 1, **charge)
+    register(world, 3, owner, commissioned_day=TOMORROW, **charge)
 
 
 def test_a_metering_point_is_free_from_the_day_its_device_is_closed(solar: World) -> None:
     owner, point = solar.members[1].address, details(b"", DEVICE)["metering_point"]
-    on_devices(solar, "registrar", "close_device", DEVICE, 1_000)
+    on_devices(solar, "registrar", "close_device", DEVICE, TOMORROW)
     with refused("devices: metering point"):
-        register(solar, OTHER, owner, metering_point=point, commissioned_day=999)
-    register(solar, OTHER, owner, metering_point=point, commissioned_day=1_000)
+        register(solar, OTHER, owner, metering_point=point, commissioned_day=TOMORROW - 1)
+    register(solar, OTHER, owner, metering_point=point, commissioned_day=TOMORROW)
     with refused("devices: metering point"):
-        register(solar, OTHER + 1, owner, metering_point=point, commissioned_day=1_000)
+        register(solar, OTHER + 1, owner, metering_point=point, commissioned_day=TOMORROW)
 
 
 def test_a_device_is_closed_once_and_by_day(world: World) -> None:
-    register(world, DEVICE, world.members[0].address, commissioned_day=10)
-    for day, reason in ((9, "devices: not yet commissioned"), (LAST_DAY + 1, "devices: day out of time")):
+    first = TOMORROW + 3
+    register(world, DEVICE, world.members[0].address, commissioned_day=first)
+    for day, reason in ((first - 1, "devices: not yet commissioned"), (LAST_DAY + 1, "devices: day out of time")):
         with refused(reason):
             on_devices(world, "registrar", "close_device", DEVICE, day)
-    receipt = on_devices(world, "registrar", "close_device", DEVICE, 10)
-    assert events(world, receipt) == [("DeviceClosed", {"device": DEVICE, "day": 10})]
-    assert read(world, "word_of", DEVICE) >> 229 == 10
+    receipt = on_devices(world, "registrar", "close_device", DEVICE, first)
+    assert events(world, receipt) == [("DeviceClosed", {"device": DEVICE, "day": first})]
+    assert read(world, "word_of", DEVICE) >> 229 == first
     with refused("devices: closed"):
-        on_devices(world, "registrar", "close_device", DEVICE, 11)
+        on_devices(world, "registrar", "close_device", DEVICE, first + 1)
 
 
-def test_a_device_is_not_closed_on_day_zero_which_would_mean_open(solar: World) -> None:
-    with refused("devices: no day"):
-        on_devices(solar, "registrar", "close_device", DEVICE, 0)
+def test_a_device_is_not_closed_before_now_as_slots_may_be_certified(solar: World) -> None:
+    solar.at(TOMORROW * DAY_S)
+    for day in (0, TOMORROW - 1, TOMORROW):
+        with refused("devices: day begun"):
+            on_devices(solar, "registrar", "close_device", DEVICE, day)
+    solar.at((TOMORROW + 1) * DAY_S - 1)
+    on_devices(solar, "registrar", "close_device", DEVICE, TOMORROW + 1)
 
 
 def test_what_is_no_device_is_not_closed_described_or_given_a_key(world: World) -> None:
