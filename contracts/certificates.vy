@@ -13,7 +13,8 @@
             4 CONSUMPTION  what a load consumed. Not transferable: its owner holds what no certificate was claimed
                            for yet, and claiming one against it burns as much of it
 
-        Nothing is issued twice, moves after it has expired or was withdrawn, or is used again once it is retired.
+        Nothing is issued twice, moves after it was withdrawn, or is used again once it is retired; and nothing at all
+        happens to what has expired.
         Units: energy in Wh, time in Unix seconds UTC.
 """
 
@@ -219,6 +220,7 @@ def withdraw(id: uint256, reason: String[128]):
     record: uint256 = records.record_of(id, title)
     assert records.exists(record), "certificates: nothing to withdraw"
     assert not records.is_withdrawn(record), "certificates: already withdrawn"
+    assert block.timestamp < records.expires_at(id), "certificates: expired"
     records.withdraw(id, title)
     log Withdrawn(id=id, frozen_wh=records.issued_wh(record) - records.retired_wh(record), reason=reason)
 

@@ -345,9 +345,7 @@ def reissue(id: uint256, corrected_wh: uint256, moves: DynArray[Share, MAX_SHARE
     record: uint256 = staticcall CERTIFICATES.record_word_of(id, title)
     assert records.is_withdrawn(record), "issuance: not withdrawn"
     assert id & 255 < MAX_REVISION, "issuance: revisions"
-    slot: uint256 = records.slot_of(id)
     if corrected_wh > 0:
-        self._check_period(title, slot, slot)
         self._check_amount(corrected_wh, self._most_wh(title))
     first: uint256 = self._first_revision(id)
     if kind == records.STORED:

@@ -164,9 +164,10 @@ def claimed_wh(account: address, id: uint256, title: uint256) -> uint256:
 @internal
 def issue(id: uint256, title: uint256, amount_wh: uint256):
     """
-    @notice The device's owner holds all of it.
+    @notice The device's owner holds all of it. Nothing is issued, and no debt paid, with what could not be used.
     @param id Of one of the device's slots.
     """
+    assert block.timestamp < self.expires_at(id), "certificates: expired"
     key: uint256 = 0
     offset: uint256 = 0
     key, offset = self._place(id, titles.slot_units_of(title))

@@ -73,12 +73,12 @@ class Model:
     def certify(self, slot: Slot, now: int) -> None:
         for device, wh in slot.issuances:
             certified = self._discharged(slot.start, wh) if device == self.storage else wh
-            self._issue(self.id_of(device, slot.start), device, slot.start, certified)
+            self._issue(self.id_of(device, slot.start), device, slot.start, certified, now)
         for device, wh in slot.consumptions:
             if device == self.charger:
                 require(slot.start >= self.last_slot)
                 self.last_slot = slot.start
-            self._issue(self.id_of(device, slot.start), device, slot.start, wh)
+            self._issue(self.id_of(device, slot.start), device, slot.start, wh, now)
         for device, member, wh in slot.moves:
             require(member != self.devices[device][1])
             self.transfer(self.devices[device][1], member, self.id_of(device, slot.start), wh, now)
@@ -90,8 +90,8 @@ class Model:
         if self.charger in dict(slot.consumptions):
             self._store_rest(self.id_of(self.charger, slot.start), now)
 
-    def _issue(self, token: int, device: int, slot: int, wh: int) -> int:
-        require(token not in self.records)
+    def _issue(self, token: int, device: int, slot: int, wh: int, now: int) -> int:
+        require(token not in self.records and now < slot + self.lifetime_s)
         self.metered[token] = wh
         paid = min(self.debts[device], wh)
         self.debts[device] -= paid
@@ -160,9 +160,8 @@ class Model:
 
     # ----------------------------------------------------------------------------------------- corrections
 
-    def withdraw(self, token: int) -> None:
-        require(token in self.records and not self.records[token].withdrawn)
-        self.records[token].withdrawn = True
+    def withdraw(self, token: int, now: int) -> None:
+        self._alive(token, now).withdrawn = True
 
     def reissue(self, token: int, corrected_wh: int, shares: dict[int, int], now: int) -> None:
         require(token in self.records and self.records[token].withdrawn and token & 255 < 15)
@@ -173,7 +172,7 @@ class Model:
         spent = self.spent[first] + record.retired_wh
         self.debts[record.device] += max(0, spent - corrected_wh)
         self.spent[first] = min(spent, corrected_wh)
-        self._issue_again(token + 1, record, corrected_wh - self.spent[first])
+        self._issue_again(token + 1, record, corrected_wh - self.spent[first], now)
         owner = self.devices[record.device][1]
         for account, wh in shares.items():
             require(account != owner and 0 < wh <= record.held[account])
@@ -181,6 +180,6 @@ class Model:
         if record.device == self.charger:
             self._store_rest(token + 1, now)
 
-    def _issue_again(self, token: int, record: Record, wh: int) -> None:
+    def _issue_again(self, token: int, record: Record, wh: int, now: int) -> None:
         # A debt that has just arisen leaves nothing to pay with.
-        self._issue(token, record.device, record.slot, wh)
+        self._issue(token, record.device, record.slot, wh, now)

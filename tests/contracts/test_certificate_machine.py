@@ -114,7 +114,8 @@ class Holders(RuleBasedStateMachine):
     def withdraw(self, data: st.DataObject, consumption: bool) -> None:
         token = self.some_id(data, consumption=consumption)
         self.perform(
-            lambda: send(self.world, "issuer", "withdraw", token, ""), lambda model, _: model.withdraw(token)
+            lambda: send(self.world, "issuer", "withdraw", token, ""),
+            lambda model, now: model.withdraw(token, now),
         )
 
     @rule(

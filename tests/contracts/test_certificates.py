@@ -1,5 +1,7 @@
 """Certificates of a market's slot: issued once, within limits, moved to buyers and matched with consumption."""
 
+from typing import Any
+
 import pytest
 from eth_abi.abi import encode
 
@@ -207,12 +209,15 @@ def test_a_slot_is_certified_when_it_is_over_and_not_a_second_before(homes: Worl
     on_issuance(homes, "issuer", "certify", MARKET, SLOT, *lists, [], [])
 
 
-def test_what_comes_too_late_to_be_used_can_be_issued_and_not_used(homes: World) -> None:
+@pytest.mark.parametrize("lists", [([(DEVICE, 500)], []), ([], [(HOME, 500)])])
+def test_what_comes_too_late_to_be_used_is_not_issued(homes: World, lists: Any) -> None:
     homes.at(LAST_SECOND + 1)
     with refused("certificates: expired"):
-        certify(homes, [(DEVICE, 500)], moves=[(DEVICE, homes.members[1].address, 1)])
-    with refused("certificates: expired"):
-        certify(homes, [(DEVICE, 500)], [(HOME, 500)], matches=[(DEVICE, HOME, 1)])
+        certify(homes, *lists)
+
+
+def test_what_comes_in_the_last_second_is_issued(homes: World) -> None:
+    homes.at(LAST_SECOND)
     certify(homes, [(DEVICE, 500)], [(HOME, 500)])
 
 

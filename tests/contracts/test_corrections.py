@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ledger.deployment import CERTIFICATE_LIFETIME_S
 from tests.contracts.devices import (
     DEVICE,
     LOAD,
@@ -18,7 +19,6 @@ from tests.contracts.devices import (
     consumption_id,
     events,
     held,
-    on_devices,
     on_issuance,
     register,
     register_battery,
@@ -126,6 +126,17 @@ def test_a_certificate_is_withdrawn_once_and_only_if_there_is_one(issued: World)
     withdraw(issued)
     with refused("certificates: already withdrawn"):
         withdraw(issued)
+
+
+def test_what_is_expired_is_not_corrected(issued: World) -> None:
+    certify(issued, [], [(HOME, 400)])
+    withdraw(issued)
+    issued.time.now = SLOT + CERTIFICATE_LIFETIME_S
+    for corrected_wh in (0, 400):
+        with refused("certificates: expired"):
+            reissue(issued, corrected_wh)
+    with refused("certificates: expired"):
+        withdraw(issued, AT_HOME)
 
 
 # -------------------------------------------------------------------------------------------- reissuance
@@ -286,9 +297,6 @@ def test_a_correction_keeps_to_what_the_device_can_have_metered(issued: World) -
     withdraw(issued)
     with refused("issuance: nameplate"):
         reissue(issued, 1_001)
-    on_devices(issued, "registrar", "close_device", DEVICE, SLOT // 86_400)
-    with refused("issuance: closed"):
-        reissue(issued, 1)
     assert reissue(issued, 0)["issued_wh"] == 0
 
 

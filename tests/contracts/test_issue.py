@@ -8,6 +8,7 @@ from eth_hash.auto import keccak
 
 from ledger import merkle
 from ledger.chain import Receipt
+from ledger.deployment import CERTIFICATE_LIFETIME_S
 from tests.contracts.devices import (
     CHARGE,
     CONSUMPTION,
@@ -22,6 +23,8 @@ from tests.contracts.devices import (
     on_devices,
     on_issuance,
     register,
+    retire,
+    send,
     token_id,
     totals,
 )
@@ -231,6 +234,27 @@ def test_a_whole_day_is_minted(committed: World) -> None:
     assert found == STREET[DEVICE]
 
 
+def test_what_is_expired_is_not_minted(committed: World) -> None:
+    committed.time.now = MIDNIGHT + 3 * 900 + CERTIFICATE_LIFETIME_S
+    with refused("certificates: expired"):
+        mint(committed, STREET, [3])
+    mint(committed, STREET, [4])
+
+
+def test_no_debt_is_paid_with_what_is_expired(committed: World) -> None:
+    slot = MIDNIGHT + CERTIFICATE_LIFETIME_S
+    certify(committed, [(DEVICE, 500)], slot=slot)
+    fresh = token_id(slot=slot)
+    retire(committed, committed.members[0], fresh, 500)
+    send(committed, "issuer", "withdraw", fresh, "the meter was wrong")
+    on_issuance(committed, "issuer", "reissue", fresh, 0, [])
+    committed.time.now = slot + DAY_S
+    for places in ([3], list(range(1, 96))):
+        with refused("certificates: expired"):
+            mint(committed, STREET, places)
+    assert committed.contracts.issuance.read("debt_of", DEVICE) == 500
+
+
 def test_a_slot_is_minted_once(committed: World) -> None:
     mint(committed, STREET, [3])
     for places in ([3], [4, 4], [5, 3]):
@@ -277,10 +301,12 @@ def test_what_a_device_cannot_have_generated_is_not_minted(solar: World) -> None
         mint(solar, too_much, [0])
 
 
-def test_a_day_before_or_after_the_device_is_not_minted(committed: World) -> None:
-    on_devices(committed, "registrar", "close_device", DEVICE, DAY)
-    with refused("issuance: closed"):
-        mint(committed, STREET, [3])
+def test_a_day_before_the_device_is_not_minted(world: World) -> None:
+    register(world, DEVICE, world.members[0].address, commissioned_day=DAY + 1)
+    world.time.now = MIDNIGHT + DAY_S
+    commit(world, STREET)
+    with refused("issuance: not commissioned"):
+        mint(world, STREET, [3])
 
 
 def test_a_device_is_minted_in_its_own_market_and_if_its_owner_asked(world: World) -> None:
