@@ -15,6 +15,9 @@ from matching.errors import WattbookError
 from node.certificate_view import CertificateView
 from node.refusals import UnknownDeviceError
 from node.store import Store
+from node.store.records import SlotState
+
+_UNCERTIFIED = tuple(state for state in SlotState if state is not SlotState.CERTIFIED)
 
 
 class RequestNotApprovedError(WattbookError):
@@ -33,6 +36,12 @@ class MissingEvidenceError(WattbookError):
     """A slot has no measured reading that certificates could be issued for."""
 
     code = "request.evidence"
+
+
+class TooEarlyRequestError(WattbookError):
+    """A slot's own certification is still to come, and covers the device."""
+
+    code = "request.too_early"
 
 
 class Issuing:
@@ -93,6 +102,7 @@ class Issuing:
             UnknownRequestError: there is no such request.
             RequestNotApprovedError: it is not decided, or refused.
             MissingEvidenceError: a slot has no measured reading.
+            TooEarlyRequestError: a slot of a device that is certified with its slots is not certified yet.
         """
         request = self.request(number)
         if not request["approved"]:
@@ -102,9 +112,11 @@ class Issuing:
             raise UnknownDeviceError(f"device {request['device']} is not registered here")
         length = device.details.slot_length_s
         slots = range(request["first_slot"], request["last_slot"] + 1, length)
-        amounts_wh = measured_wh(self._store, device.device, slots)
+        # All with the turn: a correction that comes in between would find nothing to correct.
         with self._turn:
-            self._issuer.issue(device.details, slots.start, amounts_wh, request=number)
+            amounts_wh = measured_wh(self._store, device.device, slots)
+            left_wh = self._left(device.device, slots, amounts_wh) if device.details.standing else amounts_wh
+            self._issuer.issue(device.details, slots.start, left_wh, request=number)
         return sum(amounts_wh)
 
     def request(self, number: int) -> dict[str, Any]:
@@ -134,6 +146,22 @@ class Issuing:
         contract = next(each for each in contracts if each.address == fields[5])
         function, arguments = contract.interface.decode_call(fields[7])
         self._again[function](arguments)
+
+    def _left(self, device: int, slots: range, amounts_wh: list[int]) -> list[int]:
+        """The amounts of a standing device without those that were certified with their slots."""
+        for record in self._store.slots(states=_UNCERTIFIED):
+            if record.slot in slots:
+                # Issued now, it would be issued once more with its slot, which then could not go on.
+                raise TooEarlyRequestError(f"slot {record.slot} is not certified yet, and device {device} with it")
+        return [
+            0 if self._is_certified(device, slot) else amount_wh
+            for slot, amount_wh in zip(slots, amounts_wh, strict=True)
+        ]
+
+    def _is_certified(self, device: int, slot: int) -> bool:
+        certified = self._store.certified(slot)
+        issued = [each.device for each in certified.issuances]
+        return device in issued or device in [each.device for each in certified.consumptions]
 
     def _reissue(self, certificate: CertificateId, corrected_wh: int) -> CertificateId:
         with self._view.history() as history:

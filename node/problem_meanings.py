@@ -31,6 +31,7 @@ MEANINGS = {
     "device.eecs_code": "A code has not the form that EECS codes have, or two codes do not go together.",
     "device.foreign": "A device's number is taken by another device, or its details differ from those on chain.",
     "device.invalid": "A device's or an area's field is outside its limits.",
+    "device.key_taken": "A meter's key already signs for another device.",
     "device.owner_unknown": "A device is to belong to an account that is not a member.",
     "device.past_change": (
         "A device cannot be changed for slots or days that have begun: they may be metered and certified already."
@@ -99,6 +100,7 @@ MEANINGS = {
     "request.method": "The resource does not take this method.",
     "request.not_approved": "Certificates are issued for approved requests only.",
     "request.not_found": "There is no such resource.",
+    "request.too_early": "A slot's own certification is still to come, and covers the device.",
     "request.too_large": "The body, or the file, has too many bytes.",
     "request.too_many": "Requests come more often than is allowed; `Retry-After` says when to come again.",
     "request.unauthorized": "An API key is needed, and none that is known was given.",

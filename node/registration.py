@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ledger import devices
 from ledger.deployment import Contracts
-from ledger.devices import Area, DeviceKey
+from ledger.devices import Area, DeviceKey, DeviceKind
 from ledger.evidence.keys import MeterKey
 from ledger.evidence.tree import DAY_S
 from ledger.keys import Key
@@ -34,6 +34,12 @@ class DeviceUnknownError(WattbookError):
     """There is no device with this number."""
 
     code = "device.unknown"
+
+
+class KeyTakenError(WattbookError):
+    """A meter's key signs for another device, too: what it metered once could be certified twice."""
+
+    code = "device.key_taken"
 
 
 class PastChangeError(WattbookError):
@@ -113,6 +119,7 @@ class Registration:
         Raises:
             OwnerUnknownError: its owner is not a member.
             ForeignDeviceError: its number is another device's.
+            KeyTakenError: its meter's key is another device's.
             CallRevertedError: the contract refuses, e.g. as its metering point is another's.
         """
         with self._acting:
@@ -124,6 +131,7 @@ class Registration:
             if known is None:
                 length = self._market.slot_length_s
                 device = replace(device, first_slot=self._clock.now() // length * length + length)
+                self._require_free(device, device.keys.spans[0][1], device.first_slot)
             else:
                 # What has changed since it was registered is no part of its registration.
                 is_known_key = known.keys.spans[: len(device.keys.spans)] == device.keys.spans
@@ -143,12 +151,14 @@ class Registration:
         Raises:
             DeviceUnknownError: there is no such device.
             PastChangeError: the slot has begun.
+            KeyTakenError: the key is another device's then.
             CallRevertedError: the contract refuses, as a key of the same slot or a later one is there.
         """
         with self._acting:
             known = self._known(number)
             if (from_slot, key) not in known.keys.spans:
                 self._require_ahead("from_slot", from_slot, self._clock.now())
+                self._require_free(known, key, from_slot)
                 change = DeviceKey.of(key, from_slot)
                 devices.rotate_key(self._contracts, self._registrar, number, change)
                 self._store.add_meter_key(number, from_slot, key)
@@ -196,6 +206,23 @@ class Registration:
             raise DeviceUnknownError(f"there is no device {number}")
         return device
 
+    def _require_free(self, device: DeviceRecord, key: MeterKey | None, from_slot: int) -> None:
+        """An OCMF message does not say which of our devices it is of: only its key does."""
+        if key is None:
+            return
+        for other in self._store.devices():
+            is_other = other.device != device.device
+            if is_other and not _counts_other_way(device, other) and other.is_signed_by(key, from_slot):
+                raise KeyTakenError(f"device field 'key' is the key of device {other.device}: must be its own")
+
     def _require_ahead(self, field: str, value: int, now: int) -> None:
         if value <= now:
             raise PastChangeError(f"device field '{field}' is {value}: must be later than {now}, which has begun")
+
+
+def _counts_other_way(one: DeviceRecord, other: DeviceRecord) -> bool:
+    """Whether they are a storage and what charges it, which one meter may count in two registers."""
+    is_pair = one.details.storage == other.device or other.details.storage == one.device
+    by_kind = {one.details.kind, other.details.kind} == {DeviceKind.STORAGE, DeviceKind.CHARGE}
+    registers = one.register, other.register
+    return is_pair and by_kind and (None in registers or len({each.obis for each in registers if each}) == 2)

@@ -118,13 +118,13 @@ class Issuer:
             f"withdraw-{int(certificate):x}",
             event=("Withdrawn", int(certificate)),
             is_done=lambda: bool(self._record(certificate)["withdrawn"]),
-            call=("withdraw", int(certificate), reason),
+            call=lambda: ("withdraw", int(certificate), reason),
         )
 
     def reissue(
         self, certificate: CertificateId, corrected_wh: int, shares: Sequence[Share] = ()
     ) -> CertificateId:
-        """Issue a withdrawn certificate anew, for what should have been issued; returns the new one.
+        """Issue a withdrawn certificate anew, for what should have been issued, to its owner; returns the new one.
 
         What was retired of the old one stays retired, and what is missing for it is a debt of the device. If there
         is a new one already, it stays as it is.
@@ -147,7 +147,7 @@ class Issuer:
             f"reissue-{int(certificate):x}",
             event=("Reissued", int(corrected)),
             is_done=lambda: bool(self._record(corrected)["exists"]),
-            call=("reissue", int(certificate), corrected_wh, [asdict(each) for each in shares]),
+            call=lambda: ("reissue", int(certificate), corrected_wh, [asdict(each) for each in shares]),
         )
         return corrected
 
@@ -171,7 +171,7 @@ class Issuer:
             f"import-{serial.hex()[:32]}",
             event=("Imported", *([known] if known else [])),
             is_done=lambda: self._imported(details) != 0,
-            call=("import_certificate", asdict(details)),
+            call=lambda: ("import_certificate", asdict(details)),
         )
         return CertificateId.of(self._imported(details))
 
@@ -195,13 +195,15 @@ class Issuer:
             f"decide-{number}",
             event=("RequestDecided", number),
             is_done=lambda: bool(self._devices.read("request_of", number)["decided"]),
-            call=("decide", number, approved, reason),
+            call=lambda: ("decide", number, approved, reason),
         )
         if self._devices.read("request_of", number)["approved"] != approved:
             raise AlreadyOtherwiseError(f"request {number} is {'refused' if approved else 'approved'} for good")
 
     def issue(self, device: Device, first_slot: int, amounts_wh: Sequence[int], *, request: int = 0) -> None:
-        """Issue certificates of a generator's or load's consecutive slots; slots of 0 Wh are passed over.
+        """Issue certificates of a generator's or load's consecutive slots.
+
+        Slots of 0 Wh, and slots that are certified already, are passed over.
 
         Args:
             device: as it is registered.
@@ -243,7 +245,7 @@ class Issuer:
                 self._devices.read("anchor_of", device, day) == commitment
                 for device, commitment in by_device.items()
             ),
-            call=("anchor", day, [asdict(each) for each in anchors]),
+            call=lambda: ("anchor", day, [asdict(each) for each in anchors]),
         )
 
     def commit_day(self, day: Day) -> None:
@@ -261,7 +263,7 @@ class Issuer:
                 "commit-day",
                 event=("DayCommitted", self._market, day.day),
                 is_done=lambda: self._committed(day.day) is not None,
-                call=("commit_day", self._market, day.day, day.root, day.leaves, day.total_wh),
+                call=lambda: ("commit_day", self._market, day.day, day.root, day.leaves, day.total_wh),
             )
             committed = self._committed(day.day)
         if committed != day.root:
@@ -292,12 +294,21 @@ class Issuer:
         self._run(
             self._issuance,
             first_slot,
-            f"issue-{device.device}",
+            # All that tells one from another that begins with the same slot: they may overlap.
+            f"issue-{device.device}-{request}-{len(amounts_wh)}",
             event=("TransferBatch", self._issuance.address, ZERO_ADDRESS, device.owner),
             emitter=self._certificates,
             is_done=lambda: all(self._record(each)["exists"] for each in issued),
-            call=("issue", request, device.device, first_slot, amounts_wh),
+            call=lambda: ("issue", request, device.device, first_slot, self._left(issued, amounts_wh)),
         )
+
+    def _left(self, issued: Sequence[CertificateId], amounts_wh: Sequence[int]) -> list[int]:
+        """The amounts without those that are certified already, which the contract refuses."""
+        certificates = iter(issued)
+        return [
+            0 if amount_wh and self._record(next(certificates))["exists"] else amount_wh
+            for amount_wh in amounts_wh
+        ]
 
     def _run(
         self,
@@ -307,16 +318,21 @@ class Issuer:
         *,
         event: tuple[object, ...],
         is_done: Callable[[], bool],
-        call: tuple[object, ...],
+        call: Callable[[], tuple[object, ...]],
         emitter: Contract | None = None,
     ) -> None:
         """Take a step.
 
-        `event` is the name of the one that tells of it, and the values of its first indexed fields; `call` the
-        name of the function, and its arguments. `emitter` logs the event, if the called `contract` does not.
+        `event` is the name of the one that tells of it, and the values of its first indexed fields; `call` tells
+        the name of the function, and its arguments. `emitter` logs the event, if the called `contract` does not.
         """
         logging = emitter or contract
-        (title, *values), (function, *arguments) = event, call
+        title, *values = event
+
+        def calldata() -> bytes:
+            function, *arguments = call()
+            return contract.interface.call(str(function), *arguments)
+
         self._stepper.run(
             Step(
                 market=self._market,
@@ -329,7 +345,7 @@ class Issuer:
                 topics=tuple(_topic(value) for value in values),
                 names_slot=False,
                 is_done=is_done,
-                calldata=lambda: contract.interface.call(str(function), *arguments),
+                calldata=calldata,
             )
         )
 

@@ -6,9 +6,10 @@ from enum import StrEnum
 from ledger.devices import Device
 from ledger.eip712 import SignedOrder
 from ledger.evidence.evidence import Evidence, Register
-from ledger.evidence.keys import MeterKeys
+from ledger.evidence.keys import MeterKey, MeterKeys
 from ledger.evidence.tree import DAY_S
 from ledger.metered import GIVING
+from matching.orders import MAX_TIME
 
 
 class OrderStatus(StrEnum):
@@ -159,6 +160,15 @@ class DeviceRecord:
     def is_metered(self, slot: int) -> bool:
         """Whether the slot's delivery needs a reading of it."""
         return self.first_slot <= slot and (self.closed_day is None or slot // DAY_S < self.closed_day)
+
+    def is_signed_by(self, key: MeterKey, from_slot: int) -> bool:
+        """Whether this key is valid for its meter in any slot from that one on."""
+        closed_at = MAX_TIME + 1 if self.closed_day is None else self.closed_day * DAY_S
+        ends = [*(start for start, _ in self.keys.spans[1:]), closed_at]
+        return any(
+            valid == key and min(end, closed_at) > from_slot
+            for (_, valid), end in zip(self.keys.spans, ends, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)

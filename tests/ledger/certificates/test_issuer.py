@@ -154,11 +154,14 @@ def test_a_standing_load_is_issued_consumption(street: Street) -> None:
     assert state(street, int(consumption(LOAD, SLOT + 900)))["issued_wh"] == 20
 
 
-def test_slots_of_which_one_is_issued_already_are_not_taken_for_done(street: Street) -> None:
+def test_slots_that_are_certified_already_are_passed_over_and_the_others_issued(street: Street) -> None:
     street.certify({PV: 100})
-    street.world.at(SLOT + 1_800)
-    with pytest.raises(CallRevertedError, match="certificates: issued"):
-        street.issuer.issue(street.devices[PV], SLOT, [100, 100])
+    street.world.at(SLOT + 2_700)
+    twice(street, lambda: street.issuer.issue(street.devices[PV], SLOT, [100, 200]))
+    twice(street, lambda: street.issuer.issue(street.devices[PV], SLOT, [100, 200, 300]))
+    issued = [state(street, int(generation(PV, SLOT + 900 * place)))["issued_wh"] for place in range(3)]
+    assert issued == [100, 200, 300]
+    assert len(street.journal.confirmed) == 3
 
 
 def test_a_day_is_anchored_and_corrected(street: Street) -> None:
