@@ -98,6 +98,16 @@ class Metering:
             self._journals[number] = _Journal(journal.entries + 1, progress, statements)
             return records
 
+    def knows_ocmf(self, number: int, message: bytes) -> bool:
+        """Whether an OCMF message is one of the latest that were taken of a device.
+
+        Raises:
+            WattbookError: as of `submit_ocmf`.
+        """
+        device, record = self._device(number), ocmf.parse(message)
+        with self._taking:
+            return record.statement in self._journal(device, self.terms(device)).statements
+
     def substitute(self, number: int, slot: int) -> ReadingRecord:
         """Stand in for a silent meter, as the meter authority, so that its slot can be delivered.
 
@@ -116,15 +126,7 @@ class Metering:
                 measured_wh[slot - DAY_S] = before.energy_wh
             method, energy_wh = propose(slot, generates=device.generates, measured_wh=measured_wh)
             evidence = self._signed_by_authority(terms, slot, energy_wh, method, SILENT)
-            check(evidence, terms, self._position(number, END))
-            now = self._clock.now()
-            if device.register is None:
-                return self._store.add_reading(evidence, now)
-            journal = self._journal(device, terms)
-            record = self._store.add_cover(number, journal.entries, evidence, now)
-            progress = ocmf_slots.cover(journal.progress, slot, terms)
-            self._journals[number] = _Journal(journal.entries + 1, progress, journal.statements)
-            return record
+            return self._add_first(device, terms, evidence)
 
     def correct(self, number: int, slot: int, energy_wh: int, reason: str) -> ReadingRecord:
         """Put the meter authority's word in the place of a reading that turned out to be wrong.
@@ -174,17 +176,27 @@ class Metering:
             for record in known:
                 if record.evidence == evidence:
                     return record
-            now = self._clock.now()
             if not known:
-                check(evidence, terms, self._position(evidence.device, END))
-                return self._store.add_reading(evidence, now)
+                return self._add_first(device, terms, evidence)
             if known[-1].evidence.quality is Quality.SUBSTITUTE and len(known) == 1:
                 self._check_late(evidence, terms)
-                return self._store.add_correction(evidence, now)
+                return self._store.add_correction(evidence, self._clock.now())
         raise ConflictingReadingError(
             f"device {evidence.device} has a reading of slot {evidence.slot} with {known[-1].energy_wh} Wh: "
             f"cannot become {evidence.energy_wh} Wh"
         )
+
+    def _add_first(self, device: DeviceRecord, terms: DeviceTerms, evidence: Evidence) -> ReadingRecord:
+        """Keep a slot's first reading; of an OCMF meter, a substitute, which its messages then go on after."""
+        number, now = device.device, self._clock.now()
+        check(evidence, terms, self._position(number, END))
+        if device.register is None:
+            return self._store.add_reading(evidence, now)
+        journal = self._journal(device, terms)
+        record = self._store.add_cover(number, journal.entries, evidence, now)
+        progress = ocmf_slots.cover(journal.progress, evidence.slot, terms)
+        self._journals[number] = _Journal(journal.entries + 1, progress, journal.statements)
+        return record
 
     def _check_late(self, evidence: Evidence, terms: DeviceTerms) -> None:
         """What comes into a gap fits both what came before the gap and, if that is in, what came after it."""

@@ -1,6 +1,7 @@
 """Imports files of readings: each row stands or falls alone, by the same checks as a reading that comes alone."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from ledger.evidence import batch
 from ledger.evidence.batch import DeviceState, Outcome, RowReport
@@ -28,15 +29,22 @@ def import_rows(rows: Iterable[Row | UnreadableRow], metering: Metering, store: 
         if isinstance(row, Row) and row.kind is RowKind.OCMF:
             yield _take_message(row, metering)
             continue
-        yield from batch.import_rows([row], shelf, signer=metering.authority)
+        shelf.is_known = False
+        (report,) = batch.import_rows([row], shelf, signer=metering.authority)
+        yield replace(report, outcome=Outcome.KNOWN, slots=0) if shelf.is_known else report
 
 
 class _Shelf:
-    """The store as an import sees it; metering checks what goes in, and keeps it."""
+    """The store as an import sees it; metering checks what goes in, and keeps it.
+
+    Attributes:
+        is_known: set if what was to be saved had been before.
+    """
 
     def __init__(self, metering: Metering, store: Store) -> None:
         self._metering = metering
         self._store = store
+        self.is_known = False
 
     def terms(self, device: int) -> DeviceTerms | None:
         found = self._store.device(device)
@@ -55,6 +63,8 @@ class _Shelf:
 
     def save(self, device: int, state: DeviceState, evidence: Sequence[Evidence]) -> None:
         for each in evidence:
+            known = self._store.revisions(device, each.slot)
+            self.is_known = each in (record.evidence for record in known)
             self._metering.take(each)
 
 
@@ -65,11 +75,14 @@ def _take_message(row: Row, metering: Metering) -> RowReport:
         message = row.fields["ocmf"]
         if not isinstance(message, str):
             raise MalformedRowError("row field 'ocmf' must be text")
-        completed = metering.submit_ocmf(device, message.encode(errors="replace"))
+        source = message.encode(errors="replace")
+        is_known = metering.knows_ocmf(device, source)
+        completed = metering.submit_ocmf(device, source)
     except WattbookError as error:
         return RowReport(row.line, device, None, Outcome.REFUSED, code=error.code, message=str(error))
     slot = completed[-1].evidence.slot if completed else None
-    return RowReport(row.line, device, slot, Outcome.ACCEPTED, slots=len(completed))
+    outcome = Outcome.KNOWN if is_known else Outcome.ACCEPTED
+    return RowReport(row.line, device, slot, outcome, slots=len(completed))
 
 
 def _device(value: object) -> int:

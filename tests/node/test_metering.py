@@ -1,21 +1,17 @@
 """Every reason to refuse a reading; a refusal changes nothing."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ledger.evidence.evidence import Context, Quality, Register
-from ledger.evidence.keys import KeyAlgorithm, MeterKey
+from ledger.evidence.evidence import Quality
 from ledger.evidence.substitutes import DAY_S
 from matching.errors import WattbookError
 from matching.readings import SignedReading
 from node.api.services import Services
 from node.clock import SteppedClock
+from tests.node.ocmf_meter import OCMF_METER_KEY, REGISTER, ocmf
 from tests.node.parts import LOAD, SLOT, SOLAR, device, reading
 
 NEXT = SLOT + 900
@@ -153,24 +149,9 @@ def test_the_authority_corrects_what_is_there_and_nothing_else(services: Service
     assert following.revision == 0
 
 
-OCMF_KEY = ec.derive_private_key(7, ec.SECP256R1())
-REGISTER = Register("G1", "M1", "1-0:2.8.0", Context.FISCAL)
-
-
-def ocmf(page: int, at: int, kwh: str) -> bytes:
-    """A message with one reading of the register."""
-    time = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S,000+0000 S")
-    row = f'{{"TM":"{time}","RV":{kwh},"RI":"{REGISTER.obis}","RU":"kWh","ST":"G"}}'
-    payload = f'{{"FV":"1.0","GS":"G1","MS":"M1","PG":"F{page}","RD":[{row}]}}'.encode()
-    signature = OCMF_KEY.sign(payload, ec.ECDSA(hashes.SHA256())).hex()
-    return b"OCMF|" + payload + f'|{{"SA":"ECDSA-secp256r1-SHA256","SD":"{signature}"}}'.encode()
-
-
 @pytest.fixture
 def ocmf_device(services: Services) -> int:
-    public = OCMF_KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    key = MeterKey(KeyAlgorithm.SECP256R1, public)
-    services.store.add_device(device(9, key=key, register=REGISTER))
+    services.store.add_device(device(9, key=OCMF_METER_KEY, register=REGISTER))
     return 9
 
 
