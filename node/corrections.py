@@ -32,6 +32,7 @@ class Corrections:
         self._store = store
         self._view = view
         self._certificates = contracts.certificates
+        self._issuance = contracts.issuance
         self._issuer = issuer
 
     def follow(self) -> None:
@@ -83,12 +84,26 @@ class Corrections:
     def _replace(self, wrong: CertificateId, record: ReadingRecord) -> None:
         corrected_wh = record.energy_wh
         if wrong.kind is CertificateKind.STORED:
-            # Its lots are used up as they were: a correction can only be less.
-            corrected_wh = min(corrected_wh, self._certificates.read("state_of", int(wrong))["issued_wh"])
+            corrected_wh = min(corrected_wh, self._stored_wh(wrong))
         self._issuer.withdraw(wrong, _reason(record))
         with self._view.history() as history:
             shares = shares_of(history, wrong, corrected_wh)
         self._issuer.reissue(wrong, corrected_wh, shares)
+
+    def _stored_wh(self, wrong: CertificateId) -> int:
+        """What a storage's certificate was right to be issued for so far: its lots are used up as they were.
+
+        Not what was issued of it, which is less by what was retired before, or given for a debt.
+        """
+        name, figure = ("Reissued", "corrected_wh") if wrong.revision else ("Discharged", "certified_wh")
+        (event,) = self._issuance.events(
+            [name],
+            first_block=0,
+            last_block=self._issuance.chain.head().number,
+            topics=[int(wrong).to_bytes(32, "big")],
+        )
+        found: int = event.arguments[figure]
+        return found
 
     def _latest(self, certificate: CertificateId) -> int | None:
         """The latest revision on chain; None if nothing was issued."""

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from ledger.certificates.claims import Topic
+from ledger.certificates.claims import Purpose, Topic
 from ledger.certificates.history import CertificateHistory
 from ledger.certificates.ids import CertificateId, CertificateKind
+from ledger.certificates.records import Retirement
 from ledger.coverage.carbon import Carbon, TechnologyCertificates
 from ledger.coverage.claims import Claims
 from ledger.coverage.factors import Basis, annual_factors, factors_by_year
@@ -17,7 +18,7 @@ from node.store import Store
 MAX_PERIOD_S = 366 * 86_400
 """Longest period that is looked at at once."""
 
-_FOR_CONSUMPTION = (Topic.RETIRED, Topic.MATCHED, Topic.SELF_CONSUMED)
+_MATCHED = (Topic.MATCHED, Topic.SELF_CONSUMED)
 _WITHOUT_EMISSIONS = ("F01", "F03")  # renewable and nuclear sources
 
 
@@ -61,7 +62,7 @@ def claims_of(
     with view.history() as history:
         for retirement in history.retirements():
             slot, of_period = retirement.id.slot, first_slot <= retirement.id.slot < end_slot
-            if of_period and retirement.subject in rows and retirement.topic in _FOR_CONSUMPTION:
+            if of_period and retirement.subject in rows and _is_for_consumption(retirement):
                 retired[rows[retirement.subject], (slot - first_slot) // slot_length_s] += retirement.amount_wh
                 _require_no_emissions(history, retirement.id)
     names = tuple("0x" + member.hex() for member in members)
@@ -90,6 +91,12 @@ def _check_period(first_slot: int, end_slot: int, slot_length_s: int) -> None:
         )
     if not 0 < end_slot - first_slot <= MAX_PERIOD_S:
         raise CoveragePeriodError(f"period is {end_slot - first_slot} s long: must be 1 to {MAX_PERIOD_S}")
+
+
+def _is_for_consumption(retirement: Retirement) -> bool:
+    """Whether it was matched, or its holder said so: for a product, say, it covers no consumption."""
+    claim = retirement.claim
+    return retirement.topic in _MATCHED or (claim is not None and claim.purpose == Purpose.CONSUMPTION)
 
 
 def _require_no_emissions(history: CertificateHistory, certificate: CertificateId) -> None:
