@@ -73,7 +73,7 @@ def compare_steps(
     done = sorted(
         (entry.intent.step, entry.intent.transaction_hash)
         for entry in intents
-        if not entry.intent.step.startswith(_BESIDE)
+        if not is_beside(entry.intent.step)
         and (
             entry.status is IntentStatus.CONFIRMED
             or (entry.intent.step == not_noted and is_of_step(entry, state, not_noted))
@@ -89,6 +89,11 @@ def compare_steps(
     for step, numbers in attempts.items():
         expected = list(range(len(numbers)))
         context.findings.check("store.attempts", f"{where}, step {step}", expected=expected, found=numbers)
+
+
+def is_beside(step: str) -> bool:
+    """Whether a step does something about its slot, or day, without moving the slot on."""
+    return step.startswith(_BESIDE)
 
 
 def is_of_step(record: IntentRecord, state: SlotModel, step: str) -> bool:

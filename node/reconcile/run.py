@@ -11,7 +11,7 @@ from ledger.eip712 import Domain
 from matching.errors import WattbookError
 from node.design import Design
 from node.reconcile.context import Context
-from node.reconcile.intents import check_intent
+from node.reconcile.intents import check_intent, is_beside
 from node.reconcile.registry import compare_anchors, compare_devices, compare_members
 from node.reconcile.slots import SlotComparison
 from node.store import Store, schema
@@ -87,8 +87,6 @@ class Reconciliation:
         if records is None:
             return
         self._compare_slots_known({record.slot for record in records})
-        for intent in context.read("table intents, slot 0", lambda: store.intents(_ONBOARDING)) or []:
-            check_intent(context, intent, overtaken=False)
         for record in records:
             comparison = SlotComparison(context, record)
             context.read(f"table slots, slot {record.slot}", comparison.run)
@@ -103,5 +101,18 @@ class Reconciliation:
         for table in _OF_SLOTS:
             where = f"table {table.name}"
             named = context.read(where, partial(slots_in, context.store, table)) or set()
-            allowed = known | {_ONBOARDING} if table is schema.intents else known
-            context.findings.check("store.orphans", where, expected=[], found=sorted(named - allowed, key=str))
+            orphans = named - known
+            if table is schema.intents:
+                orphans = {slot for slot in orphans if not self._is_apart(slot)}
+            context.findings.check("store.orphans", where, expected=[], found=sorted(orphans, key=str))
+
+    def _is_apart(self, slot: int) -> bool:
+        """Whether no step of a slot is one that moves it on; then its intents are checked here.
+
+        So it is with what was done at the onboarding, and with what the issuer did about a day, or for an import.
+        """
+        context = self._context
+        intents = context.read(f"table intents, slot {slot}", lambda: context.store.intents(slot)) or []
+        for intent in intents:
+            check_intent(context, intent, overtaken=False)
+        return slot == _ONBOARDING or all(is_beside(each.intent.step) for each in intents)

@@ -212,7 +212,7 @@ class SlotComparison:
             if device.device in readings:
                 metered = generation if device.generates else consumption
                 metered[device.account] += readings[device.device].energy_wh
-            elif device.first_slot <= self._record.slot:
+            elif device.is_metered(self._record.slot):
                 missing.append(device.device)
         where = f"table readings, {self._where}"
         self._findings.check("store.readings.missing", where, expected=[], found=missing)
