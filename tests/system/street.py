@@ -159,12 +159,14 @@ def street(
     validators: tuple[bytes, ...] = (),
     approvals: int = 0,
     terms: MarketTerms = TERMS,
+    slot: int = SLOT,
 ) -> Iterator[Street]:
+    """The street, twenty minutes before a slot."""
     config = Config(
         data=data,
         port=free_port(),
         chain_port=free_port(),
-        stepped_from=SLOT - 1_200,
+        stepped_from=slot - 1_200,
         design=design,
         rpc_url=rpc_url,
         validators=validators,

@@ -112,7 +112,7 @@ def change_one_value(data: Path, table: str, column: str) -> str | None:
             changed = value[:place] + bytes([value[place] ^ 1]) + value[place + 1 :]
         elif isinstance(value, int):
             # Truth values have one bit; of numbers another than the last, as the next number may be taken.
-            changed = value ^ (1 if column == "retired" else 64)
+            changed = value ^ (1 if column == "standing" else 64)
         else:
             changed = value[:-1] + chr(ord(value[-1]) ^ 1)
         database.execute(f'UPDATE "{table}" SET "{column}" = ? WHERE rowid = ?', (changed, row))  # noqa: S608
