@@ -142,6 +142,7 @@ MAX_TIME: constant(uint256) = 2**40 - 1
 MASK_16: constant(uint256) = 2**16 - 1
 MASK_32: constant(uint256) = 2**32 - 1
 MASK_64: constant(uint256) = 2**64 - 1
+MASK_128: constant(uint256) = 2**128 - 1
 DAY_S: constant(uint256) = 86_400
 # A day's leaf has room for quarter hours, and no more.
 MIN_DAY_SLOT_S: constant(uint256) = 900
@@ -153,7 +154,7 @@ CERTIFICATES: immutable(Certificates)
 debt_of: public(HashMap[uint64, uint256])
 indebted_count: public(uint256)
 # By the id of revision 0: what of that slot's energy is gone: retired under earlier revisions, or given for a debt; as
-# far as it did not become a debt.
+# far as it did not become a debt (bits 0-127). And what revision 0 gave for a debt (128-).
 spent_of: HashMap[uint256, uint256]
 
 import_count: public(uint256)
@@ -300,7 +301,8 @@ def mint(
     path: DynArray[bytes32, MAX_PATH],
 ):
     """
-    @notice Anybody has slots of a committed day issued, to their device's owner.
+    @notice Anybody has slots of a committed day issued, to their device's owner; those that somebody had issued before
+            are passed over.
     @param amounts The device's leaf: what it metered in all slots of the day.
     @param places Which of them to issue.
     @param index The leaf's place in the tree, and `path` the hashes on its way to the root.
@@ -318,8 +320,10 @@ def mint(
     ids: DynArray[uint256, MAX_SLOTS] = []
     issued_wh: DynArray[uint256, MAX_SLOTS] = []
     for place: uint256 in places:
-        self._check_amount(amounts[place], most_wh)
         id: uint256 = self._id_of(title, device, day * DAY_S + place * slot_length_s)
+        if records.exists(staticcall CERTIFICATES.record_word_of(id, title)):
+            continue
+        self._check_amount(amounts[place], most_wh)
         ids.append(id)
         issued_wh.append(self._without_debt(id, amounts[place]))
     extcall CERTIFICATES.issue_all(title, ids, issued_wh)
@@ -335,7 +339,7 @@ def reissue(id: uint256, corrected_wh: uint256, moves: DynArray[Share, MAX_SHARE
             device owes it, and its next issuances give first.
     @param id The withdrawn certificate.
     @param corrected_wh What the device metered; of a storage what its certificate was right to be issued for, which
-           is no more than it was.
+           is no more than it was at first.
     @param moves What of it others get who held some of what was withdrawn, no more than that, by ascending account.
     """
     self._check_issuer()
@@ -348,17 +352,18 @@ def reissue(id: uint256, corrected_wh: uint256, moves: DynArray[Share, MAX_SHARE
     if corrected_wh > 0:
         self._check_amount(corrected_wh, self._most_wh(title))
     first: uint256 = self._first_revision(id)
+    paid_at_first_wh: uint256 = self.spent_of[first] >> 128
     if kind == records.STORED:
         # Its lots are used up as they were.
-        most_wh: uint256 = records.issued_wh(record) + self.spent_of[first]
-        assert corrected_wh <= most_wh, "issuance: more than stored"
-    spent_wh: uint256 = self.spent_of[first] + records.retired_wh(record)
+        issued_at_first_wh: uint256 = records.issued_wh(staticcall CERTIFICATES.record_word_of(first, title))
+        assert corrected_wh <= issued_at_first_wh + paid_at_first_wh, "issuance: more than stored"
+    spent_wh: uint256 = (self.spent_of[first] & MASK_128) + records.retired_wh(record)
     shortfall_wh: uint256 = 0
     if spent_wh > corrected_wh:
         shortfall_wh = spent_wh - corrected_wh
         spent_wh = corrected_wh
         self._owe(records.device_of(id), shortfall_wh)
-    self.spent_of[first] = spent_wh
+    self.spent_of[first] = spent_wh | (paid_at_first_wh << 128)
     issued_wh: uint256 = self._without_debt(id, corrected_wh - spent_wh)
     extcall CERTIFICATES.issue(id + 1, title, issued_wh)
     self._hand_on(id, title, moves)
@@ -408,7 +413,10 @@ def _without_debt(id: uint256, amount_wh: uint256) -> uint256:
     self.debt_of[device] = debt_wh - paid_wh
     if paid_wh == debt_wh:
         self.indebted_count -= 1
-    self.spent_of[self._first_revision(id)] += paid_wh
+    first: uint256 = self._first_revision(id)
+    self.spent_of[first] += paid_wh
+    if id == first:
+        self.spent_of[first] += paid_wh << 128
     log DebtPaid(device=device, slot=records.slot_of(id), amount_wh=paid_wh)
     return amount_wh - paid_wh
 

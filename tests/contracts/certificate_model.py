@@ -168,7 +168,7 @@ class Model:
         require(token + 1 not in self.records)
         record, first = self.records[token], token & ~255
         if token >> 136 == STORED:
-            require(corrected_wh <= record.issued_wh + self.spent[first])
+            require(corrected_wh <= self.metered[first])
         spent = self.spent[first] + record.retired_wh
         self.debts[record.device] += max(0, spent - corrected_wh)
         self.spent[first] = min(spent, corrected_wh)

@@ -333,10 +333,16 @@ def test_a_storage_is_not_corrected_beyond_what_its_lots_gave(stored: World) -> 
     with refused("issuance: more than stored"):
         reissue(stored, 91, GIVEN)
     assert reissue(stored, 90, GIVEN)["issued_wh"] == 90
-    assert correct(stored, 70, GIVEN + 1) == (70, 0)
-    withdraw(stored, GIVEN + 2)
+    withdraw(stored, GIVEN + 1)
     with refused("issuance: more than stored"):
-        reissue(stored, 71, GIVEN + 2)
+        reissue(stored, 91, GIVEN + 1)
+
+
+def test_a_wrong_correction_of_a_storage_is_put_right(stored: World) -> None:
+    retire(stored, stored.members[0], GIVEN, 80)
+    assert correct(stored, 30, GIVEN) == (0, 50)
+    assert correct(stored, 90, GIVEN + 1) == (10, 0)
+    assert debt(stored, BATTERY) == 0
 
 
 def test_what_a_storage_was_certified_for_counts_before_its_debt(stored: World) -> None:
@@ -348,7 +354,11 @@ def test_what_a_storage_was_certified_for_counts_before_its_debt(stored: World) 
     certify(stored, [(BATTERY, 90)], slot=SLOT + 3_600)
     later = token_id(BATTERY, SLOT + 3_600, kind=STORED)
     assert (totals(stored, later), debt(stored, BATTERY)) == ((70, 0), 0)
-    assert correct(stored, 90, later) == (70, 0)
+    assert correct(stored, 30, later) == (10, 0)
+    assert correct(stored, 90, later + 1) == (70, 0)
+    withdraw(stored, later + 2)
+    with refused("issuance: more than stored"):
+        reissue(stored, 91, later + 2)
 
 
 def test_more_charge_goes_into_the_storage_without_an_origin(stored: World) -> None:

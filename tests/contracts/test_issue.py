@@ -257,9 +257,18 @@ def test_no_debt_is_paid_with_what_is_expired(committed: World) -> None:
 
 def test_a_slot_is_minted_once(committed: World) -> None:
     mint(committed, STREET, [3])
-    for places in ([3], [4, 4], [5, 3]):
-        with refused("certificates: issued"):
-            mint(committed, STREET, places)
+    with refused("certificates: issued"):
+        mint(committed, STREET, [4, 4])
+
+
+def test_what_somebody_had_minted_before_holds_up_nothing_else(committed: World) -> None:
+    mint(committed, STREET, [3])
+    issue(committed, [STREET[DEVICE][5] + 1], MIDNIGHT + 5 * 900)
+    receipt = mint(committed, STREET, [3, 4, 5, 6])
+    ((_, batch),) = events(committed, receipt)
+    assert batch["_ids"] == [token_id(slot=MIDNIGHT + 900 * place) for place in (4, 6)]
+    assert batch["_values"] == [STREET[DEVICE][place] for place in (4, 6)]
+    assert totals(committed, token_id(slot=MIDNIGHT + 5 * 900)) == (STREET[DEVICE][5] + 1, 0)
 
 
 @pytest.mark.parametrize(
