@@ -15,6 +15,8 @@ from eth_hash.auto import keccak
 from contracts.artifacts import Artifact, artifacts
 from ledger.chain import Chain, Log
 
+_FIRST_SEARCH_BLOCKS = 1_024
+
 
 @dataclass(frozen=True)
 class Event:
@@ -133,6 +135,17 @@ class Contract:
         )
         decoded = (self.interface.decode_event(log) for log in logs)
         return [event for event in decoded if event is not None]
+
+    def latest_event(self, name: str, *, topics: Sequence[bytes | Sequence[bytes] | None] = ()) -> Event | None:
+        """The newest event of this name, searched for from the head backwards; None if there is none."""
+        last, span = self.chain.head().number, _FIRST_SEARCH_BLOCKS
+        while last >= 0:
+            first = max(last - span + 1, 0)
+            found = self.events([name], first_block=first, last_block=last, topics=topics)
+            if found:
+                return found[-1]
+            last, span = first - 1, 2 * span
+        return None
 
 
 def interface(name: str) -> Interface:

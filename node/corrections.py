@@ -8,7 +8,7 @@ is final.
 import structlog
 
 from ledger.certificates.ids import CertificateId, CertificateKind
-from ledger.certificates.issuer import Issuer
+from ledger.certificates.issuer import AlreadyOtherwiseError, Issuer
 from ledger.certificates.shares import shares_of
 from ledger.deployment import Contracts
 from ledger.devices import DeviceKind
@@ -88,7 +88,12 @@ class Corrections:
         self._issuer.withdraw(wrong, _reason(record))
         with self._view.history() as history:
             shares = shares_of(history, wrong, corrected_wh)
-        self._issuer.reissue(wrong, corrected_wh, shares)
+        try:
+            self._issuer.reissue(wrong, corrected_wh, shares)
+        except AlreadyOtherwiseError:
+            # An earlier correction was on its way when this one came: what it issued is what is wrong now.
+            self._store.note_correction_of(wrong.device, wrong.slot, wrong.next_revision.revision)
+            raise
 
     def _stored_wh(self, wrong: CertificateId) -> int:
         """What a storage's certificate was right to be issued for so far: its lots are used up as they were.

@@ -126,8 +126,7 @@ class Issuer:
     ) -> CertificateId:
         """Issue a withdrawn certificate anew, for what should have been issued, to its owner; returns the new one.
 
-        What was retired of the old one stays retired, and what is missing for it is a debt of the device. If there
-        is a new one already, it stays as it is.
+        What was retired of the old one stays retired, and what is missing for it is a debt of the device.
 
         Args:
             certificate: the withdrawn one.
@@ -136,6 +135,7 @@ class Issuer:
 
         Raises:
             IssuerError: the amount is outside its limits.
+            AlreadyOtherwiseError: it was issued anew for another amount.
             CertificateIdError: it was corrected as often as it can be.
             CallRevertedError: the contract refuses, e.g. as it is not withdrawn.
         """
@@ -149,6 +149,12 @@ class Issuer:
             is_done=lambda: bool(self._record(corrected)["exists"]),
             call=lambda: ("reissue", int(certificate), corrected_wh, [asdict(each) for each in shares]),
         )
+        event = self._issuance.latest_event("Reissued", topics=[_topic(int(corrected))])
+        if event is not None and event.arguments["corrected_wh"] != corrected_wh:
+            raise AlreadyOtherwiseError(
+                f"certificate {int(corrected):#x} is issued for {event.arguments['corrected_wh']} Wh metered, "
+                f"not {corrected_wh}: only the next revision can be"
+            )
         return corrected
 
     # Other registries

@@ -8,6 +8,7 @@ from eth_utils.abi import event_abi_to_log_topic, function_abi_to_4byte_selector
 from web3 import Web3
 
 from contracts.artifacts import CONTRACTS
+from ledger import abi
 from ledger.abi import Contract, interface
 from ledger.chain import CallRevertedError, Log
 from tests.world import MARKET, SLOT, World
@@ -115,6 +116,21 @@ def test_events_are_found_by_name_block_and_topic(world: World) -> None:
     assert found(both, first_block=first + 1, last_block=first + 1) == [("Settled", SLOT)]
     assert found(both, topics=[None, (SLOT + 900).to_bytes(32, "big")]) == [("BookCommitted", SLOT + 900)]
     assert found(both, topics=[b"lugano".ljust(32, b"\0")]) == []
+
+
+def test_the_newest_event_is_found_however_long_ago_it_was(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.commit(SLOT)
+    world.settle([], slot=SLOT)
+    world.commit(SLOT + 900)
+    for blocks in (1, 1_024):
+        monkeypatch.setattr(abi, "_FIRST_SEARCH_BLOCKS", blocks)
+        newest = world.exchange.latest_event("BookCommitted")
+        assert newest is not None
+        assert newest.arguments["slot"] == SLOT + 900
+        settled = world.exchange.latest_event("Settled", topics=[MARKET])
+        assert settled is not None
+        assert settled.arguments["slot"] == SLOT
+        assert world.exchange.latest_event("Settled", topics=[b"lugano".ljust(32, b"\0")]) is None
 
 
 def test_a_view_is_read_as_of_a_block(world: World) -> None:

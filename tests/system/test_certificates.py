@@ -106,8 +106,24 @@ def test_a_corrected_reading_is_followed_by_its_certificates_once(tmp_path: Path
         assert found.certificate(PANELS, noon + LENGTH, CertificateKind.GENERATION)["issued_wh"] == 300
 
 
+def test_a_correction_that_comes_while_an_earlier_one_is_on_its_way_follows_it(tmp_path: Path) -> None:
+    with homes(tmp_path) as found:
+        found.slot(SLOT, {PANELS: 1_000})
+        end = found.street.node.market.ends_at(SLOT)
+        found.act("readings/corrections", device=str(PANELS), slot=SLOT, energy_wh=800, reason="wrong transformer")
+        found.street.advance(end)
+        found.act("readings/corrections", device=str(PANELS), slot=SLOT, energy_wh=700, reason="wrong again")
+        # What it would have noted before the earlier one was mined.
+        found.street.node.store.note_correction_of(PANELS, SLOT, 0)
+        for _ in range(2):
+            found.street.advance(end)
+        last = found.certificate(PANELS, SLOT, CertificateKind.GENERATION, 2)
+        assert (last["issued_wh"], last["correction"]["corrected_wh"]) == (700, 700)
+        assert found.street.node.store.open_corrections() == []
+
+
 def test_a_silent_meter_does_not_hold_up_its_slot_and_its_late_reading_counts(tmp_path: Path) -> None:
-    with homes(tmp_path, is_certified_late=True) as found:
+    with homes(tmp_path) as found:
         node, noon = found.street.node, SLOT
         found.street.advance(node.market.ends_at(noon))
         panels = found.meters.read(PANELS, noon, 900)

@@ -74,6 +74,16 @@ def test_a_wrong_certificate_is_withdrawn_and_issued_anew(street: Street) -> Non
     assert [intent.step.partition("-")[0] for intent in street.journal.intents[1:]] == ["withdraw", "reissue"]
 
 
+def test_a_certificate_that_was_issued_anew_for_another_amount_is_not_taken_for_this_one(street: Street) -> None:
+    street.certify({PV: 1_000})
+    street.issuer.withdraw(generation(PV), "meter read twice")
+    street.issuer.reissue(generation(PV), 800)
+    head = street.world.chain.head()
+    with pytest.raises(AlreadyOtherwiseError, match="is issued for 800 Wh metered, not 700"):
+        street.issuer.reissue(generation(PV), 700)
+    assert street.world.chain.head() == head
+
+
 def test_nothing_is_withdrawn_that_was_never_issued(street: Street) -> None:
     with pytest.raises(CallRevertedError, match="nothing to withdraw"):
         street.issuer.withdraw(generation(PV), "meter read twice")
