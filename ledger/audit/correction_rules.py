@@ -1,12 +1,13 @@
 """Replays corrections: certificates withdrawn and issued anew, and what devices owe as too much was retired."""
 
 from ledger.audit.device_rules import ISSUER
-from ledger.audit.guarantees import Title, device_of, first_revision, kind_of, slot_of
+from ledger.audit.guarantees import CertificateModel, Title, device_of, first_revision, kind_of, slot_of
 from ledger.audit.history import Occurrence
 from ledger.audit.holding_rules import check_nameplate
-from ledger.audit.rulebook import Handler
+from ledger.audit.rulebook import Handler, hexed
 from ledger.audit.transaction_notes import CertificateBook
 from ledger.certificates.ids import CertificateId, CertificateKind
+from ledger.certificates.shares import divided
 from ledger.metered import CERTIFICATE_KINDS
 
 
@@ -47,6 +48,7 @@ class CorrectionRules(CertificateBook):
         title = guarantees.title(certificate)
         if title is not None:
             self._check_corrected(certificate, title, corrected_wh)
+        self._check_shares(certificate, state, former)
         paid_wh = issued_for_wh - state.issued_wh
         gone_wh = guarantees.gone_wh.get(first, 0) - paid_wh
         if kind_of(certificate) == CertificateKind.STORED:
@@ -69,6 +71,24 @@ class CorrectionRules(CertificateBook):
             number = device_of(certificate)
             guarantees.debts_wh[number] = guarantees.debts_wh.get(number, 0) + owed_wh
         guarantees.gone_wh[first] = gone_wh - owed_wh + paid_wh
+
+    def _check_shares(self, certificate: int, state: CertificateModel, former: CertificateModel) -> None:
+        """What is issued anew goes to whoever held what is withdrawn, its owner last."""
+        where, owner = f"certificate {certificate:#x}", state.owner
+        found = {
+            to: amount_wh
+            for (moved, holder, to), amount_wh in self.notes.handed.items()
+            if (moved, holder) == (certificate, owner)
+        }
+        for to, amount_wh in found.items():
+            del self.notes.handed[certificate, owner, to]
+            held_wh = former.held_wh.get(to, 0)
+            self.findings.require(
+                "correct.held", where, amount_wh <= held_wh,
+                expected=f"at most {held_wh} Wh, as {hexed(to)} held before", found=amount_wh,
+            )  # fmt: skip
+        expected = {share.account: share.amount_wh for share in divided(state.issued_wh, owner, former.held_wh)}
+        self.findings.check("correct.shares", where, expected=expected, found=found)
 
     def _check_corrected(self, certificate: int, title: Title, corrected_wh: int) -> None:
         known = self.guarantees.devices.get(device_of(certificate))

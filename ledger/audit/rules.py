@@ -206,6 +206,8 @@ RULES = {
     "correct.amount": "What is issued anew is the right amount, less what was retired or given for debts before.",
     "correct.shortfall": "What was retired beyond the right amount is owed.",
     "correct.stored": "A storage's discharge is corrected downwards only: its lots are used up.",
+    "correct.held": "Nobody gets more of what is issued anew than it held of what was withdrawn.",
+    "correct.shares": "What is issued anew goes to whoever held what was withdrawn, its owner last.",
     "debt.paid": "No more is paid than is owed, and only by an issuance.",
     "debt.first": "Who owes pays before anything is issued to it.",
     # Storages

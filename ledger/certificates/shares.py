@@ -1,8 +1,8 @@
 """Who gets what of a certificate that is issued anew: whoever held some of the withdrawn one, its owner last.
 
 Buyers paid for what they hold, and the device's owner answers for its meter. So what a correction takes away is
-taken from the owner's own holding first. If less is issued than the others held, they get it pro rata of that, in
-whole Wh by largest remainder, the lower account first among equals. What was retired stays retired, and has no share.
+taken from the owner's own holding first. If less is issued than the others held, they get it pro rata of what they
+held, whole Wh by largest remainder, the lower account first among equals. What was retired stays retired.
 
 A correction hands on to `MAX_SHARES` accounts at most: the largest holdings, the lower account first among equals.
 """
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from ledger.allocation.rule import pro_rata
 from ledger.certificates.history import CertificateHistory
-from ledger.certificates.ids import CertificateId, CertificateKind
+from ledger.certificates.ids import CertificateId
 from ledger.certificates.issuer import Share
 from ledger.certificates.records import Record
 
@@ -35,9 +35,9 @@ def divided(issued_wh: int, owner: bytes, held_wh: Mapping[bytes, int]) -> tuple
 
 
 def shares_of(history: CertificateHistory, withdrawn: CertificateId, corrected_wh: int) -> tuple[Share, ...]:
-    """The shares of what a correction to `corrected_wh` issues; none of what was not issued, or is consumption."""
+    """The shares of what a correction to `corrected_wh` issues; none if nothing was issued before."""
     record = history.records.get(withdrawn)
-    if record is None or withdrawn.kind is CertificateKind.CONSUMPTION:
+    if record is None:
         return ()
     gone_wh = _gone_before_wh(history, record) + record.retired_wh
     left_wh = max(corrected_wh - gone_wh, 0)

@@ -8,7 +8,7 @@ import pytest
 import contracts
 from ledger import storage
 from ledger.allocation import parts
-from ledger.certificates import ids, issuer, selection
+from ledger.certificates import ids, issuer, selection, shares
 
 _ARRAY = re.compile(r"(\w+): DynArray\[[\w.]+, (\w+)\]")
 _CONSTANT = re.compile(r"^(\w+): constant\(uint256\) = (\d+)$", re.MULTILINE)
@@ -55,6 +55,7 @@ def test_a_retirement_names_as_many_certificates_as_the_contract_takes(function:
 def test_the_issuers_steps_carry_as_much_as_the_contracts_take() -> None:
     assert limits_of("issuance", "issue") == {"amounts": issuer.MAX_ISSUED_SLOTS}
     assert limits_of("devices", "anchor") == {"anchors": issuer.MAX_ANCHORS}
+    assert limits_of("issuance", "reissue") == {"moves": shares.MAX_SHARES}
 
 
 def test_a_certificate_is_corrected_as_often_as_the_contract_lets_it() -> None:

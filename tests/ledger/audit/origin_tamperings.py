@@ -16,7 +16,7 @@ from tests.contracts.devices import (
 )
 from tests.ledger.audit.changes import MANY, NOBODY, Tampering, first, of, plus, put, with_fields
 from tests.ledger.audit.edited import Arguments, EditedChain
-from tests.ledger.audit.origins import BATTERY, DAY_S, HOME, NO_MARKET, PANELS, SHOP, ZONE
+from tests.ledger.audit.origins import BATTERY, DAY_S, HOME, NO_MARKET, PANELS, ROOF, SHOP, ZONE
 
 OTHER_MARKET = b"pergola".ljust(32, b"\0")
 
@@ -44,6 +44,12 @@ def issued(arguments: Arguments) -> bool:
 def minted(arguments: Arguments) -> bool:
     """A batch that is issued, from a day's root."""
     return issued(arguments) and len(arguments["_ids"]) == 2 and arguments["_ids"][0] >> 72 & 255 == PANELS
+
+
+def shared(arguments: Arguments) -> bool:
+    """What a buyer gets of a certificate that is issued anew."""
+    number, revision = arguments["_id"] >> 72 & 255, arguments["_id"] & 255
+    return (number, revision) == (ROOF, 1) and arguments["_from"] != ZERO_ADDRESS
 
 
 def device_kind(number: int) -> object:
@@ -206,6 +212,8 @@ ORIGIN_TAMPERINGS: dict[str, Tampering] = {
     "correct.amount": lambda c: c.edit("Reissued", 1, corrected_wh=plus(1)),
     "correct.shortfall": lambda c: c.edit("Reissued", shortfall_wh=plus(1)),
     "correct.stored": stored_corrected_upwards,
+    "correct.held": lambda c: c.edit("TransferSingle", shared, _value=plus(1)),
+    "correct.shares": lambda c: c.edit("TransferSingle", shared, _value=plus(-1)),
     "debt.paid": lambda c: c.edit("DebtPaid", amount_wh=plus(50)),
     "debt.first": lambda c: c.drop("DebtPaid"),
     "lots.storage": lambda c: c.edit("Stored", storage=999),

@@ -94,6 +94,7 @@ def tell(world: World) -> Town:
     imports(town)
     holders(town)
     exports(town)
+    correct_what_was_bought(town)
     lazy_day(town)
     anchor_evidence(town)
     on_devices(world, "registrar", "close_device", KITCHEN, town.day + 30)
@@ -202,6 +203,13 @@ def correct_upwards(town: Town) -> None:
     certificate = token_id(PANELS, town.slots[5])
     send(town.world, "issuer", "withdraw", certificate, "register read late")
     on_issuance(town.world, "issuer", "reissue", certificate, 150, [])
+
+
+def correct_what_was_bought(town: Town) -> None:
+    """The third member, which holds 50 Wh of the fourth's roof, gets them back; the amount was right after all."""
+    certificate = token_id(ROOF, town.slots[0])
+    send(town.world, "issuer", "withdraw", certificate, "to be read again")
+    on_issuance(town.world, "issuer", "reissue", certificate, 300, [(town.member(2), 50)])
 
 
 def requests(town: Town) -> None:

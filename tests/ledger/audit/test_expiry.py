@@ -79,13 +79,27 @@ def test_a_correction_of_a_correction_counts_what_was_retired_of_both(town: Town
     first = token_id(PANELS, town.slots[5], revision=1)
     with one_world_for_a_test(town.world) as world:
         send(world, world.members[1], "retire", [first], [60], claim())
-        for certificate, corrected_wh in ((first, 100), (first + 1, 40)):
+        bought = [(world.members[3].address, 40)]
+        for certificate, corrected_wh, moves in ((first, 100, bought), (first + 1, 40, [])):
             send(world, "issuer", "withdraw", certificate, "read again")
-            on_issuance(world, "issuer", "reissue", certificate, corrected_wh, [])
+            on_issuance(world, "issuer", "reissue", certificate, corrected_wh, moves)
         report = audited(town)
     assert report.findings == ()
     assert report.model.guarantees.certificates[first + 1].issued_wh == 40
     assert report.model.guarantees.debts_wh[PANELS] == 20
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_a_correction_takes_from_the_producer_first_and_then_from_buyers_alike(town: Town, honest: bool) -> None:
+    first = token_id(PANELS, town.slots[5], revision=1)
+    with one_world_for_a_test(town.world) as world:
+        third, fourth = world.members[2].address, world.members[3].address
+        send(world, world.members[1], "safeTransferFrom", world.members[1].address, third, first, 80, b"")
+        send(world, "issuer", "withdraw", first, "read again")
+        moves = {third: 40, fourth: 20} if honest else {third: 20, fourth: 40}
+        on_issuance(world, "issuer", "reissue", first, 60, sorted(moves.items()))
+        report = audited(town)
+    assert {finding.rule for finding in report.findings} == (set() if honest else {"correct.shares"})
 
 
 def test_a_charge_corrected_upwards_goes_into_the_storage_after_what_came_since(town: Town) -> None:
