@@ -130,7 +130,7 @@ ISSUANCE: immutable(address)
 isApprovedForAll: public(HashMap[address, HashMap[address, bool]])
 # By the import's number, laid out as a device's title.
 import_titles: HashMap[uint64, uint256]
-# By the hash of registry and serial number.
+# By the hash of holder, registry and serial number: nobody takes a serial number from another.
 export_serials: HashMap[bytes32, bool]
 
 
@@ -266,11 +266,12 @@ def export(
     serial: String[64],
 ):
     """
-    @notice Retire the caller's certificates, so that another registry certifies them under a serial number.
+    @notice Retire the caller's certificates, so that another registry certifies them under a serial number, which the
+            caller uses once.
     """
     assert len(registry) > 0, "certificates: export to no registry"
     assert len(serial) > 0, "certificates: export without a serial"
-    key: bytes32 = keccak256(abi_encode(registry, serial))
+    key: bytes32 = keccak256(abi_encode(msg.sender, registry, serial))
     assert not self.export_serials[key], "certificates: exported"
     self.export_serials[key] = True
     self._retire_all(msg.sender, EXPORTED, ids, amounts, abi_encode(registry, serial))
@@ -540,8 +541,8 @@ def record_word_of(id: uint256, title: uint256) -> uint256:
 
 @external
 @view
-def is_exported(registry: String[32], serial: String[64]) -> bool:
-    return self.export_serials[keccak256(abi_encode(registry, serial))]
+def is_exported(holder: address, registry: String[32], serial: String[64]) -> bool:
+    return self.export_serials[keccak256(abi_encode(holder, registry, serial))]
 
 
 @external

@@ -109,10 +109,10 @@ class ClaimRules(CertificateBook):
         self.findings.check("claim.topic", where, expected=int(expected), found=topic)
 
     def _exported(self, occurrence: Occurrence) -> None:
-        registry, serial, ids, amounts = (
-            occurrence.event.arguments[name] for name in ("registry", "serial", "ids", "amounts")
+        holder, registry, serial, ids, amounts = (
+            occurrence.event.arguments[name] for name in ("holder", "registry", "serial", "ids", "amounts")
         )
-        where, name = f"export {serial} to {registry}", f"{registry}\n{serial}"
+        where, name = f"export {serial} to {registry}", f"{holder.hex()}\n{registry}\n{serial}"
         serials = self.guarantees.export_serials
         self.findings.require(
             "export.serial", where, name not in serials, expected="a serial number once", found="again"

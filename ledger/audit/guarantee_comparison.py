@@ -126,10 +126,11 @@ class GuaranteeComparison(Questioner):
                 "storage.import", f"import {name!r}", certificate, contracts.issuance, "import_of", *serial
             )
         for name in self._guarantees.export_serials:
-            serial = name.split("\n", 1)
+            holder, *serial = name.split("\n", 2)
             yield self.question(
-                "storage.export", f"export {name!r}", True, contracts.certificates, "is_exported", *serial
-            )
+                "storage.export", f"export {name!r}", True, contracts.certificates, "is_exported",
+                bytes.fromhex(holder), *serial,
+            )  # fmt: skip
 
     def _storages(self) -> None:
         """The queues first: they say where the lots are."""

@@ -12,7 +12,7 @@ SENTENCES = {
     "certificates: expired": "the certificate has expired",
     "certificates: export to no registry": "an export must name a registry",
     "certificates: export without a serial": "an export must have a serial number",
-    "certificates: exported": "this registry's serial number was used by an export before",
+    "certificates: exported": "the account used this registry's serial number for an export before",
     "certificates: issuance": "the certificates need the issuance's address",
     "certificates: issued": "this metered energy is certified already",
     "certificates: lengths": "there must be as many amounts as ids",

@@ -290,8 +290,9 @@ def test_an_export_retires_and_names_the_other_registry(issued: World) -> None:
     assert (of_claim["topics"], of_claim["claimData"], of_claim["claimSubject"]) == ([EXPORTED], [data], bert)
     fields = {"holder": bert, "registry": "CH-Pronovo", "serial": "7/1", "ids": [TOKEN, SECOND], "amounts": [9, 8]}
     assert events(issued, receipt)[-1] == ("Exported", fields)
-    assert certificates(issued).read("is_exported", "CH-Pronovo", "7/1")
-    assert not certificates(issued).read("is_exported", "CH-Pronovo", "7/2")
+    anna = issued.members[0].address
+    for holder, serial, is_exported in ((bert, "7/1", True), (bert, "7/2", False), (anna, "7/1", False)):
+        assert certificates(issued).read("is_exported", holder, "CH-Pronovo", serial) is is_exported
 
 
 def test_the_longest_names_of_an_export_fit(issued: World) -> None:
@@ -306,6 +307,14 @@ def test_a_serial_number_is_exported_once(issued: World) -> None:
         export(issued, amounts=(1,))
     export(issued, serial="7/2")
     export(issued, registry="DE")
+
+
+def test_nobody_takes_a_serial_number_from_another(issued: World) -> None:
+    anna, bert = issued.members[:2]
+    export(issued, amounts=(1,))
+    send(issued, anna, "export", [TOKEN], [1], "CH-Pronovo", "7/1")
+    for holder in (anna, bert):
+        assert certificates(issued).read("is_exported", holder.address, "CH-Pronovo", "7/1")
 
 
 @pytest.mark.parametrize(
