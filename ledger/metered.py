@@ -95,14 +95,14 @@ def slot_certificates(
         amount_wh = metered_wh[device.device]
         if amount_wh == 0 or not device.standing:
             continue
-        certified_wh = amount_wh
+        certified_wh, lots = amount_wh, 0
         if device.kind is DeviceKind.STORAGE:
             discharge, after[device.device] = _storage(storages, device.device).discharged(slot, amount_wh)
-            certified_wh = discharge.certified_wh
+            certified_wh, lots = discharge.certified_wh, len(discharge.taken)
         certified_wh -= min(certified_wh, debts_wh.get(device.device, 0))
         where = (device.device, device.owner, device.kind, device.area, amount_wh, certified_wh)
         if device.kind in GIVING:
-            issuances.append(Issuance(*where))
+            issuances.append(Issuance(*where, lots=lots))
         else:
             consumptions.append(Consumption(*where, storage=device.storage))
     parts = parts_of(issuances, consumptions, allocate(issuances, consumptions, trades))

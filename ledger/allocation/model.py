@@ -33,6 +33,7 @@ class Issuance:
         amount_wh: what its meter counted, Wh, above zero.
         certified_wh: what of it certificates are issued for: of a storage what its lots give, of a device that
             owes for earlier certificates that were corrected what is left, else the same.
+        lots: how many lots a storage's discharge takes from; none of a generator.
     """
 
     device: int
@@ -41,6 +42,7 @@ class Issuance:
     area: int
     amount_wh: int
     certified_wh: int
+    lots: int = 0
 
     def __post_init__(self) -> None:
         """Check the kind and the amounts."""

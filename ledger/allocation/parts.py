@@ -25,8 +25,7 @@ MAX_MATCHES = 256
 """Most of each in one certification; as in `contracts/issuance.vy`."""
 
 PART_GAS = 25_000_000
-"""Gas that one certification may need, by the figures below: a block's usual 30 million less some room, e.g. for a
-discharge that takes all the lots that it may."""
+"""Gas that one certification may need, by the figures below: a block's usual 30 million less some room."""
 
 GAS = {
     DeviceKind.GENERATOR: 32_000,
@@ -35,6 +34,9 @@ GAS = {
     DeviceKind.CHARGE: 92_000,
 }
 """Gas to put what a device metered on chain, measured and rounded up; below, to match with it, and to move."""
+
+LOT_GAS = 5_300
+"""Besides, for each lot that a discharge takes from."""
 
 MATCH_GAS = {DeviceKind.LOAD: 42_000, DeviceKind.CHARGE: 92_000}
 MOVE_GAS = 32_000
@@ -155,7 +157,8 @@ class _Cut:
     def issue(self, issuance: Issuance, moves: Sequence[Move], matches: Sequence[Match]) -> None:
         """Put an issuance into the last part, or into a new one if that has no room for all of it."""
         sinks = {match.consumption: self._taken[match.consumption].kind for match in matches}
-        gas = GAS[issuance.kind] + MOVE_GAS * len(moves) + sum(MATCH_GAS[kind] for kind in sinks.values())
+        issue_gas = GAS[issuance.kind] + LOT_GAS * issuance.lots
+        gas = issue_gas + MOVE_GAS * len(moves) + sum(MATCH_GAS[kind] for kind in sinks.values())
 
         def gas_in(draft: _Draft) -> int:
             new = sinks.keys() - draft.wanted_consumptions
@@ -165,7 +168,7 @@ class _Cut:
             self._drafts.append(_Draft())
         draft = self._drafts[-1]
         draft.wanted_gas += gas_in(draft)
-        draft.gas += GAS[issuance.kind]
+        draft.gas += issue_gas
         draft.issuances.append(issuance)
         draft.wanted_moves += moves
         draft.wanted_matches += matches

@@ -13,7 +13,7 @@ from ledger.audit.history import Occurrence
 from ledger.audit.model import SlotModel
 from ledger.audit.rulebook import Handler
 from ledger.audit.transaction_notes import CertificateBook
-from ledger.certificates.ids import CertificateId
+from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.chain import ZERO_ADDRESS
 from ledger.devices import DeviceKind
 from ledger.metered import CERTIFICATE_KINDS, GIVING
@@ -128,7 +128,7 @@ class CertificationRules(CertificateBook):
     def _note(self, where: str, slot: SlotModel, call: Mapping[str, Any]) -> None:
         """Keep what the slot's allocation is to be computed from, and what it is to be."""
         try:
-            slot.issuances += [Issuance(*self._entry(slot, each)) for each in call["issuances"]]
+            slot.issuances += [self._issuance(slot, each) for each in call["issuances"]]
             slot.consumptions += [self._consumption(slot, each) for each in call["consumptions"]]
         except (InvalidMeteringError, KeyError) as error:  # each a finding of its own already, but for its form
             self.findings.require("certify.issued", where, False, expected="what devices metered", found=error)
@@ -150,6 +150,10 @@ class CertificationRules(CertificateBook):
         state = self.guarantees.certificates[certificate]
         amount_wh = metered["amount_wh"] or state.metered_wh
         return device.device, device.owner, device.kind, device.area, amount_wh, state.issued_wh
+
+    def _issuance(self, slot: SlotModel, metered: Mapping[str, int]) -> Issuance:
+        certificate = int(CertificateId(slot.slot, metered["device"], CertificateKind.STORED))
+        return Issuance(*self._entry(slot, metered), lots=self.notes.lots.get(certificate, 0))
 
     def _consumption(self, slot: SlotModel, metered: Mapping[str, int]) -> Consumption:
         return Consumption(*self._entry(slot, metered), storage=self._storage_of(metered["device"]))

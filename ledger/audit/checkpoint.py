@@ -21,7 +21,7 @@ from ledger.steps import MAX_CONFIRMATIONS
 from matching.errors import WattbookError
 
 FORMAT = "wattbook audit checkpoint"
-VERSION = 2
+VERSION = 3
 
 
 class CheckpointError(WattbookError):

@@ -72,6 +72,7 @@ class LotRules(CertificateBook):
         )
         where, slot = f"storage {number} in block {occurrence.block}", slot_of(certificate)
         self.notes.discharged[certificate] = (metered_wh, certified_wh)
+        self.notes.lots[certificate] = len(sources)
         device = self._storage_device(where, number)
         if device is None:
             return

@@ -18,6 +18,7 @@ class TransactionNotes:
     Attributes:
         paid: debts paid for an issuance that is still to come, by device and slot.
         discharged: by id, what a storage was metered with, and what of it is to be issued.
+        lots: by id, how many lots a storage's discharge took from.
         issued: by id, what it was issued for, until an event or the call says why.
         handed: what was moved without its holder, by id, holder and receiver, until a certification says why.
         burnt: by id, what left circulation without a claim so far.
@@ -29,6 +30,7 @@ class TransactionNotes:
     transaction: bytes = b""
     paid: Counter[tuple[int, int]] = field(default_factory=Counter)
     discharged: dict[int, tuple[int, int]] = field(default_factory=dict)
+    lots: dict[int, int] = field(default_factory=dict)
     issued: dict[int, int] = field(default_factory=dict)
     handed: Counter[tuple[int, bytes, bytes]] = field(default_factory=Counter)
     burnt: Counter[int] = field(default_factory=Counter)
@@ -62,8 +64,8 @@ class TransactionNotes:
             if open_:
                 findings.require(rule, where, False, expected=what, found=open_)
         for notes in (
-            self.paid, self.discharged, self.issued, self.handed, self.burnt, self.matched, self.stored,
-            self.exported,
+            self.paid, self.discharged, self.lots, self.issued, self.handed, self.burnt, self.matched,
+            self.stored, self.exported,
         ):  # fmt: skip
             notes.clear()
 

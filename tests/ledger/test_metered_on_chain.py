@@ -7,15 +7,15 @@ from random import Random
 import pytest
 from eth_hash.auto import keccak
 
-from ledger.allocation import parts
+from ledger.allocation import SlotPart, parts
 from ledger.certificates.certification import storage_on_chain
 from ledger.certificates.ids import CertificateId
 from ledger.devices import Area, Device, DeviceKey, DeviceKind, register_area, register_device
 from ledger.evidence.keys import KeyAlgorithm
 from ledger.metered import CERTIFICATE_KINDS, SlotCertificates, slot_certificates
-from ledger.storage import Storage
+from ledger.storage import MAX_LOTS_PER_DISCHARGE, Storage
 from matching.orders import CertificatePreference
-from tests.ledger.allocation.slots import ANNA, BERT, CORA, account, gas_of, trade
+from tests.ledger.allocation.slots import ANNA, BERT, CORA, account, gas_of, given_back, trade
 from tests.world import MARKET, SLOT, World
 
 MEMBERS = (ANNA, BERT, CORA)
@@ -182,6 +182,20 @@ def test_chain_and_python_agree_on_slots_in_several_parts(
         street.check(found)
         most_parts = max(most_parts, len(found.parts))
     assert most_parts > 1
+
+
+def test_a_discharge_of_many_lots_needs_no_more_gas_than_it_is_reckoned_with(street: Street) -> None:
+    storage, charge = (10 * ANNA + kind for kind in (DeviceKind.STORAGE, DeviceKind.CHARGE))
+    generator, lots = 10 * ANNA + DeviceKind.GENERATOR, MAX_LOTS_PER_DISCHARGE
+    charged = ([(generator, lots)], [(charge, lots)], [], [(0, 0, 1)] * lots)
+    issuance = street.world.contracts.issuance
+    street.world.time.now = SLOT + 2 * 900
+    street.world.send("issuer", issuance, "certify", MARKET, SLOT, *charged)
+    discharge = ([(storage, lots)], [], [], [])
+    sent = street.world.send("issuer", issuance, "certify", MARKET, SLOT + 900, *discharge)
+    reckoned = gas_of(SlotPart((given_back(ANNA, lots, lots=lots),), (), (), ()))
+    assert sent.gas_used <= FIXED_GAS + reckoned
+    assert sent.gas_used > reckoned - parts.GAS[DeviceKind.STORAGE]
 
 
 def test_chain_and_python_agree_on_who_pays_debts(street: Street) -> None:

@@ -31,10 +31,10 @@ def generated(device: int, owner: int, wh: int, *, area: int = 1) -> Issuance:
     return Issuance(device, account(owner), DeviceKind.GENERATOR, area, wh, wh)
 
 
-def given_back(owner: int, wh: int, certified_wh: int | None = None, *, area: int = 1) -> Issuance:
+def given_back(owner: int, wh: int, certified_wh: int | None = None, *, area: int = 1, lots: int = 0) -> Issuance:
     """What a member's storage gave, all of it with an origin if nothing else is said."""
     certified_wh = wh if certified_wh is None else certified_wh
-    return Issuance(STORAGE_OF + owner, account(owner), DeviceKind.STORAGE, area, wh, certified_wh)
+    return Issuance(STORAGE_OF + owner, account(owner), DeviceKind.STORAGE, area, wh, certified_wh, lots)
 
 
 def load(owner: int, wh: int, *, number: int = 0, area: int = 1) -> Consumption:
@@ -80,6 +80,7 @@ def gas_of(part: SlotPart) -> int:
     kinds = {each.device: each.kind for each in part.consumptions}
     return (
         sum(parts.GAS[each.kind] for each in (*part.issuances, *part.consumptions))
+        + parts.LOT_GAS * sum(issuance.lots for issuance in part.issuances)
         + sum(parts.MATCH_GAS[kinds[match.consumption]] for match in part.matches)
         + parts.MOVE_GAS * len(part.moves)
     )
@@ -94,6 +95,7 @@ class Slot:
 
 _members = st.sampled_from(MEMBERS)
 _areas = st.sampled_from((1, 1, 1, 2))
+_lots = st.integers(1, 8)
 _preferences = st.sampled_from(CertificatePreference)
 
 
@@ -109,7 +111,9 @@ def slots(draw: st.DrawFn, most_wh: int = 20) -> Slot:
         has_storage = draw(st.sampled_from(((False, False), (False, True), (True, False), (True, True))))
         if has_storage[0]:
             metered = draw(wh)
-            issuances.append(given_back(member, metered, draw(st.integers(0, metered)), area=draw(_areas)))
+            issuances.append(
+                given_back(member, metered, draw(st.integers(0, metered)), area=draw(_areas), lots=draw(_lots))
+            )
         if has_storage[1]:
             consumptions.append(charge(member, draw(wh), area=draw(_areas)))
         consumptions += [

@@ -184,6 +184,12 @@ def test_what_has_no_room_in_a_part_goes_into_another(
     assert {match for part in found for match in part.matches} == set(allocation.matches)
 
 
+def test_discharges_of_many_lots_need_more_parts() -> None:
+    of_few = [given_back(member, 10, lots=1) for member in (ANNA, BERT)]
+    of_many = [given_back(member, 10, lots=parts.PART_GAS // parts.LOT_GAS // 2) for member in (ANNA, BERT)]
+    assert [len(cut(Slot(issuances, [], []))) for issuances in (of_few, of_many)] == [1, 2]
+
+
 def test_a_full_part_may_still_refer_to_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     _set_limits(monkeypatch, 2, 1, 1, 4)
     (part,) = cut(Slot([generated(device, ANNA, 10) for device in (1, 2)], [load(ANNA, 20)], []))
