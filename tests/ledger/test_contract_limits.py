@@ -54,6 +54,7 @@ def test_a_retirement_names_as_many_certificates_as_the_contract_takes(function:
 
 def test_the_issuers_steps_carry_as_much_as_the_contracts_take() -> None:
     assert limits_of("issuance", "issue") == {"amounts": issuer.MAX_ISSUED_SLOTS}
+    assert limits_of("issuance", "reissue") == {"moves": shares.MAX_SHARES}
     assert limits_of("devices", "anchor") == {"anchors": issuer.MAX_ANCHORS}
     assert limits_of("issuance", "reissue") == {"moves": shares.MAX_SHARES}
 
