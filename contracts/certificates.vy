@@ -53,7 +53,7 @@ struct Claim:
     beneficiary: address
     # 1 consumption, 2 disclosure, 3 product, 4 cancellation without a claim
     purpose: uint256
-    # Where it is used: ISO 3166-1.
+    # Where it is used: ISO 3166-1, or empty.
     country: String[2]
     # When: starts of the first and the last slot.
     first_slot: uint256
@@ -110,6 +110,7 @@ event ClaimBatch:
 BATCH_SIZE: constant(uint256) = 128
 MAX_SLOTS: constant(uint256) = 100
 MAX_PURPOSE: constant(uint256) = 4
+MAX_TIME: constant(uint256) = 2**40 - 1
 
 # Topics of claims: retired by their holder; matched with the consumption of another than the device's owner, or of
 # the owner itself; put into a storage; handed over to another registry.
@@ -118,6 +119,9 @@ MATCHED: constant(uint256) = 2
 SELF_CONSUMED: constant(uint256) = 3
 INTO_STORAGE: constant(uint256) = 4
 EXPORTED: constant(uint256) = 5
+
+LETTER_A: constant(uint256) = 65
+LETTER_Z: constant(uint256) = 90
 
 ERC165_ID: constant(bytes4) = 0x01ffc9a7
 ERC1155_ID: constant(bytes4) = 0xd9b67a26
@@ -236,6 +240,9 @@ def retire(
     @notice Retire the caller's certificates, once and forever, for what the claim says.
     """
     assert claim.purpose > 0 and claim.purpose <= MAX_PURPOSE, "certificates: purpose"
+    self._check_country(claim.country)
+    assert claim.first_slot <= claim.last_slot, "certificates: period"
+    assert claim.last_slot <= MAX_TIME, "certificates: period out of time"
     subject: address = claim.beneficiary
     if subject == empty(address):
         subject = msg.sender
@@ -405,6 +412,16 @@ def _check_issuer():
 @view
 def _check_issuance():
     assert msg.sender == ISSUANCE, "certificates: not the issuance"
+
+
+@internal
+@pure
+def _check_country(country: String[2]):
+    assert len(country) != 1, "certificates: country"
+    letters: Bytes[2] = convert(country, Bytes[2])
+    for place: uint256 in range(len(letters), bound=2):
+        letter: uint256 = convert(slice(letters, place, 1), uint256)
+        assert letter >= LETTER_A and letter <= LETTER_Z, "certificates: letters of the country"
 
 
 @internal

@@ -196,6 +196,7 @@ def certify(
             where nothing was matched with it.
     """
     self._check_issuer()
+    assert len(issuances) > 0 or len(consumptions) > 0, "issuance: nothing metered"
     area: uint256 = 0
     sources: DynArray[uint256, MAX_METERED] = []
     for metered: Metered in issuances:
@@ -595,11 +596,13 @@ def queue_of(storage: uint64) -> lots.Queue:
 @view
 def lots_of(storage: uint64, first: uint256, count: uint256) -> DynArray[lots.Lot, MAX_LOTS]:
     """
-    @return Up to 256 lots from number `first` on, in the order in which they are used.
+    @return Up to 64 lots from number `first` on, in the order in which they are used.
     """
     found: DynArray[lots.Lot, MAX_LOTS] = []
-    end: uint256 = min(first + min(count, MAX_LOTS), lots.queue_of(storage).end)
-    for place: uint256 in range(first, end, bound=MAX_LOTS):
+    end: uint256 = lots.queue_of(storage).end
+    if first >= end:
+        return found
+    for place: uint256 in range(first, min(first + min(count, MAX_LOTS), end), bound=MAX_LOTS):
         found.append(lots.lot_of(storage, place))
     return found
 

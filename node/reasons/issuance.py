@@ -34,6 +34,7 @@ SENTENCES = {
     "issuance: not requested": "no approved request covers these slots",
     "issuance: not the issuer": "only the issuer may do this",
     "issuance: not withdrawn": "the certificate is not withdrawn",
+    "issuance: nothing metered": "a certification names nothing that was metered",
     "issuance: order of shares": "the shares of what is issued anew are not by ascending account, each once",
     "issuance: reissue of an import": "an imported certificate cannot be issued anew: import it again",
     "issuance: revisions": "the certificate was corrected as often as it can be",

@@ -221,6 +221,11 @@ def test_what_comes_in_the_last_second_is_issued(homes: World) -> None:
     certify(homes, [(DEVICE, 500)], [(HOME, 500)])
 
 
+def test_a_certification_of_nothing_is_refused(solar: World) -> None:
+    with refused("issuance: nothing metered"):
+        certify(solar, [])
+
+
 def test_a_slot_out_of_time_is_not_certified(solar: World) -> None:
     solar.at(SLOT + 900)
     slot = 2**40 // 900 * 900 + 900
@@ -369,9 +374,8 @@ def test_no_more_is_moved_than_was_issued(solar: World) -> None:
 def test_nothing_is_moved_that_is_not_issued_with_it(issued: World) -> None:
     producer, buyer = issued.members[0].address, issued.members[1].address
     register(issued, DEVICE + 1, producer)
-    for issuances in ([], [(DEVICE + 1, 5)]):
-        with refused("issuance: no such issuance"):
-            certify(issued, issuances, moves=[(DEVICE, buyer, 1)])
+    with refused("issuance: no such issuance"):
+        certify(issued, [(DEVICE + 1, 5)], moves=[(DEVICE, buyer, 1)])
     assert held(issued, producer) == 500
 
 

@@ -130,6 +130,31 @@ def test_several_that_fail_in_part_fail_as_a_whole(issued: World) -> None:
     assert totals(issued) == (500, 0)
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"country": "C"}, "certificates: country"),
+        ({"country": "ch"}, "certificates: letters of the country"),
+        ({"country": "C1"}, "certificates: letters of the country"),
+        ({"country": "@H"}, "certificates: letters of the country"),
+        ({"country": "C["}, "certificates: letters of the country"),
+        ({"first_slot": SLOT + 1}, "certificates: period"),
+        ({"last_slot": 2**40}, "certificates: period out of time"),
+    ],
+    ids=str,
+)
+def test_a_claim_says_where_and_when(issued: World, changes: dict[str, Any], reason: str) -> None:
+    with refused(reason):
+        retire(issued, issued.members[0], TOKEN, 1, **changes)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"country": ""}, {"country": "AZ", "first_slot": 0, "last_slot": 2**40 - 1}], ids=str
+)
+def test_a_claim_may_leave_the_country_open(issued: World, changes: dict[str, Any]) -> None:
+    retire(issued, issued.members[0], TOKEN, 1, **changes)
+
+
 @pytest.mark.parametrize("purpose", [0, 5])
 def test_a_claim_has_one_of_four_purposes(issued: World, purpose: int) -> None:
     with refused("certificates: purpose"):
