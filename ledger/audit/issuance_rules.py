@@ -5,7 +5,7 @@ from typing import Any
 
 from ledger.audit.calls import UnreadableCallError
 from ledger.audit.device_rules import ISSUER
-from ledger.audit.guarantees import DAY_S, DayModel, DeviceModel, slot_of
+from ledger.audit.guarantees import DAY_S, DayModel, DeviceModel, device_of, slot_of
 from ledger.audit.history import Occurrence
 from ledger.audit.rulebook import Handler
 from ledger.audit.transaction_notes import CertificateBook
@@ -47,11 +47,11 @@ class IssuanceRules(CertificateBook):
         try:
             function, call = self.calls.issuance(occurrence)
         except UnreadableCallError as error:
+            is_explained = self._minted_unread(occurrence, self._found(arguments["_ids"]))
             self.findings.require(
-                error.rule, f"certificates issued in block {occurrence.block}", False,
+                error.rule, f"certificates issued in block {occurrence.block}", is_explained,
                 expected="a call that calldata shows", found=str(error),
             )  # fmt: skip
-            self._found(arguments["_ids"])
             return
         # Whatever else the call is, what it issued stays without a reason.
         if function == "issue":
@@ -103,16 +103,53 @@ class IssuanceRules(CertificateBook):
         if known is None:
             return
         self.findings.check("certificate.market", where, expected=market, found=self.guarantees.market_of(number))
-        chosen = {place: amounts[place] for place in call["places"] if place < len(amounts)}
+        chosen = {
+            place: amounts[place]
+            for place in call["places"]
+            if place < len(amounts) and not self._is_passed_over(known, day * DAY_S, place, found)
+        }
         self._check_amounts("mint.amounts", known, day * DAY_S, chosen, found)
         for id_ in ids:
             self.check_request(where, known, slot_of(id_), None)
         if committed is not None:
-            committed.minted_wh += sum(found.values())
-            self.findings.require(
-                "mint.total", where, committed.minted_wh <= committed.total_wh,
-                expected=f"at most {committed.total_wh} Wh of the day", found=committed.minted_wh,
-            )  # fmt: skip
+            self._count_minted(where, committed, sum(found.values()))
+
+    def _count_minted(self, where: str, committed: DayModel, amount_wh: int) -> None:
+        committed.minted_wh += amount_wh
+        self.findings.require(
+            "mint.total", where, committed.minted_wh <= committed.total_wh,
+            expected=f"at most {committed.total_wh} Wh of the day", found=committed.minted_wh,
+        )  # fmt: skip
+
+    def _is_passed_over(self, known: DeviceModel, first_slot: int, place: int, found: Mapping[int, int]) -> bool:
+        """Whether somebody had this slot issued before."""
+        device = known.device
+        slot = first_slot + place * device.slot_length_s
+        try:
+            id_ = int(CertificateId(slot, device.device, CERTIFICATE_KINDS[device.kind]))
+        except CertificateIdError:
+            return False
+        return id_ not in found and self.guarantees.was_issued(id_)
+
+    def _minted_unread(self, occurrence: Occurrence, found: Mapping[int, int]) -> bool:
+        """Whether a call that cannot be read can only have minted what was issued, from committed days.
+
+        Everybody may mint, through any contract; the issuer alone issues otherwise, and only by a call of its own.
+        That the leaf leads to the root is then the contract's word; but no more is minted than was committed to.
+        """
+        issuer, guarantees = self.guarantees.roles.get(ISSUER), self.guarantees
+        if issuer is None or occurrence.call is None or issuer in (occurrence.call.sender, occurrence.call.to):
+            return False
+        minted: list[tuple[DayModel, int]] = []
+        for id_, amount_wh in found.items():
+            number, day = device_of(id_), slot_of(id_) // DAY_S
+            committed = guarantees.days.get((guarantees.market_of(number) or b"", day))
+            if committed is None or not guarantees.devices[number].device.standing:
+                return False
+            minted.append((committed, amount_wh))
+        for committed, amount_wh in minted:
+            self._count_minted(f"mint in block {occurrence.block}", committed, amount_wh)
+        return True
 
     def _check_amounts(
         self,
