@@ -13,9 +13,10 @@ from ledger.allocation import (
 )
 from ledger.allocation.model import InvalidMeteringError
 from ledger.audit.findings import Findings
-from ledger.audit.guarantees import DAY_S
+from ledger.audit.guarantees import DAY_S, device_of, kind_of, slot_of
 from ledger.audit.model import Model, SlotModel
 from ledger.audit.rulebook import hexed, where_of
+from ledger.certificates.ids import CertificateKind
 from ledger.devices import Device, DeviceKind
 from ledger.metered import GIVING
 from matching.orders import Side
@@ -57,6 +58,19 @@ def check_certified(model: Model, slot: SlotModel, findings: Findings) -> None:
         _check_allocation(model, slot, findings)
     else:
         _check_received(slot, findings)
+
+
+def check_late(model: Model, findings: Findings, *, now: int) -> None:
+    """What was issued beyond the delivery rests on late readings: a day after their day, these are anchored."""
+    for id_ in model.guarantees.late:
+        device, day = device_of(id_), slot_of(id_) // DAY_S
+        is_anchored = (device, day) in model.guarantees.anchors or now < (day + 2) * DAY_S
+        is_consumption = kind_of(id_) == CertificateKind.CONSUMPTION
+        findings.require(
+            "certify.consumption" if is_consumption else "certify.generation",
+            f"certificate {id_:#x}", is_anchored,
+            expected=f"evidence of day {day}, as more was issued than delivered", found="none",
+        )  # fmt: skip
 
 
 def _left_wh(model: Model, slot: SlotModel) -> Iterable[tuple[bytes, list[int]]]:

@@ -140,7 +140,9 @@ class Guarantees:
         spent: by id, what was issued and what for, of certificates of which everything is retired.
         debts_wh: by device.
         gone_wh: by the id of revision 0, what later revisions have less, as it was retired, or given for a debt.
-        import_serials: ids by registry and serial number; `export_serials` has those of exports.
+        import_serials: ids by registry and serial number.
+        export_serials: holder, registry and serial number of each export.
+        late: ids of which more was issued than their slots were delivered with: their evidence is to be anchored.
         approvals: whom each account lets move what it holds.
     """
 
@@ -161,6 +163,7 @@ class Guarantees:
     imports: dict[int, ImportModel] = field(default_factory=dict)
     import_serials: dict[str, int] = field(default_factory=dict)
     export_serials: list[str] = field(default_factory=list)
+    late: list[int] = field(default_factory=list)
     approvals: dict[bytes, list[bytes]] = field(default_factory=dict)
 
     def area(self, number: int) -> AreaModel | None:

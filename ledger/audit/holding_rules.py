@@ -164,8 +164,7 @@ class HoldingRules(CertificateBook):
 
     def _check_metered(self, certificate: int, metered_wh: int) -> None:
         """The nameplate's limit, and that nobody's devices together give or take more than was delivered."""
-        title, where = self.guarantees.title(certificate), f"certificate {certificate:#x}"
-        known = self.guarantees.devices.get(device_of(certificate))
+        title, known = self.guarantees.title(certificate), self.guarantees.devices.get(device_of(certificate))
         if title is None or known is None:
             return
         check_nameplate(self.findings, certificate, title, known.device, metered_wh)
@@ -176,11 +175,9 @@ class HoldingRules(CertificateBook):
         is_consumption = kind_of(certificate) == CertificateKind.CONSUMPTION
         account = left.setdefault(title.owner, [0, 0])
         account[not is_consumption] -= metered_wh
-        self.findings.require(
-            "certify.consumption" if is_consumption else "certify.generation", where,
-            account[not is_consumption] >= 0, expected=f"no more than {hexed(title.owner)} was metered with",
-            found=f"{-account[not is_consumption]} Wh more",
-        )  # fmt: skip
+        beyond_wh = min(-account[not is_consumption], metered_wh)
+        if beyond_wh > 0:
+            self.notes.beyond[certificate] = beyond_wh
 
 
 def check_nameplate(findings: Findings, certificate: int, title: Title, device: Device, metered_wh: int) -> None:

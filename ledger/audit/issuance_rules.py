@@ -5,12 +5,12 @@ from typing import Any
 
 from ledger.audit.calls import UnreadableCallError
 from ledger.audit.device_rules import ISSUER
-from ledger.audit.guarantees import DAY_S, DayModel, DeviceModel, device_of, slot_of
+from ledger.audit.guarantees import DAY_S, DayModel, DeviceModel, device_of, kind_of, slot_of
 from ledger.audit.history import Occurrence
 from ledger.audit.rulebook import Handler
 from ledger.audit.transaction_notes import CertificateBook
 from ledger.certificates.days import Proof, proves
-from ledger.certificates.ids import CertificateId, CertificateIdError
+from ledger.certificates.ids import CertificateId, CertificateIdError, CertificateKind
 from ledger.chain import ZERO_ADDRESS
 from ledger.metered import CERTIFICATE_KINDS
 
@@ -73,6 +73,16 @@ class IssuanceRules(CertificateBook):
         self._check_amounts("issue.amounts", known, call["first_slot"], amounts, found)
         for id_ in ids:
             self.check_request(where, known, slot_of(id_), call["request"])
+            self._take_late(id_, known)
+
+    def _take_late(self, id_: int, known: DeviceModel) -> None:
+        """A reading may come after its slot was delivered with a substitute: what it shows more is issued late."""
+        beyond_wh = self.notes.beyond.pop(id_, 0)
+        if beyond_wh:
+            market = self.guarantees.market_of(known.device.device) or b""
+            left_wh = self.guarantees.metered_wh[market, slot_of(id_)][known.device.owner]
+            left_wh[kind_of(id_) != CertificateKind.CONSUMPTION] += beyond_wh
+            self.guarantees.late.append(id_)
 
     def check_request(self, where: str, known: DeviceModel, slot: int, number: int | None) -> None:
         """Whether the owner asked for it, once and for all or by a request that was approved."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ledger.audit.allocations import check_certified, is_over
+from ledger.audit.allocations import check_certified, check_late, is_over
 from ledger.audit.beginning import check_code, first_block, fixed_terms, note_first_roles
 from ledger.audit.calls import Calls
 from ledger.audit.certification_rules import CertificationRules
@@ -185,6 +185,7 @@ class Auditor:
             check_certified(model, slot, findings)
             _add_slot(totals, slot)
         add_certificates(totals, model.guarantees)
+        check_late(model, findings, now=self._time_of(until))
         if self._evidence is not None:
             rules = EvidenceRules(self._chain.chain_id, model.guarantees, self._forgotten_wh, findings)
             rules.check(self._evidence)
@@ -201,6 +202,10 @@ class Auditor:
             totals=totals,
             model=model,
         )
+
+    def _time_of(self, number: int) -> int:
+        block = self._chain.block(number)
+        return self._now if block is None else block.timestamp
 
     def _take_over_before(self, block: int) -> None:
         """Once a block is over of which calldata did not show everything, read what came of it from storage."""

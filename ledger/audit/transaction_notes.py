@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from ledger.audit.calls import Calls
 from ledger.audit.findings import Findings
-from ledger.audit.guarantees import Guarantees
+from ledger.audit.guarantees import Guarantees, kind_of
 from ledger.audit.history import Occurrence
 from ledger.audit.model import Model
 from ledger.audit.rulebook import Handler, Rulebook, Terms
+from ledger.certificates.ids import CertificateKind
 
 
 @dataclass
@@ -20,6 +21,7 @@ class TransactionNotes:
         discharged: by id, what a storage was metered with, and what of it is to be issued.
         lots: by id, how many lots a storage's discharge took from.
         issued: by id, what it was issued for, until an event or the call says why.
+        beyond: by id, what of it is more than its owner was delivered with, until a call says that it came late.
         handed: what was moved without its holder, by id, holder and receiver, until a certification says why.
         burnt: by id, what left circulation without a claim so far.
         matched: claims against consumption, by certificate and consumption.
@@ -32,6 +34,7 @@ class TransactionNotes:
     discharged: dict[int, tuple[int, int]] = field(default_factory=dict)
     lots: dict[int, int] = field(default_factory=dict)
     issued: dict[int, int] = field(default_factory=dict)
+    beyond: dict[int, int] = field(default_factory=dict)
     handed: Counter[tuple[int, bytes, bytes]] = field(default_factory=Counter)
     burnt: Counter[int] = field(default_factory=Counter)
     matched: Counter[tuple[int, int]] = field(default_factory=Counter)
@@ -52,6 +55,12 @@ class TransactionNotes:
                 "certificate.ground", f"certificate {id_:#x}, {where}", False, expected="a reason to issue it",
                 found="none",
             )  # fmt: skip
+        for id_, beyond_wh in self.beyond.items():
+            is_consumption = kind_of(id_) == CertificateKind.CONSUMPTION
+            findings.require(
+                "certify.consumption" if is_consumption else "certify.generation", f"certificate {id_:#x}", False,
+                expected="no more than its owner was metered with", found=f"{beyond_wh} Wh more",
+            )  # fmt: skip
         for rule, left, what in (
             ("debt.paid", self.paid, "debts paid by an issuance"),
             ("lots.certified", self.discharged, "certificates of what was discharged"),
@@ -64,8 +73,8 @@ class TransactionNotes:
             if open_:
                 findings.require(rule, where, False, expected=what, found=open_)
         for notes in (
-            self.paid, self.discharged, self.lots, self.issued, self.handed, self.burnt, self.matched,
-            self.stored, self.exported,
+            self.paid, self.discharged, self.lots, self.issued, self.beyond, self.handed, self.burnt,
+            self.matched, self.stored, self.exported,
         ):  # fmt: skip
             notes.clear()
 
