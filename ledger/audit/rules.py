@@ -178,7 +178,7 @@ RULES = {
     "certify.issued": "What is issued is what the certification says, debts included.",
     "certify.moves": "What a certification hands on is what it says.",
     "certify.matches": "What a certification claims against consumption is what it says.",
-    "certify.generation": "The generation that is certified is what was metered, all of it and no more.",
+    "certify.generation": "Certified generation is what was metered, or what an anchored late reading shows.",
     "certify.consumption": "The consumption that is recorded is what was metered, and no more.",
     "certify.allocation": "Certificates follow the trades, by the rule of `ledger.allocation`.",
     "certify.bought": "Nobody gets certificates of more energy than it bought.",
