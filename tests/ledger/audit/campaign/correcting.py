@@ -30,7 +30,7 @@ def wrong_amount(c: EditedChain, turn: int, random: Random) -> None:
     """Both events of the new issuance agree."""
     more_wh = random.randrange(1, 200) + turn
     c.edit("TransferSingle", pick(numbers(c, "TransferSingle", is_revision), turn), _value=plus(more_wh))
-    c.edit("Reissued", turn % 2, issued_wh=plus(more_wh))
+    c.edit("Reissued", turn % 3, issued_wh=plus(more_wh))
 
 
 def hidden_shortfall(c: EditedChain, turn: int, random: Random) -> None:

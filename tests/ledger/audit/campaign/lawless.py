@@ -111,7 +111,8 @@ def another_slot(town: Town) -> None:
 
 
 def consumption_of_another(town: Town) -> None:
-    pair(town, 3, token_id(ROOF, town.slots[0]), token_id(SHOP, town.slots[0], kind=CONSUMPTION))
+    corrected = token_id(ROOF, town.slots[0], revision=1)
+    pair(town, 3, corrected, token_id(SHOP, town.slots[0], kind=CONSUMPTION))
 
 
 def withdrawn(town: Town) -> None:

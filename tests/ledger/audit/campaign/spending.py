@@ -96,10 +96,12 @@ def consumption_moved(c: EditedChain, turn: int, _: Random) -> None:
 
 
 def handed_by(c: EditedChain) -> Callable[[Arguments], bool]:
-    """What a certification moved to buyers."""
+    """What a certification, and no correction, moved to buyers."""
     issuance = c.world.contracts.issuance.address
     return lambda each: (
-        each["_operator"] == issuance and each["_from"] != ZERO_ADDRESS and each["_to"] != ZERO_ADDRESS
+        each["_operator"] == issuance
+        and ZERO_ADDRESS not in (each["_from"], each["_to"])
+        and not each["_id"] & 255
     )
 
 
