@@ -223,7 +223,7 @@ RULES = {
     "import.number": "Imports are numbered one after the other.",
     "import.area": "What is imported is of an area that was entered.",
     "import.issued": "What is issued for an import is what it says.",
-    "export.serial": "A serial number is exported to once.",
+    "export.serial": "A holder exports to a serial number once.",
     "export.claims": "What is exported is retired for it, and the other way round.",
     # Evidence, where it is given
     "evidence.once": "Nothing is evidence of two devices, and no slot has two pieces of evidence.",

@@ -27,12 +27,13 @@ CHANGED = ("devices", "issuance", "certificates")
 
 NO_MORE = frozenset(
     (
-        "certificates: consumption does not move", "certificates: consumption of another", "certificates: expired",
-        "certificates: exported", "certificates: issued", "certificates: not approved", "certificates: other slot",
-        "certificates: withdrawn", "certificates: zone", "devices: day begun", "devices: decided", "devices: key order",
-        "devices: metering point", "devices: not the owner", "issuance: closed", "issuance: imported",
-        "issuance: nameplate", "issuance: not in the day", "issuance: not requested", "issuance: not the issuer",
-        "issuance: not withdrawn", "issuance: slot not over",
+        "certificates: consumption does not move", "certificates: consumption of another",
+        "certificates: expired", "certificates: exported", "certificates: issued", "certificates: not approved",
+        "certificates: other slot", "certificates: withdrawn", "certificates: zone", "devices: day begun",
+        "devices: decided", "devices: key order", "devices: metering point", "devices: not the owner",
+        "issuance: closed", "issuance: imported", "issuance: nameplate", "issuance: not in the day",
+        "issuance: not requested", "issuance: not the issuer", "issuance: not withdrawn",
+        "issuance: slot not over",
     )
 )  # fmt: skip
 """What the checks that are removed would have said."""
