@@ -243,7 +243,7 @@ def register_device(contracts: Contracts, registrar: Key, device: Device) -> Non
     names = [each.name for each in fields(device) if getattr(device, each.name) != getattr(registered, each.name)]
     if names:
         raise ForeignDeviceError(
-            f"device {device.device} is registered on chain with another {', '.join(names)}: {registered}"
+            f"device {device.device} is registered on chain with another {', '.join(names)}"
         )
 
 

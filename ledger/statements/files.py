@@ -11,6 +11,9 @@ from ledger.statements.signing import MAX_TOKEN_BYTES, SignedStatement, opened
 MAX_FILE_BYTES = 2 * MAX_TOKEN_BYTES
 
 _PDF_START = b"%PDF-"
+# Few of a signed statement's bytes can be altered into these; other files are full of them.
+_FOREIGN = re.compile(rb"[^\w.-]", re.ASCII)
+_MOST_FOREIGN = 16
 _ATTACHED = re.compile(rb"stream\n([\w-]{1,2000}\.[\w-]+\.[\w-]{1,200})\nendstream", re.ASCII)
 
 
@@ -39,13 +42,17 @@ def read(data: bytes) -> StatementFile:
     """The statement in a file.
 
     Raises:
-        NoStatementError: a PDF has none attached, or not as it was made.
+        NoStatementError: a PDF has none attached, or not as it was made; or it is another kind of file.
         InvalidStatementError: it is not well formed.
         StatementSignatureError: a signature does not hold.
     """
     if len(data) > MAX_FILE_BYTES:
         raise InvalidStatementError("file", f"has {len(data)} bytes: at most {MAX_FILE_BYTES}")
     if not data.startswith(_PDF_START):
+        if len(_FOREIGN.findall(data)) > _MOST_FOREIGN:
+            raise NoStatementError(
+                "this is neither a signed statement (.jws) nor a PDF with one; CSV and JSON are not signed"
+            )
         return StatementFile(opened(data), Pages.NONE)
     attached = _ATTACHED.findall(data)
     if len(attached) != 1:

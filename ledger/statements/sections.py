@@ -10,7 +10,7 @@ from ledger.hexcodec import to_data
 from ledger.statements import words
 from ledger.statements.model import Device, Discharge, Disclosure, ImportedFrom, Statement
 from ledger.statements.signing import SignedStatement
-from ledger.statements.times import day_of, local_day, shown, zone_of
+from ledger.statements.times import local_day, shown, zone_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ def _devices(devices: Sequence[Device]) -> Table:
         [
             (
                 str(each.device), each.kind, words.source(each.technology, each.fuel) if each.technology else "-",
-                f"{each.nameplate_w:,} W", words.place(each), each.zone, day_of(each.commissioned_day).isoformat(),
+                f"{each.nameplate_w:,} W", words.place(each), each.zone, words.in_operation_since(each),
                 each.support,
             )
             for each in devices

@@ -7,7 +7,9 @@ from ledger.certificates.ids import CertificateId
 from ledger.hexcodec import to_data
 from ledger.statements.codec import to_plain
 from ledger.statements.model import Device, Origin, Scope, Statement
-from ledger.statements.times import local_day, shown, zone_of
+from ledger.statements.times import day_of, local_day, shown, zone_of
+
+NOT_STATED = "not stated"
 
 ORIGINS = {
     Origin.SELF_CONSUMED: "own generation",
@@ -42,9 +44,16 @@ def source(technology: str, fuel: str) -> str:
     return f"{eecs.technology_name(eecs.technology_number(technology))} ({technology}, {fuel})"
 
 
+def in_operation_since(device: Device) -> str:
+    """The ISO date; day 0 is what a device was registered with whose date was not given."""
+    return day_of(device.commissioned_day).isoformat() if device.commissioned_day else NOT_STATED
+
+
 def place(device: Device) -> str:
-    """Such as `52.37 N, 4.90 E`."""
+    """Such as `52.37 N, 4.90 E`; zero and zero is what a device was registered with whose place was not given."""
     north, east = device.latitude, device.longitude
+    if not north and not east:
+        return NOT_STATED
     return f"{_degrees(north)} {'N' if north >= 0 else 'S'}, {_degrees(east)} {'E' if east >= 0 else 'W'}"
 
 

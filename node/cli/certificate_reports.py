@@ -17,6 +17,7 @@ Since = Annotated[
 ]
 Until = Annotated[str, typer.Option("--until", help="End of the last slot.")]
 TimeZone = Annotated[str, typer.Option("--time-zone", help="IANA name of the calendar's time zone.")]
+_SIGNED = ("pdf", "jws")
 _PPM_PER_TENTH = 1_000
 _MG_PER_KG = 10**6
 
@@ -71,7 +72,7 @@ def statement(
     """Have a statement made and signed: of an account, or without one of the community."""
     address = chosen_account(account, key)
     form = "pdf" if file is None else file.suffix.removeprefix(".")
-    if form not in ("pdf", "jws", "csv", "json"):
+    if form not in (*_SIGNED, "csv", "json"):
         raise typer.BadParameter("must end with .pdf, .jws, .csv or .json", param_hint="--file")
     with connected(url) as client:
         answer = client.make_statement(
@@ -88,7 +89,8 @@ def statement(
             print_json(answer)
             return
         typer.echo(f"Statement {answer['digest']}, {units.shown_energy(answer['statement']['total_wh'])}")
-        typer.echo(f"Check it at {url}{answer['verify']}" + ("" if file is None else f", or verify {file}"))
+        can_verify = file is not None and form in _SIGNED
+        typer.echo(f"Check it at {url}{answer['verify']}" + (f", or verify {file}" if can_verify else ""))
 
 
 def _show(rows: list[dict[str, Any]], *, is_member: bool, has_emissions: bool) -> None:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.statements import words
 from ledger.statements.codec import from_plain, to_plain
 from ledger.statements.errors import InvalidStatementError, NoStatementError, StatementSignatureError
-from ledger.statements.export import to_csv
+from ledger.statements.export import to_csv, to_json
 from ledger.statements.files import MAX_FILE_BYTES, Pages, read
 from ledger.statements.model import MAX_LINES, Statement
 from ledger.statements.page import to_html
@@ -123,6 +124,26 @@ def test_pages_of_another_programs_making_cannot_be_compared():
 def test_a_pdf_without_one_attached_statement_has_none_to_check(data):
     with pytest.raises(NoStatementError):
         read(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        to_csv(SIGNED.statement).encode(),
+        to_json(SIGNED.statement).encode(),
+        b"# A page about the weather, and then a few words more, as people write them in a text",
+    ],
+)
+def test_another_kind_of_file_is_no_statement_and_no_forgery(data):
+    with pytest.raises(NoStatementError, match="neither a signed statement"):
+        read(data)
+
+
+def test_what_a_device_was_registered_without_is_not_stated():
+    device = replace(SIGNED.statement.devices[0], latitude=0, longitude=0, commissioned_day=0)
+    assert (words.place(device), words.in_operation_since(device)) == ("not stated", "not stated")
+    device = replace(device, latitude=5237, longitude=-490, commissioned_day=19_800)
+    assert (words.place(device), words.in_operation_since(device)) == ("52.37 N, 4.90 W", "2024-03-18")
 
 
 def test_a_file_that_is_too_long_is_refused_before_it_is_read():
