@@ -71,6 +71,7 @@ class Model:
     # ------------------------------------------------------------------------------------ certification
 
     def certify(self, slot: Slot, now: int) -> None:
+        require(bool(slot.issuances or slot.consumptions))
         for device, wh in slot.issuances:
             certified = self._discharged(slot.start, wh) if device == self.storage else wh
             self._issue(self.id_of(device, slot.start), device, slot.start, certified, now)

@@ -337,12 +337,12 @@ def test_the_arrays_of_a_certification_have_limits(homes: World) -> None:
         certify(homes, [source] * 128)
     certify(homes, [], [(HOME, 0)] * 128)
     with refused("issuance: no such issuance"):
-        certify(homes, [], moves=[move] * 256)
+        certify(homes, [], [(HOME, 0)], moves=[move] * 256)
     with refused("issuance: no such issuance"):
-        certify(homes, [], matches=[match] * 256)
+        certify(homes, [], [(HOME, 0)], matches=[match] * 256)
     for refused_lists in ({"moves": [move] * 257}, {"matches": [match] * 257}):
         with refused(""):  # the ABI decoder's own refusal
-            certify(homes, [], **refused_lists)  # type: ignore[arg-type]
+            certify(homes, [], [(HOME, 0)], **refused_lists)  # type: ignore[arg-type]
     for lists in (([source] * 129, []), ([], [(HOME, 0)] * 129)):
         with refused(""):
             certify(homes, *lists)

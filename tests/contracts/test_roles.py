@@ -111,7 +111,7 @@ ROLES = [
         "escrow: not the registrar",
     ),
     of_market("utility", UTILITY, "set_tariff", lambda _: (MARKET, TARIFF_FROM_LATER), "markets: not the utility"),
-    of_devices("issuer", 0, ("issuance", "certify", (MARKET, SLOT, [], [], [], [])), "issuance: not the issuer"),
+    of_devices("issuer", 0, ("devices", "anchor", (0, [])), "devices: not the issuer"),
     of_devices("registrar", 1, ("devices", "add_area", (MARKET, "zone")), "devices: not the registrar"),
     of_owner("owner", "markets", "ownable_2step: caller is not the new owner", "freeze", "markets: not the owner"),
     of_owner("treasurer", "credit", "credit: not the new treasurer", "mint", "erc20: access is denied"),
