@@ -242,9 +242,7 @@ def register_device(contracts: Contracts, registrar: Key, device: Device) -> Non
         return
     names = [each.name for each in fields(device) if getattr(device, each.name) != getattr(registered, each.name)]
     if names:
-        raise ForeignDeviceError(
-            f"device {device.device} is registered on chain with another {', '.join(names)}"
-        )
+        raise ForeignDeviceError(f"device {device.device} is registered on chain with another {', '.join(names)}")
 
 
 def registered_device(contracts: Contracts, number: int, *, block_number: int | None = None) -> Device | None:
