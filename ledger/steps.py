@@ -6,7 +6,8 @@ transaction again, and its nonce makes sure that the chain takes it once.
 
 Whether a step is done is asked of the chain, never of the memory of having sent something, and never of a receipt
 alone: the contract's state must show the effect, the step's event must be in a block, and the sender's nonce must
-be used. Until that block lies `confirmations` deep, `follow` looks again whether it is still there.
+be used. Until that block lies `confirmations` deep, `follow` looks again whether it is still there. It also notes
+what became of transactions whose step nobody runs again, as it was killed after sending them: by their receipts.
 """
 
 import time
@@ -19,6 +20,7 @@ from ledger.chain import Chain, ChainError, Log, TransactionRefusedError
 from ledger.intents import Intent, IntentRecord, IntentStatus, Journal
 from ledger.keys import Key
 from ledger.nonces import Nonces, is_on_its_way
+from ledger.outcomes import REVERTED, TAKEN, Outcomes
 from ledger.transactions import PATIENCE_S, POLL_S, NotMinedError, SignedTransaction, build, outbid, wait_for
 
 MAX_CONFIRMATIONS = 64
@@ -27,9 +29,6 @@ MAX_CONFIRMATIONS = 64
 MAX_REPLACEMENTS = 8
 """How often a transaction's fees are raised; the last one pays 2.6 times the first one's."""
 
-TAKEN = "lost its nonce to another transaction"
-REVERTED = "reverted"
-OVERTAKEN = "was not needed, as another transaction did its work"
 NOT_DONE = "was mined, but did not do its work"
 
 _FIRST_SEARCH_BLOCKS = 1_024
@@ -109,7 +108,7 @@ class Stepper:
         self._chain = chain
         self._journal = journal
         self._nonces = Nonces(chain, journal)
-        self._confirmations = confirmations
+        self._outcomes = Outcomes(chain, journal, self._nonces, confirmations)
         self._patience_s = patience_s
         self._max_fee_wei = max_fee_wei
 
@@ -153,35 +152,7 @@ class Stepper:
             Slot and name of the steps whose effect a re-organisation took away or moved, in the order in which
             they had happened: each has to be run again, and is returned again until it was.
         """
-        if all(record.status is IntentStatus.PENDING for record in self._journal.unfinished()):
-            return []
-        deepest = self._chain.head().number - self._confirmations
-        for record in self._journal.unfinished():
-            if record.status is IntentStatus.CONFIRMED:
-                self._follow_confirmed(record, deepest)
-        # Some of these have become final together with the confirmed ones.
-        for record in self._journal.unfinished():
-            if record.status is IntentStatus.FAILED and self._cannot_be_mined(record, deepest):
-                self._journal.note_intent(replace(record, is_final=True))
-        dropped = [entry for entry in self._journal.unfinished() if entry.status is IntentStatus.DROPPED]
-        dropped.sort(key=lambda entry: (entry.block_number or 0, entry.intent.nonce))
-        return list(dict.fromkeys((entry.intent.slot, entry.intent.step) for entry in dropped))
-
-    def _follow_confirmed(self, record: IntentRecord, deepest: int) -> None:
-        assert record.block_number is not None  # noqa: S101 - a confirmed intent has its block
-        block = self._chain.block(record.block_number)
-        if block is None or block.hash != record.block_hash:
-            self._journal.note_intent(replace(record, status=IntentStatus.DROPPED))
-        elif record.block_number <= deepest:
-            self._journal.note_intent(replace(record, is_final=True))
-            self._give_up_others(record.intent, is_final=True)
-
-    def _cannot_be_mined(self, record: IntentRecord, deepest: int) -> bool:
-        intent = record.intent
-        if deepest < 0 or self._chain.nonce(intent.sender, block_number=deepest) <= intent.nonce:
-            return False
-        receipt = self._chain.receipt(intent.transaction_hash)
-        return receipt is None or not receipt.succeeded
+        return self._outcomes.follow()
 
     # What has become of a step
 
@@ -193,18 +164,21 @@ class Stepper:
         receipts = [self._chain.receipt(record.intent.transaction_hash) for record in records]
         for record, receipt in zip(records, receipts, strict=True):
             if record.status is IntentStatus.PENDING and receipt is not None and not receipt.succeeded:
-                self._fail(record, REVERTED)
+                self._outcomes.fail(record, REVERTED)
         if step.is_done():
             return self._note_effect(step)
         for record, is_used, receipt in zip(records, used, receipts, strict=True):
             if record.status is IntentStatus.PENDING and receipt is None and is_used:
-                self._fail(record, TAKEN)
+                self._outcomes.fail(record, TAKEN)
         return False
 
     def _note_effect(self, step: Step) -> bool:
         """Note whose transaction brought the step about; False while the sender's nonce does not show it."""
         attempts = self._journal.attempts(step.slot, step.name)
         if any(record.is_final and record.status is IntentStatus.CONFIRMED for record in attempts):
+            # It may have happened again, after a step of another name had undone it.
+            for record in filter(is_on_its_way, self._open(step)):
+                self._outcomes.look_at_pending(record)
             return True
         log = self._find_event(step, attempts)
         ours = (record for record in attempts if record.intent.transaction_hash == log.transaction_hash)
@@ -213,18 +187,8 @@ class Stepper:
             return False
         # Whatever the receipt says of success, the event says it; but it alone knows the gas.
         receipt = wait_for(self._chain, log.transaction_hash, patience_s=self._patience_s)
-        is_final = log.block_number <= self._chain.head().number - self._confirmations
-        confirmed = replace(
-            record,
-            status=IntentStatus.CONFIRMED,
-            is_final=is_final,
-            block_number=log.block_number,
-            block_hash=log.block_hash,
-            gas_used=receipt.gas_used,
-            reason=None,
-        )
-        self._journal.note_intent(confirmed)
-        self._give_up_others(record.intent, is_final=is_final)
+        is_final = self._outcomes.confirm(record, receipt)
+        self._outcomes.give_up_others(record.intent, is_final=is_final)
         return True
 
     def _find_event(self, step: Step, attempts: Iterable[IntentRecord]) -> Log:
@@ -273,26 +237,6 @@ class Stepper:
         )
         self._journal.record_intent(intent)
         return IntentRecord(intent)
-
-    def _give_up_others(self, done: Intent, *, is_final: bool) -> None:
-        """The step's other intents will have no effect, nor will any other with the nonce."""
-        for record in self._journal.unfinished():
-            other = record.intent
-            of_step = (other.slot, other.step) == (done.slot, done.step)
-            of_nonce = (other.sender, other.nonce) == (done.sender, done.nonce)
-            # One that was confirmed for another step is left to `follow`: that step has to be run again.
-            is_rival = of_step or (of_nonce and record.status is IntentStatus.PENDING)
-            if is_rival and other.transaction_hash != done.transaction_hash:
-                reason = record.reason if record.status is IntentStatus.FAILED else None
-                reason = reason or (TAKEN if of_nonce else OVERTAKEN)
-                failed = replace(record, status=IntentStatus.FAILED, is_final=is_final, reason=reason)
-                self._journal.note_intent(failed)
-
-    def _fail(self, record: IntentRecord, reason: str) -> None:
-        failed = replace(record, status=IntentStatus.FAILED, reason=reason)
-        deepest = self._chain.head().number - self._confirmations
-        is_final = self._cannot_be_mined(record, deepest)
-        self._journal.note_intent(replace(failed, is_final=is_final))
 
     # Sending
 
@@ -380,7 +324,7 @@ class Stepper:
         record = self._live(step)
         if record is not None and self._chain.receipt(record.intent.transaction_hash) is not None:
             if not step.is_done():
-                self._fail(record, NOT_DONE)
+                self._outcomes.fail(record, NOT_DONE)
                 raise StepError(f"{step.title}: 0x{record.intent.transaction_hash.hex()} {NOT_DONE}")
         elif record is not None and self._chain.nonce(record.intent.sender) == record.intent.nonce:
             replacement = self._replacement(step, record.intent)

@@ -6,7 +6,8 @@ import pytest
 
 from ledger.devchain import DevChain
 from ledger.intents import IntentRecord
-from ledger.steps import MAX_CONFIRMATIONS, OVERTAKEN, TAKEN, Step, StepError, Stepper
+from ledger.outcomes import OVERTAKEN, TAKEN
+from ledger.steps import MAX_CONFIRMATIONS, Step, StepError, Stepper
 from ledger.transactions import NotMinedError, build
 from tests.chains import AnvilChain, run_on_each_chain
 from tests.ledger.journal import MemoryJournal

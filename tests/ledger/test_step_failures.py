@@ -6,7 +6,8 @@ from ledger.chain import (
     CallRevertedError,
     Chain,
 )
-from ledger.steps import REVERTED, Step, StepError, Stepper
+from ledger.outcomes import REVERTED
+from ledger.steps import Step, StepError, Stepper
 from tests.ledger.steps import (
     Case,
     CrashError,

@@ -6,7 +6,8 @@ from ledger.chain import (
     Chain,
     TransactionRefusedError,
 )
-from ledger.steps import TAKEN, Stepper
+from ledger.outcomes import TAKEN
+from ledger.steps import Stepper
 from tests.ledger.journal import MemoryJournal
 from tests.ledger.steps import (
     Case,

@@ -15,7 +15,8 @@ from ledger.chain import (
     TransactionRefusedError,
 )
 from ledger.intents import IntentStatus
-from ledger.steps import MAX_REPLACEMENTS, TAKEN, StepError, Stepper
+from ledger.outcomes import TAKEN
+from ledger.steps import MAX_REPLACEMENTS, StepError, Stepper
 from ledger.transactions import NotMinedError
 from tests.ledger.journal import MemoryJournal
 from tests.ledger.steps import (
@@ -109,6 +110,36 @@ def test_a_lost_message_is_made_good_by_the_next_run(case: Case, fault: Fault) -
     case.run()
     assert_done_once(case)
     assert len(case.journal.intents) == 1
+
+
+def test_what_was_sent_before_a_crash_is_noted_although_nobody_runs_its_step_again(case: Case) -> None:
+    with pytest.raises(CrashError):
+        case.run(crash_after_sending)
+    stepper = Stepper(case.world.chain, case.journal)
+    assert stepper.follow() == []
+    assert_done_once(case)
+    (done,) = case.journal.confirmed
+    receipt = case.world.chain.receipt(done.intent.transaction_hash)
+    assert receipt is not None
+    noted = (done.block_number, done.block_hash, done.gas_used)
+    assert noted == (receipt.block_number, receipt.block_hash, receipt.gas_used)
+    case.run()
+    assert_done_once(case)
+
+
+def test_what_was_written_down_and_never_sent_is_given_up_once_its_nonce_is_gone(
+    case: Case,
+) -> None:
+    with pytest.raises(CrashError):
+        case.run(crash_before_sending)
+    stepper = Stepper(case.world.chain, case.journal)
+    assert stepper.follow() == []
+    (pending,) = case.journal.unfinished()
+    assert pending.status is IntentStatus.PENDING
+    case.spend_the_nonce()
+    assert stepper.follow() == []
+    (failed,) = case.journal.failed
+    assert (failed.reason, case.journal.unfinished()) == (TAKEN, [])
 
 
 def test_a_refusal_of_what_the_chain_knows_already_is_no_failure(case: Case) -> None:

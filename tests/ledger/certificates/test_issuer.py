@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -184,6 +185,15 @@ def test_a_day_is_anchored_and_corrected(street: Street) -> None:
     read = street.contracts.devices.read
     assert read("anchor_of", PV, DAY) == corrected[0].commitment
     assert read("anchor_of", LOAD, DAY) == first[1].commitment
+
+
+def test_a_day_is_anchored_as_it_was_before_once_more(street: Street) -> None:
+    street.world.at((DAY + 1) * 86_400)
+    first, corrected = [Anchor(PV, b"\x01" * 32, 96)], [Anchor(PV, b"\x03" * 32, 95)]
+    for anchors in (first, corrected, first, corrected):
+        twice(street, partial(street.issuer.anchor, DAY, anchors))
+        assert street.contracts.devices.read("anchor_of", PV, DAY) == anchors[0].commitment
+    assert len(street.journal.confirmed) == 4
 
 
 def test_a_day_is_committed_once_and_for_all(street: Street) -> None:
