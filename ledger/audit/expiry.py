@@ -26,8 +26,9 @@ def drop_expired(
         del guarantees.certificates[id_]
     for id_ in expired.spent:
         del guarantees.spent[id_]
-    for id_ in [id_ for id_ in guarantees.gone_wh if slot_of(id_) + lifetime_s <= now]:
-        del guarantees.gone_wh[id_]
+    for by_id in (guarantees.gone_wh, guarantees.debts_since_wh):
+        for id_ in [id_ for id_ in by_id if slot_of(id_) + lifetime_s <= now]:
+            del by_id[id_]
     for key in [key for key in guarantees.metered_wh if key[1] + lifetime_s <= now]:
         del guarantees.metered_wh[key]
     gone = {id_: metered_wh for id_, (_, metered_wh) in expired.spent.items()}

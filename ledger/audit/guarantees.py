@@ -139,6 +139,8 @@ class Guarantees:
         certificates: those of which something is held or withdrawn, until they expire.
         spent: by id, what was issued and what for, of certificates of which everything is retired.
         debts_wh: by device.
+        debts_since_wh: by id of a certificate that waits to be issued anew, what its device owed when it was
+            withdrawn, and after each change since.
         gone_wh: by the id of revision 0, what later revisions have less, as it was retired, or given for a debt.
         import_serials: ids by registry and serial number.
         export_serials: holder, registry and serial number of each export.
@@ -158,6 +160,7 @@ class Guarantees:
     certificates: dict[int, CertificateModel] = field(default_factory=dict)
     spent: dict[int, tuple[int, int]] = field(default_factory=dict)
     debts_wh: dict[int, int] = field(default_factory=dict)
+    debts_since_wh: dict[int, list[int]] = field(default_factory=dict)
     gone_wh: dict[int, int] = field(default_factory=dict)
     storages: dict[int, Storage] = field(default_factory=dict)
     imports: dict[int, ImportModel] = field(default_factory=dict)
@@ -200,6 +203,13 @@ class Guarantees:
             was_there = known.registered_at < slot + known.device.slot_length_s
             if was_there and self.market_of(number) == market and known.is_in_use(slot):
                 yield known.device
+
+    def owes(self, device: int, amount_wh: int) -> None:
+        """From now on, a device owes so much."""
+        self.debts_wh[device] = amount_wh
+        for certificate, debts_wh in self.debts_since_wh.items():
+            if device_of(certificate) == device:
+                debts_wh.append(amount_wh)
 
     def was_issued(self, certificate: int) -> bool:
         """Whether anything was issued under this id; not known of expired ones."""

@@ -6,7 +6,8 @@ import pytest
 
 from ledger.audit.run import audit
 from ledger.certificates.days import Day
-from tests.contracts.devices import on_issuance
+from ledger.certificates.shares import divided
+from tests.contracts.devices import on_issuance, send, token_id
 from tests.contracts.test_certificate_transfers import deployed
 from tests.ledger.audit import origins
 from tests.ledger.audit.changes import NOBODY
@@ -71,6 +72,29 @@ def test_who_mints_what_was_minted_before_is_passed_over(town: Town) -> None:
         for places in ([3, 4], [4, 5]):
             on_issuance(town.world, town.world.strangers[1], "mint", *arguments(day, places))
         assert rules_broken(town) == set()
+
+
+@pytest.mark.parametrize(
+    ("as_if_owed_wh", "broken"), [(90, {"correct.shares"}), (80, set()), (75, {"correct.shares"}), (70, set())]
+)
+def test_shares_of_a_correction_are_reckoned_before_somebody_has_debts_paid(
+    town: Town, as_if_owed_wh: int, broken: set[str]
+) -> None:
+    """The panels owe 90 Wh, 80 when the certificate is withdrawn, and 70 when it is issued anew."""
+    wrong, other = token_id(PANELS, town.slots[5], revision=1), token_id(PANELS, town.slots[4])
+    with one_world_for_a_test(town.world) as world:
+        second, third, fourth = world.members[1], town.member(2), town.member(3)
+        send(world, second, "safeTransferFrom", second.address, third, wrong, 80, b"")
+        send(world, "issuer", "withdraw", other, "read again")
+        on_issuance(world, "issuer", "reissue", other, 100, [])
+        assert world.contracts.issuance.read("debt_of", PANELS) == 90
+        day = commit(town, total_wh=960)
+        on_issuance(world, world.strangers[1], "mint", *arguments(day, [0]))
+        send(world, "issuer", "withdraw", wrong, "read again")
+        shares = divided(150 - as_if_owed_wh, second.address, {third: 80, fourth: 40})
+        on_issuance(world, world.strangers[1], "mint", *arguments(day, [1]))
+        on_issuance(world, "issuer", "reissue", wrong, 150, [(each.account, each.amount_wh) for each in shares])
+        assert rules_broken(town) == broken
 
 
 @pytest.mark.parametrize("sender", ["issuer", "stranger"])
