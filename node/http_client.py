@@ -30,13 +30,15 @@ class ApiProblemError(WattbookError):
         code: the problem's stable code, e.g. `order.uncovered`.
         status: the HTTP status.
         detail: what was wrong, in words.
+        most_wh: the most energy that it could have been, Wh; None if the problem is another.
     """
 
-    def __init__(self, code: str, status: int, detail: str) -> None:
+    def __init__(self, code: str, status: int, detail: str, *, most_wh: int | None = None) -> None:
         super().__init__(f"{detail} ({code})")
         self.code = code
         self.status = status
         self.detail = detail
+        self.most_wh = most_wh
 
 
 class UnreachableError(WattbookError):
@@ -177,7 +179,13 @@ def _checked(response: httpx.Response) -> Json:
     if response.is_error:
         if not isinstance(answer.get("code"), str):
             raise _unexpected(response)
-        raise ApiProblemError(answer["code"], response.status_code, str(answer.get("detail", "")))
+        most_wh = answer.get("most_wh")
+        raise ApiProblemError(
+            answer["code"],
+            response.status_code,
+            str(answer.get("detail", "")),
+            most_wh=most_wh if isinstance(most_wh, int) else None,
+        )
     return answer
 
 

@@ -198,7 +198,8 @@ class Intake:
             )
         if order.quantity_wh > self._limits.quantity_wh:
             raise TooLargeOrderError(
-                f"order field 'quantity_wh' is {order.quantity_wh}: must be at most {self._limits.quantity_wh}"
+                f"order field 'quantity_wh' is {order.quantity_wh}: must be at most {self._limits.quantity_wh}",
+                self._limits.quantity_wh,
             )
         needed_nano = order_cover(order, self._tariffs.tariff(order.slot))
         if needed_nano > standing.free_nano:

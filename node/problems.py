@@ -158,6 +158,9 @@ def problem(error: WattbookError) -> Problem:
     name = getattr(error, "field", None)
     if name is not None:
         details["field"] = name
+    most_wh = getattr(error, "most_wh", None)
+    if most_wh is not None:
+        details["most_wh"] = most_wh
     if isinstance(error, UncoveredOrderError):
         details |= {"needed": str(error.needed_nano), "free": str(error.free_nano)}
     if isinstance(error, CallRevertedError):

@@ -46,9 +46,17 @@ class ExpiredOrderError(WattbookError):
 
 
 class TooLargeOrderError(WattbookError):
-    """The order's quantity is above the market's limit."""
+    """The order's quantity is above the market's limit.
+
+    Attributes:
+        most_wh: the limit, Wh.
+    """
 
     code = "order.too_large"
+
+    def __init__(self, message: str, most_wh: int) -> None:
+        super().__init__(message)
+        self.most_wh = most_wh
 
 
 class UncoveredOrderError(WattbookError):

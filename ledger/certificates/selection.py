@@ -15,9 +15,17 @@ MAX_IDS = 128
 
 
 class SelectionError(WattbookError):
-    """An amount cannot be made up from what is held."""
+    """An amount cannot be made up from what is held.
+
+    Attributes:
+        most_wh: what could be, at most; None if the amount is none that anybody could have.
+    """
 
     code = "certificates.selection"
+
+    def __init__(self, message: str, *, most_wh: int | None = None) -> None:
+        super().__init__(message)
+        self.most_wh = most_wh
 
 
 class NotEnoughCertificatesError(SelectionError):
@@ -58,7 +66,8 @@ def bundle(held: Iterable[Part], amount_wh: int) -> list[Part]:
     held_wh = sum(part.amount_wh for part in ordered)
     if held_wh < amount_wh:
         raise NotEnoughCertificatesError(
-            f"certificate field 'amount_wh' is {amount_wh}: must be at most {held_wh}, which is all that is held"
+            f"certificate field 'amount_wh' is {amount_wh}: must be at most {held_wh}, which is all that is held",
+            most_wh=held_wh,
         )
     taken, missing_wh = list[Part](), amount_wh
     for part in ordered:
@@ -71,6 +80,7 @@ def bundle(held: Iterable[Part], amount_wh: int) -> list[Part]:
         fits_wh = sum(part.amount_wh for part in taken[:MAX_IDS])
         raise BatchTooLargeError(
             f"certificate field 'amount_wh' is {amount_wh}, which takes {len(taken)} certificates: at most "
-            f"{MAX_IDS} go together, and the oldest of them come to {fits_wh} Wh"
+            f"{MAX_IDS} go together, and the oldest of them come to {fits_wh} Wh",
+            most_wh=fits_wh,
         )
     return taken

@@ -48,6 +48,10 @@ _PROBLEM = {
         "detail": {"type": "string"},
         "code": {"type": "string"},
         "field": {"type": "string", "description": "The field that is to blame, if one is."},
+        "most_wh": {
+            "type": "integer",
+            "description": "The most energy that it could have been, Wh, if it was too much.",
+        },
     },
 }
 

@@ -5,11 +5,14 @@ from http import HTTPStatus
 import pytest
 
 import node.api
+from ledger.certificates.ids import CertificateId
+from ledger.certificates.selection import NotEnoughCertificatesError, Part, bundle
 from ledger.chain import CallRevertedError
 from matching.errors import WattbookError
 from matching.orders import InvalidOrderError
 from node.problems import STATUS, Problem, problem
-from node.refusals import UncoveredOrderError
+from node.refusals import TooLargeOrderError, UncoveredOrderError
+from tests.node.parts import SLOT
 
 # Raised while a node is put together or by its tools, never by a request.
 NOT_OF_REQUESTS = ("store.foreign",)
@@ -49,6 +52,13 @@ def test_a_problem_has_the_members_of_the_rfc_and_its_code() -> None:
 def test_amounts_in_a_problem_are_decimal_strings() -> None:
     details = problem(UncoveredOrderError(b"\1" * 20, needed_nano=2**60, free_nano=-5)).details
     assert details == {"needed": str(2**60), "free": "-5"}
+
+
+def test_an_amount_that_is_too_large_comes_with_the_most_that_it_could_be() -> None:
+    assert problem(TooLargeOrderError("order field 'quantity_wh' is 9", 7)).details == {"most_wh": 7}
+    with pytest.raises(NotEnoughCertificatesError) as refused:
+        bundle([Part(CertificateId(SLOT, 1), 300), Part(CertificateId(SLOT, 2), 200)], 501)
+    assert problem(refused.value).details == {"most_wh": 500}
 
 
 def test_a_contracts_refusal_is_told_in_words_and_in_its_own() -> None:
