@@ -43,6 +43,7 @@ from node.design import Design
 from node.escrow import Escrow
 from node.explorer import Explorer, create_router
 from node.explorer.names import names_of_parties, with_members
+from node.failpoints import for_steps, opened_store
 from node.intake import Intake
 from node.issuing import Issuing
 from node.lifecycle import Chores, Lifecycle, Steps
@@ -114,7 +115,7 @@ def open_node(config: Config) -> Iterator[Node]:
         if config.validators:
             require_validators(config, read_validators(contracts, market.id))
         domain = Domain(chain.chain_id, deployment.exchange)
-        store = Store(folder.store_url, domain=domain, market=market.id)
+        store = opened_store(folder.store_url, domain=domain, market=market.id)
         stack.callback(store.close)
         clock.settle(store)
         view = ChainView(contracts, market)
@@ -275,7 +276,9 @@ def _by_name(contracts: Contracts) -> dict[str, Contract]:
 
 def _stepper(config: Config, chain: Chain, store: Store, metrics: Metrics) -> Stepper:
     confirmations = 0 if config.rpc_url is None else config.confirmations
-    return MeasuredStepper(chain, store, metrics, confirmations=confirmations, max_fee_wei=config.max_fee_wei)
+    return MeasuredStepper(
+        for_steps(chain, store), store, metrics, confirmations=confirmations, max_fee_wei=config.max_fee_wei
+    )
 
 
 def _watched(metrics: Metrics, state: NodeState) -> Metrics:
