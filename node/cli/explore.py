@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,6 +31,12 @@ Before = Annotated[
     int | None, typer.Option(min=0, help="Show what is in blocks below this number.", show_default="the newest")
 ]
 Limit = Annotated[int, typer.Option(min=1, max=100, help="Show at most so many, the latest first.")]
+EventLimit = Annotated[
+    int,
+    typer.Option(
+        min=1, max=1_000, help="Show at most so many events: an address's latest, a transaction's first."
+    ),
+]
 
 
 def show(
@@ -37,7 +44,7 @@ def show(
     *,
     rpc: Rpc = DEFAULT_RPC,
     before: Before = None,
-    limit: Limit = 20,
+    limit: EventLimit = 20,
     json: AsJson = False,
 ) -> None:
     """Show a transaction, a block or an address: calls, events, amounts and reasons in words."""
@@ -93,11 +100,11 @@ def _find(explorer: "Explorer", what: str, before: int | None, limit: int) -> tu
         raise typer.BadParameter(f"{len(data)} bytes: must be 20 or 32", param_hint="TX|BLOCK|ADDRESS")
     transaction = explorer.transaction(data)
     if transaction is not None:
-        return transaction, _present_transaction
+        return transaction, partial(_present_transaction, limit=limit)
     return explorer.block(data), _present_block
 
 
-def _present_transaction(found: "TransactionView") -> None:
+def _present_transaction(found: "TransactionView", *, limit: int) -> None:
     table = _details(f"Transaction {found.hash}")
     outcome = {None: "waits to be mined", True: "succeeded", False: "failed"}[found.succeeded]
     table.add_row("outcome", Text(outcome, style="red" if found.succeeded is False else ""))
@@ -119,7 +126,9 @@ def _present_transaction(found: "TransactionView") -> None:
         table.add_row("input", Text(_short(found.input)))
     console = Console()
     console.print(table)
-    _present_events(console, found.events)
+    _present_events(console, found.events[:limit])
+    if len(found.events) > limit:
+        console.print(f"{len(found.events):,} events, of which the first {limit}: --limit shows more, --json all")
 
 
 def _present_block(found: "BlockView") -> None:
@@ -163,7 +172,7 @@ def _present_blocks(found: "Blocks") -> None:
 def _present_events(console: Console, events: list["Event"]) -> None:
     for event in events:
         table = _details(f"{event.contract}.{event.event}" if event.event else "an event that is not ours")
-        table.add_row("where", Text(f"block {event.block}, log {event.log_index}, {event.transaction}"))
+        table.add_row("where", Text(f"block {event.block}, log {event.log_index}\n{event.transaction}"))
         table.add_row("emitted by", _party(event.emitter))
         if event.shown is None:
             table.add_row("topics", "\n".join(event.topics))
@@ -174,7 +183,11 @@ def _present_events(console: Console, events: list["Event"]) -> None:
 
 
 def _details(title: str) -> Table:
-    return Table("", "", title=Text(title), title_justify="left", show_header=False)
+    table = Table(title=Text(title), title_justify="left", show_header=False)
+    table.add_column()
+    # Nobody can look for half a hash.
+    table.add_column(overflow="fold")
+    return table
 
 
 def _add_arguments(table: Table, shown: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Arguments in which several values are packed into one word, taken apart by `ledger.batches`.
+"""Arguments in which several values are packed into one word, taken apart by `ledger`.
 
 ABIs say nothing of what is in a word, so this is the one place where the explorer knows some arguments by name. Of
 words that hold no such thing, it says nothing.
@@ -9,10 +9,13 @@ from dataclasses import asdict
 from typing import Any
 
 from ledger.batches import unpack_fill, unpack_reading
+from ledger.certificates.ids import CertificateId, CertificateIdError
 from ledger.chain import ZERO_ADDRESS
 from ledger.eip712 import Domain
 from matching.orders import MARKET_BYTES, InvalidOrderError
 
+_CERTIFICATES = frozenset({"id", "ids", "_id", "_ids", "consumption_id", "source", "sources"})
+_ISSUING = ("certificates", "issuance")
 _ORDER_WORDS = {"who", "terms"}
 _SIGNATURE_WORDS = {"r", "s"}
 # Neither the domain nor the market is in the words: they matter to the order's hash only, which nobody is told.
@@ -47,3 +50,13 @@ def unpacked_struct(value: Mapping[str, Any]) -> dict[str, Any] | None:
 def unpacked_word(contract: str, name: str, value: int) -> dict[str, Any] | None:
     """The readings of a member in a word of a delivery; None if it is another number."""
     return asdict(unpack_reading(value)) if (contract, name) == ("exchange", "readings") else None
+
+
+def certificate_of(contract: str, name: str, value: int) -> CertificateId | None:
+    """The certificate that a token id names; None if it is another number."""
+    if contract not in _ISSUING or name not in _CERTIFICATES:
+        return None
+    try:
+        return CertificateId.of(value)
+    except CertificateIdError:
+        return None

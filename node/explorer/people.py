@@ -7,10 +7,11 @@ own for amounts, from the contract.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.hexcodec import to_data
 from node.cli import units
 from node.explorer.decoding import Decoded, Field
-from node.explorer.packed import unpacked_struct, unpacked_word
+from node.explorer.packed import certificate_of, unpacked_struct, unpacked_word
 
 Names = Callable[[bytes], str | None]
 """The name that someone is known by here, from the address."""
@@ -122,9 +123,21 @@ def _leaf(contract: str, name: str, kind: str, value: Any, names: Names) -> str:
 def _number(contract: str, name: str, value: int) -> str:
     if name in _AMOUNTS and contract in _UNITS_OF_AMOUNTS:
         return _UNITS_OF_AMOUNTS[contract](value)
+    certificate = certificate_of(contract, name, value)
+    if certificate is not None:
+        return _certificate(certificate)
     by_suffix = (unit for suffix, unit in _UNITS_BY_SUFFIX.items() if name.endswith(suffix))
     unit = _UNITS_BY_NAME.get(name) or next(by_suffix, _plain)
     return unit(value)
+
+
+def _certificate(certificate: CertificateId) -> str:
+    """What it is of, and its token id, by which other commands know it."""
+    whose = f"{certificate.kind.name.lower()} of device {certificate.device}"
+    if certificate.kind is CertificateKind.IMPORTED:
+        whose = f"import {certificate.device}"
+    revision = f", revision {certificate.revision}" if certificate.revision else ""
+    return f"{whose}, {units.shown_time(certificate.slot)}{revision} ({int(certificate):#x})"
 
 
 def _plain(value: int) -> str:

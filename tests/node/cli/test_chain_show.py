@@ -1,6 +1,7 @@
 """`wattbook chain show` and `wattbook chain blocks` on a chain served over JSON-RPC."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -89,6 +90,30 @@ def test_long_lists_are_cut_for_people_and_whole_for_programs(world: World, url:
     assert "and 2 more" in text
     assert "bought_wh 0.500 kWh" in text
     assert len(told(url, "show", to_data(receipt.transaction_hash))["call"]["arguments"]["fills"]) == 10
+
+
+def test_of_many_events_so_many_are_shown_as_were_asked_for(world: World, url: str) -> None:
+    contracts, treasurer = world.contracts, world.keys["treasurer"].address
+    world.send("treasurer", contracts.credit, "mint", treasurer, ONE_CREDIT)
+    world.send("treasurer", contracts.credit, "approve", contracts.escrow.address, ONE_CREDIT)
+    name = to_data(world.act("treasurer", "deposit", world.members[0].address, ONE_CREDIT).transaction_hash)
+    everything = told(url, "show", name, "--limit", "1")["events"]
+    assert len(everything) > 1
+    text = said(url, "show", name, "--limit", "1")
+    assert text.count("emitted by") == 1
+    assert f"{len(everything)} events, of which the first 1" in text
+    assert said(url, "show", name).count("emitted by") == len(everything)
+
+
+def test_no_hash_is_cut_on_a_narrow_terminal(world: World, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    receipt = transfer(world, 0)
+    name = to_data(receipt.transaction_hash)
+    for what in (name, str(receipt.block_number), to_data(world.contracts.credit.address)):
+        result = run(url, "show", what)
+        assert "…" not in result.stdout
+        joined = re.sub(r"[\s│]", "", result.stdout)
+        assert name in joined
 
 
 def test_a_block_is_found_by_number_or_hash(world: World, url: str) -> None:

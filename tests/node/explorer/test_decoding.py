@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from contracts.artifacts import artifacts
 from ledger.abi import Interface, interface
+from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.chain import Log
 from node.explorer.decoding import Decoded, decode_call, decode_event
 from node.explorer.people import for_people, for_programs, printable
@@ -120,6 +121,39 @@ def test_units_follow_from_the_names(name: str, value: int, text: str) -> None:
 def test_amounts_are_in_the_contracts_unit(contract: str, text: str) -> None:
     decoded = Decoded(contract, "function", ({"name": "amount", "type": "uint256"},), {"amount": 1_500})
     assert for_people(decoded, lambda _: None) == {"amount": text}
+
+
+TOKENS = [
+    (
+        CertificateId(1_800, 7),
+        "generation of device 7, 1970-01-01 00:30 UTC (0x10000000000000007000000000000000600)",
+    ),
+    (
+        CertificateId(1_800, 7, CertificateKind.CONSUMPTION, 2),
+        "consumption of device 7, 1970-01-01 00:30 UTC, revision 2",
+    ),
+    (CertificateId(1_800, 3, CertificateKind.IMPORTED), "import 3, 1970-01-01 00:30 UTC"),
+]
+
+
+@pytest.mark.parametrize(("certificate", "text"), TOKENS)
+@pytest.mark.parametrize("name", ["ids", "_ids", "sources"])
+def test_a_token_id_is_told_as_kind_device_and_slot(
+    monkeypatch: pytest.MonkeyPatch, certificate: CertificateId, text: str, name: str
+) -> None:
+    monkeypatch.setattr("node.cli.units.shown_time", lambda _: "1970-01-01 00:30 UTC")
+    decoded = Decoded("certificates", "event", ({"name": name, "type": "uint256[]"},), {name: [int(certificate)]})
+    ((shown,),) = for_people(decoded, lambda _: None).values()
+    assert shown.startswith(text)
+    assert hex(int(certificate)) in shown
+    assert for_programs(decoded.arguments) == {name: [str(int(certificate))]}
+
+
+def test_a_number_that_is_no_certificate_stays_a_number() -> None:
+    fields = ({"name": "id", "type": "uint256"},)
+    for contract, value in (("certificates", 2**200), ("energy", int(CertificateId(1_800, 7)))):
+        shown = for_people(Decoded(contract, "event", fields, {"id": value}), lambda _: None)
+        assert shown == {"id": f"{value:#x}"}
 
 
 @given(st.fixed_dictionaries({name: st.integers(0, 2**256 - 1) for name in ("who", "terms", "r", "s")}))
