@@ -40,7 +40,7 @@ class Measuring:
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])  # an enumeration's member reads otherwise in a log
             elif len(kept) < _KEPT_BYTES:
                 kept.extend(message.get("body", b"")[:_KEPT_BYTES])
             await send(message)

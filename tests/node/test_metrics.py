@@ -1,6 +1,7 @@
 from dataclasses import dataclass
 
 import httpx
+import structlog.testing
 from prometheus_client.parser import text_string_to_metric_families
 
 from ledger.chain import Block, ChainUnavailableError
@@ -8,6 +9,7 @@ from ledger.market import AccountState
 from node.api.app import create_app
 from node.api.measuring import metrics_router
 from node.api.services import Services
+from node.api.web import Web
 from node.clock import SteppedClock
 from node.metrics import Metrics, NodeState
 from tests.node.parts import ALICE, OPERATOR, SLOT, order
@@ -93,6 +95,17 @@ def test_steps_are_told_with_time_gas_and_failures() -> None:
     assert found["wattbook_step_seconds_sum", "settle"] == 2
     assert found["wattbook_step_gas_sum", "settle"] == 90_000
     assert found["wattbook_step_failures_total", "chain.unavailable", "settle"] == 1
+
+
+def test_a_requests_status_is_logged_as_a_number(services: Services) -> None:
+    server = Server(services, create_app(services, open_to=Web(log_requests=True), metrics=Metrics()))
+    try:
+        with structlog.testing.capture_logs() as lines:
+            httpx.get(f"{server.url}/v1/orders/0x" + "12" * 32)
+    finally:
+        server.stop()
+    (line,) = [each for each in lines if each["event"] == "request"]
+    assert repr(line["status"]) == "404"
 
 
 def test_orders_and_requests_are_counted(services: Services) -> None:
