@@ -171,7 +171,7 @@ def _watch_day(
 def _report(console: Console, node: Node, participants: list[Participant], today: Setting) -> Outcome:
     tariff = node.services.tariffs.tariff(today.day[0])
     day = day_report(node, participants, today.day, tariff)
-    show.report(console, day, tariff)
+    show.report(console, day, tariff, node.url)
     with console.status("Auditing"):
         exchange = node.contracts.exchange.address
         audited = audit_node(node.chain, exchange, node.store, design=node.services.design)

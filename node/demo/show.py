@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from fractions import Fraction
+from math import floor
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -52,8 +53,8 @@ def slot_line(node: Node, slot: int) -> str:
     return f"{local} {_kwh(record.bought_wh or 0):>6} kWh at {_ct(record.price)} ct"
 
 
-def report(console: Console, day: DayReport, tariff: Tariff) -> None:
-    """The day's tables."""
+def report(console: Console, day: DayReport, tariff: Tariff, url: str) -> None:
+    """The day's tables; `url` is the node's."""
     community = day.indicators
     facts = Table(title="The community's day", show_header=False)
     facts.add_column()
@@ -70,7 +71,7 @@ def report(console: Console, day: DayReport, tariff: Tariff) -> None:
         ("orders placed / filled", f"{day.orders:,} / {day.filled_orders:,}"),
         ("certificates issued", f"{_kwh(day.issued_wh)} kWh"),
         ("certificates retired", f"{_kwh(day.retired_wh)} kWh"),
-        ("consumption covered 24/7, slot by slot", _percent_of(day.matched_ppm)),
+        ("consumption covered 24/7, slot by slot", _percent(_share(day.matched_ppm))),
         ("gas used", f"{sum(day.gas.values()):,} in {day.transactions:,} transactions"),
         *((f"  {step}", f"{gas:,}") for step, gas in day.gas.items()),
         ("blocks on the chain", f"{day.blocks:,}"),
@@ -78,7 +79,8 @@ def report(console: Console, day: DayReport, tariff: Tariff) -> None:
         facts.add_row(name, value)
     console.print(facts)
     console.print(
-        f"Signed disclosure of the day, to be checked by anybody: /verify/{_hex(day.statement)}\n", soft_wrap=True
+        f"Signed disclosure of the day, to be checked by anybody: {url}/verify/{_hex(day.statement)}\n",
+        soft_wrap=True,
     )
 
     bills = Table(
@@ -152,10 +154,10 @@ def _eur(amount_nano: int) -> str:
     return f"{amount_nano / 10**9:,.2f} EUR"
 
 
-def _percent_of(ppm: int | None) -> str:
-    # Rounded down, so that only full coverage reads as such.
-    return "-" if ppm is None else f"{ppm // 1_000 / 10:.1f}%"
+def _share(ppm: int | None) -> Fraction | None:
+    return None if ppm is None else Fraction(ppm, 10**6)
 
 
 def _percent(share: Fraction | None) -> str:
-    return "-" if share is None else f"{float(share):.1%}"
+    # Rounded down, so that only what is whole reads as such.
+    return "-" if share is None else f"{floor(share * 1_000) / 10:.1f} %"

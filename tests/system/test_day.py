@@ -1,5 +1,6 @@
 """The demonstration from outside: a day is traded, settled, delivered, certified and adds up, slot by slot."""
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -46,6 +47,7 @@ def test_the_day_ends_with_its_figures_and_a_clean_audit(short_day: tuple[str, P
         "nothing wrong",
     ):
         assert promised in output
+    assert re.search(r"http://127\.0\.0\.1:\d+/verify/0x[0-9a-f]{64}\b", output)
 
 
 def test_every_slot_of_a_short_day_adds_up(remains: Remains) -> None:
