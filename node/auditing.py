@@ -15,6 +15,8 @@ from ledger.audit.findings import Finding, Findings
 from ledger.audit.run import AuditReport, audit
 from ledger.chain import Chain
 from ledger.eip712 import Domain
+from ledger.evidence.evidence import Evidence
+from ledger.evidence.tree import day_of
 from matching.errors import WattbookError
 from node.datadir import DataFolder, Deployment
 from node.design import Design
@@ -29,15 +31,41 @@ class NothingToAuditError(WattbookError):
     code = "audit.nothing"
 
 
+class CountedEvidence:
+    """Evidence that is counted as it is read.
+
+    Attributes:
+        readings: how many pieces there were so far.
+        devices: those that they are of.
+        days: the Unix days that they are of.
+    """
+
+    def __init__(self, files: EvidenceFiles) -> None:
+        self._evidence = files.evidence
+        self.files = EvidenceFiles(self, files.keys)
+        self.readings = 0
+        self.devices: set[int] = set()
+        self.days: set[int] = set()
+
+    def __iter__(self) -> Iterator[Evidence]:
+        """Each piece, once."""
+        for piece in self._evidence:
+            self.readings += 1
+            self.devices.add(piece.device)
+            self.days.add(day_of(piece.slot))
+            yield piece
+
+
 @dataclass(frozen=True, slots=True)
 class NodeAudit:
-    """The chain's audit and, if there was a store or a node to compare, what that adds."""
+    """The chain's audit and, if there was a store, a node or evidence to compare, what that adds."""
 
     chain: AuditReport
     findings: tuple[Finding, ...]
     checks: int
     with_store: bool = False
     with_node: bool = False
+    evidence: CountedEvidence | None = None
 
 
 def audit_node(chain: Chain, exchange: bytes, store: Store, *, design: str) -> NodeAudit:
@@ -60,8 +88,9 @@ def audit_chain(
     chain: Chain, exchange: bytes, *, checkpoint: Path | None = None, evidence: EvidenceFiles | None = None
 ) -> NodeAudit:
     """Re-verify the chain's history alone; see `ledger.audit.run.audit`."""
-    report = audit(chain, exchange, checkpoint=checkpoint, evidence=evidence)
-    return NodeAudit(chain=report, findings=report.findings, checks=report.checks)
+    counted = None if evidence is None else CountedEvidence(evidence)
+    report = audit(chain, exchange, checkpoint=checkpoint, evidence=None if counted is None else counted.files)
+    return NodeAudit(chain=report, findings=report.findings, checks=report.checks, evidence=counted)
 
 
 def audit_url(
@@ -89,8 +118,17 @@ def audit_url(
     with closing(OrderSets(url, chain)) as order_sets:
         if exchange not in (None, order_sets.exchange):
             raise NothingToAuditError(f"{url} trades on exchange 0x{order_sets.exchange.hex()}")
-        report = audit(chain, order_sets.exchange, on_settled=order_sets, checkpoint=checkpoint, evidence=evidence)
-    return NodeAudit(chain=report, findings=report.findings, checks=report.checks, with_node=True)
+        counted = None if evidence is None else CountedEvidence(evidence)
+        report = audit(
+            chain,
+            order_sets.exchange,
+            on_settled=order_sets,
+            checkpoint=checkpoint,
+            evidence=None if counted is None else counted.files,
+        )
+    return NodeAudit(
+        chain=report, findings=report.findings, checks=report.checks, with_node=True, evidence=counted
+    )
 
 
 def audit_folder(chain: Chain, data: Path, *, exchange: bytes | None = None) -> NodeAudit:

@@ -111,6 +111,7 @@ def _address(text: str) -> bytes:
 
 def _summary(audited: "NodeAudit") -> dict[str, Any]:
     report, model, totals = audited.chain, audited.chain.model, audited.chain.totals
+    evidence = audited.evidence
     is_on_chain = all(market.uniform_price for market in model.markets.values())
     return {
         "exchange": to_data(report.exchange),
@@ -120,6 +121,9 @@ def _summary(audited: "NodeAudit") -> dict[str, Any]:
         "resumed_from": report.resumed_from,
         "compared_with_store": audited.with_store,
         "compared_with_node": audited.with_node,
+        "evidence_readings": None if evidence is None else evidence.readings,
+        "evidence_days": None if evidence is None else len(evidence.days),
+        "evidence_devices": None if evidence is None else len(evidence.devices),
         "checks": audited.checks,
         "markets": len(model.markets),
         "accounts": len(model.accounts),
