@@ -142,8 +142,8 @@ def request(
     """Ask for certificates of what your device metered."""
     with signing(url, key, key_file) as client:
         length = client.market().slot_length_s
-        first, last = units.second(since), units.second(until) - length
-        prepared, sent = client.act("request", device=str(device), first_slot=first, last_slot=last)
+        first, end = units.period(since, until)
+        prepared, sent = client.act("request", device=str(device), first_slot=first, last_slot=end - length)
         _done(prepared, sent, "requested", json=json)
 
 
@@ -175,6 +175,8 @@ def _part(text: str) -> dict[str, Any]:
 
 
 def _period(since: str | None, until: str | None) -> dict[str, int]:
+    if since is not None and until is not None:
+        units.period(since, until)
     fields = {} if since is None else {"first_slot": units.second(since)}
     return fields if until is None else fields | {"last_slot": units.second(until) - 1}
 

@@ -1,13 +1,13 @@
 """`wattbook certificates decide, issue, withdraw, reissue, import`: the issuer's, with the operator's API key."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ledger.hexcodec import to_data
 from node.cli import units
 from node.cli.certificates import CertificateId, certificates_app
-from node.cli.common import DEFAULT_URL, AsJson, Url, connected, print_json
+from node.cli.common import DEFAULT_URL, AsJson, Url, connected, print_answer, print_json
 from node.cli.keys import ApiKey
 from node.cli.onchain import parsed_address
 
@@ -53,7 +53,7 @@ def decide(
     """Approve or refuse a request."""
     with connected(url) as client:
         answer = client.decide(number, approved=approve, reason=reason, api_key=api_key)
-        _done(answer, f"Request {number} is {'approved' if approve else 'refused'}.", json=json)
+        print_answer(answer, f"Request {number} is {'approved' if approve else 'refused'}.", json=json)
 
 
 @certificates_app.command("issue", rich_help_panel=_PANEL)
@@ -67,7 +67,7 @@ def issue(
     """Certify the slots of an approved request."""
     with connected(url) as client:
         answer = client.issuer_act("issue", request=number, api_key=api_key)
-        _done(answer, f"{units.shown_energy(answer['amount_wh'])} certified.", json=json)
+        print_answer(answer, f"{units.shown_energy(answer['amount_wh'])} certified.", json=json)
 
 
 @certificates_app.command("withdraw", rich_help_panel=_PANEL)
@@ -83,7 +83,7 @@ def withdraw(
     with connected(url) as client:
         answer = client.issuer_act("withdraw", id=certificate, reason=reason, api_key=api_key)
         frozen = units.shown_energy(answer["withdrawal"]["frozen_wh"])
-        _done(answer, f"{certificate} is withdrawn: {frozen} frozen.", json=json)
+        print_answer(answer, f"{certificate} is withdrawn: {frozen} frozen.", json=json)
 
 
 @certificates_app.command("reissue", rich_help_panel=_PANEL)
@@ -101,7 +101,7 @@ def reissue(
         answer = client.issuer_act("reissue", id=certificate, corrected_wh=corrected_wh, api_key=api_key)
         issued, owed = answer["issued_wh"], answer["correction"]["shortfall_wh"]
         debt = f"; the device owes {units.shown_energy(owed)}" if owed else ""
-        _done(answer, f"{answer['id']} is issued for {units.shown_energy(issued)}{debt}.", json=json)
+        print_answer(answer, f"{answer['id']} is issued for {units.shown_energy(issued)}{debt}.", json=json)
 
 
 @certificates_app.command("import", rich_help_panel=_PANEL)
@@ -135,11 +135,4 @@ def import_certificate(
             fuel=fuel,
             api_key=api_key,
         )
-        _done(answer, f"{answer['id']} is issued for {units.shown_energy(answer['issued_wh'])}.", json=json)
-
-
-def _done(answer: dict[str, Any], words: str, *, json: bool) -> None:
-    if json:
-        print_json(answer)
-    else:
-        typer.echo(words)
+        print_answer(answer, f"{answer['id']} is issued for {units.shown_energy(answer['issued_wh'])}.", json=json)

@@ -16,7 +16,9 @@ Since = Annotated[
     str, typer.Option("--from", help="Start of the first slot: an ISO date and time, or Unix seconds.")
 ]
 Until = Annotated[str, typer.Option("--until", help="End of the last slot.")]
-TimeZone = Annotated[str, typer.Option("--time-zone", help="IANA name of the calendar's time zone.")]
+TimeZone = Annotated[
+    str, typer.Option("--time-zone", help="IANA name of the time zone of the calendar, and of --from and --until.")
+]
 _SIGNED = ("pdf", "jws")
 _PPM_PER_TENTH = 1_000
 _MG_PER_KG = 10**6
@@ -38,9 +40,10 @@ def coverage(
     """Show the 24/7 score of a member or of the community: slot by slot, nothing netted."""
     address = chosen_account(account, key)
     with connected(url) as client:
+        first_slot, end_slot = units.period(since, until, units.time_zone(time_zone))
         answer = client.coverage(
-            first_slot=units.second(since),
-            end_slot=units.second(until),
+            first_slot=first_slot,
+            end_slot=end_slot,
             granularity=by,
             time_zone=time_zone,
             region=region,
@@ -75,16 +78,20 @@ def statement(
     if form not in (*_SIGNED, "csv", "json"):
         raise typer.BadParameter("must end with .pdf, .jws, .csv or .json", param_hint="--file")
     with connected(url) as client:
+        first_slot, end_slot = units.period(since, until, units.time_zone(time_zone))
         answer = client.make_statement(
             kind=kind,
             account=None if address is None else to_data(address),
-            first_slot=units.second(since),
-            end_slot=units.second(until),
+            first_slot=first_slot,
+            end_slot=end_slot,
             time_zone=time_zone,
             factors=factors,
         )
         if file is not None:
             file.write_bytes(client.statement_file(answer["digest"], form))
+        if answer["made_at"] < end_slot:
+            over_at = units.shown_time(end_slot)
+            typer.echo(f"note: the period is not over until {over_at}: what comes is not stated", err=True)
         if json:
             print_json(answer)
             return

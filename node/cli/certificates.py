@@ -132,13 +132,18 @@ def _show_list(found: list[CertificateAnswer]) -> None:
 def _show_holdings(found: list[HoldingAnswer]) -> None:
     table = Table(title="Holdings" if found else "Nothing held")
     table.add_column("certificate", overflow="fold")
-    table.add_column("slot")
-    table.add_column("state")
+    for name in ("kind", "slot", "state"):
+        table.add_column(name)
     table.add_column("kWh", justify="right")
     for holding in found:
-        table.add_row(holding.id, units.shown_time(holding.slot), holding.state, _kwh(holding.amount_wh))
+        table.add_row(
+            holding.id, holding.kind, units.shown_time(holding.slot), holding.state, _kwh(holding.amount_wh)
+        )
     usable_wh = sum(holding.amount_wh for holding in found if holding.usable)
+    consumed_wh = sum(holding.amount_wh for holding in found if holding.kind == "consumption")
     table.caption = f"{units.shown_energy(usable_wh)} may be transferred or retired"
+    if consumed_wh:
+        table.caption += f";\n{units.shown_energy(consumed_wh)} of consumption, which is not covered"
     _console().print(table)
 
 

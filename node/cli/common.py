@@ -1,10 +1,10 @@
 """What the subcommands share: options, the way to the node, and how refusals and results are shown."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from json import dumps
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -13,7 +13,8 @@ from ledger.chain import CallRevertedError
 from ledger.hexcodec import from_data, to_data
 from ledger.keys import Key
 from matching.errors import WattbookError
-from node.client import WattbookClient
+from node.cli import units
+from node.client import ApiProblemError, WattbookClient
 from node.reasons import SENTENCES
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -36,6 +37,8 @@ def fail(error: object) -> NoReturn:
     """Say in one line what went wrong, and end with status 1."""
     if isinstance(error, CallRevertedError) and error.reason in SENTENCES:
         error = f"{SENTENCES[error.reason]} ({error.reason})"
+    elif isinstance(error, ApiProblemError) and error.most_wh is not None:
+        error = f"that is too much: it can be at most {units.shown_energy(error.most_wh)} ({error.code})"
     typer.echo(f"error: {error}", err=True)
     raise typer.Exit(1)
 
@@ -65,7 +68,15 @@ def chosen_account(account: str | None, key: str | None) -> bytes | None:
 
 def print_json(value: object) -> None:
     """Print a value for programs: bytes in hexadecimal, money as decimal strings."""
-    typer.echo(json.dumps(_plain(value), indent=2))
+    typer.echo(dumps(_plain(value), indent=2))
+
+
+def print_answer(answer: object, words: str, *, json: bool) -> None:
+    """Print what the node answered for programs, or in words for people."""
+    if json:
+        print_json(answer)
+    else:
+        typer.echo(words)
 
 
 def _plain(value: Any) -> Any:

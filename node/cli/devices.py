@@ -1,5 +1,6 @@
 """`wattbook devices`: what consumes and generates, and whose meters sign for it."""
 
+from datetime import UTC
 from typing import Annotated, Any
 
 import typer
@@ -7,7 +8,17 @@ from rich.console import Console
 from rich.table import Table
 
 from node.cli import units
-from node.cli.common import DEFAULT_URL, Account, AsJson, MemberKey, Url, chosen_account, connected, print_json
+from node.cli.common import (
+    DEFAULT_URL,
+    Account,
+    AsJson,
+    MemberKey,
+    Url,
+    chosen_account,
+    connected,
+    print_answer,
+    print_json,
+)
 from node.cli.keys import ApiKey
 
 devices_app = typer.Typer(
@@ -15,6 +26,7 @@ devices_app = typer.Typer(
 )
 
 _DAY_S = 86_400
+_PER_DEGREE = 100
 Number = Annotated[int, typer.Argument(min=0, help="The device's number.")]
 
 
@@ -48,6 +60,12 @@ def register(
     storage: Annotated[int, typer.Option(min=0, help="Of a charge: the storage that it charges.")] = 0,
     efficiency: Annotated[float, typer.Option(min=0, max=100, help="Of a storage: round trip, per cent.")] = 0,
     standing: Annotated[bool, typer.Option("--standing/--by-request", help="Certify all it meters?")] = True,
+    latitude: Annotated[float, typer.Option(min=-90, max=90, help="Where it is, degrees north.")] = 0,
+    longitude: Annotated[float, typer.Option(min=-180, max=180, help="Where it is, degrees east.")] = 0,
+    commissioned: Annotated[str, typer.Option(help="The day (UTC) it went into service: an ISO date.")] = "0",
+    support: Annotated[
+        str, typer.Option(help="Public support that it received: none, investment, production or both.")
+    ] = "none",
     name: Annotated[str, typer.Option(help="Free text.")] = "",
     api_key: ApiKey,
     url: Url = DEFAULT_URL,
@@ -70,10 +88,16 @@ def register(
             storage=str(storage),
             efficiency_ppm=round(efficiency * 10_000),
             standing=standing,
+            latitude=round(latitude * _PER_DEGREE),
+            longitude=round(longitude * _PER_DEGREE),
+            commissioned_day=_unix_day(commissioned),
+            support=support,
             name=name,
         )
         first = units.shown_time(answer["first_slot"])
-        _done(answer, f"Device {number} is registered; its readings are awaited from {first} on.", json=json)
+        print_answer(
+            answer, f"Device {number} is registered; its readings are awaited from {first} on.", json=json
+        )
 
 
 @devices_app.command("rotate-key")
@@ -94,7 +118,7 @@ def rotate_key(
     with connected(url) as client:
         from_slot = units.second(since)
         answer = client.device_act(f"/{number}/keys", api_key=api_key, from_slot=from_slot, key=key)
-        _done(answer, f"Device {number} has {len(answer['keys'])} keys, one after another.", json=json)
+        print_answer(answer, f"Device {number} has {len(answer['keys'])} keys, one after another.", json=json)
 
 
 @devices_app.command("close")
@@ -108,9 +132,12 @@ def close(
 ) -> None:
     """Meter and certify nothing more of a device from a day on."""
     with connected(url) as client:
-        unix_day = units.second(f"{day}T00:00:00+00:00" if "-" in day else day) // _DAY_S
-        answer = client.device_act(f"/{number}/close", api_key=api_key, day=unix_day)
-        _done(answer, f"Device {number} is closed from {day} on.", json=json)
+        answer = client.device_act(f"/{number}/close", api_key=api_key, day=_unix_day(day))
+        print_answer(answer, f"Device {number} is closed from {day} on.", json=json)
+
+
+def _unix_day(text: str) -> int:
+    return units.second(text, UTC) // _DAY_S
 
 
 def _show(found: list[dict[str, Any]]) -> None:
@@ -130,10 +157,3 @@ def _show(found: list[dict[str, Any]]) -> None:
         )
     console = Console()
     (console if console.is_terminal else Console(width=80)).print(table)
-
-
-def _done(answer: dict[str, Any], words: str, *, json: bool) -> None:
-    if json:
-        print_json(answer)
-    else:
-        typer.echo(words)

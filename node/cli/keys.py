@@ -18,10 +18,9 @@ KeyFile = Annotated[
         dir_okay=False,
     ),
 ]
-ApiKey = Annotated[
-    str,
-    typer.Option("--api-key", envvar="WATTBOOK_API_KEY", help="The operator's API key.", show_envvar=True),
-]
+_API_KEY = typer.Option("--api-key", envvar="WATTBOOK_API_KEY", help="The operator's API key.", show_envvar=True)
+ApiKey = Annotated[str, _API_KEY]
+GivenApiKey = Annotated[str | None, _API_KEY]
 
 
 def given_key(key: str | None, key_file: Path | None) -> Key | None:

@@ -1,7 +1,8 @@
 """What people say and see: kWh, ct/kWh, EUR and local time. Everything else in the project speaks integers."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
 
 from matching.errors import WattbookError
 
@@ -47,8 +48,10 @@ def money_nano(eur: str) -> int:
     return amount
 
 
-def second(time: str) -> int:
-    """Unix seconds from either Unix seconds or an ISO date and time, which is local unless it names its zone.
+def second(time: str, zone: tzinfo | None = None) -> int:
+    """Unix seconds from either Unix seconds or an ISO date and time.
+
+    A time that does not name its zone is of `zone`, by default local.
 
     Raises:
         UnitError: neither of the two.
@@ -56,9 +59,34 @@ def second(time: str) -> int:
     if time.isascii() and time.isdigit():
         return int(time)
     try:
-        return int(datetime.fromisoformat(time).timestamp())
+        named = datetime.fromisoformat(time)
     except ValueError as error:
         raise UnitError(f"time is {time!r}: must be an ISO date and time or Unix seconds") from error
+    return int((named if named.tzinfo or zone is None else named.replace(tzinfo=zone)).timestamp())
+
+
+def period(since: str, until: str, zone: tzinfo | None = None) -> tuple[int, int]:
+    """The Unix seconds from which and until when a period lasts; see `second`.
+
+    Raises:
+        UnitError: one of them is no time, or they are the wrong way round.
+    """
+    first, end = second(since, zone), second(until, zone)
+    if end <= first:
+        raise UnitError(f"--until must be after --from: {until} is not after {since}")
+    return first, end
+
+
+def time_zone(name: str) -> tzinfo:
+    """The time zone of an IANA name.
+
+    Raises:
+        UnitError: there is none.
+    """
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise UnitError(f"--time-zone is {name!r}: must be an IANA name, such as Europe/Amsterdam") from error
 
 
 def shown_energy(energy_wh: int) -> str:

@@ -56,3 +56,23 @@ def test_a_time_is_unix_seconds_or_iso(text: str) -> None:
 def test_any_other_time_is_refused(text: str) -> None:
     with pytest.raises(units.UnitError, match="must be"):
         units.second(text)
+
+
+@pytest.mark.parametrize(("text", "at"), [("2025-06-15", 1_749_934_800), ("2025-06-15T00:00Z", 1_749_945_600)])
+def test_a_time_without_a_zone_is_of_the_zone_that_was_named(text: str, at: int) -> None:
+    assert units.second(text, units.time_zone("Asia/Tokyo")) == at - (0 if "Z" in text else 21_600)
+    assert units.second("1750000500", units.time_zone("Asia/Tokyo")) == 1_750_000_500
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "", "../etc", "UTC\0"])
+def test_a_time_zone_that_there_is_not_is_refused(name: str) -> None:
+    with pytest.raises(units.UnitError, match="--time-zone"):
+        units.time_zone(name)
+
+
+def test_a_period_ends_after_its_start() -> None:
+    utc = units.time_zone("UTC")
+    assert units.period("2025-06-15", "2025-06-16", utc) == (1_749_945_600, 1_750_032_000)
+    for until in ("2025-06-15", "2025-06-14"):
+        with pytest.raises(units.UnitError, match="--until must be after --from"):
+            units.period("2025-06-15", until, utc)
