@@ -2,8 +2,8 @@
 
 Between two writes to the store or sends to the chain a node changes nothing that lasts. So a node that was killed
 at each of `POINTS` was killed at every moment that differs. `WATTBOOK_FAILPOINT=store.record_settled` makes a
-process kill itself (SIGKILL) when it is about to commit that write for the first time; with `:3` behind the name, for
-the third time. At `send.…` a transaction is signed and written down, but not sent; at `sent.…` it is sent, and
+process kill itself (SIGKILL) when it is about to commit that write for the first time; with `:3` behind the name,
+for the third time. At `send.…` a transaction is signed and written down, but not sent; at `sent.…` it is sent, and
 nothing knows of it. Unless the variable is set, the store and the chain are used as they are.
 """
 
