@@ -13,6 +13,7 @@ from node.store.database import Database
 from node.store.errors import GateClosedError, UnknownOrderError
 from node.store.records import OrderRecord, OrderStatus, SlotState
 from node.store.slots import add_slot, slot_state
+from node.store.telling import Event, EventKind, tell
 
 _ORDERS = schema.orders.c
 
@@ -64,6 +65,7 @@ class Orders(Database):
                 wishes=wishes,
             )
             connection.execute(insert(schema.orders).values(order_columns(record)))
+            tell(connection, order_event(EventKind.ORDER_ACCEPTED, record))
             return record
 
     def count_orders(self, slot: int, account: bytes) -> tuple[int, int]:
@@ -94,6 +96,7 @@ class Orders(Database):
                 .where(_ORDERS.hash == order_hash)
                 .values(status=OrderStatus.CANCELLED, cancellation_signature=signature)
             )
+            tell(connection, order_event(EventKind.ORDER_CANCELLED, record))
         return replace(record, status=OrderStatus.CANCELLED, cancellation_signature=signature)
 
     def order(self, order_hash: bytes) -> OrderRecord | None:
@@ -214,6 +217,19 @@ def order_record(row: Row[Any]) -> OrderRecord:
         wishes=row.wishes,
         posted=row.posted,
     )
+
+
+def order_event(kind: EventKind, record: OrderRecord) -> Event:
+    """What has happened to an order, for its account to know."""
+    order = record.signed.order
+    details = {
+        "order": "0x" + record.signed.hash.hex(),
+        "index": record.index,
+        "side": order.side.name.lower(),
+        "price": order.price,
+        "quantity_wh": order.quantity_wh,
+    }
+    return Event(kind, order.slot, order.account, details=details)
 
 
 def find_order(connection: Connection, order_hash: bytes) -> OrderRecord | None:

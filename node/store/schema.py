@@ -29,6 +29,10 @@ from ledger.intents import IntentStatus
 from node.store.records import OrderStatus, SlotState
 
 SCHEMA_VERSION = "4"
+"""Stores of another one are not converted."""
+
+REVISION = "0001"
+"""The last of the changes in `migrations`, which this page and they have to agree on."""
 
 
 class Uint64(TypeDecorator[int]):
@@ -299,6 +303,18 @@ intents = Table(
     Column("reason", String),
     PrimaryKeyConstraint("slot", "step", "attempt"),
     Index("intents_by_finality", "is_final"),
+)
+
+# What happened, in the order in which it was committed; see `node.store.telling`.
+events = Table(
+    "events",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    _required("kind", String(32)),
+    _required("slot", BigInteger),
+    Column("account", LargeBinary(20)),
+    Column("other", LargeBinary(20)),
+    _required("details", String),
 )
 
 # What members signed and the node sends for them. Whether it is mined is asked of the chain, never of this table.

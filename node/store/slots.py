@@ -9,6 +9,7 @@ from node.store import schema
 from node.store.database import Database
 from node.store.errors import StoreConflictError
 from node.store.records import SlotRecord, SlotState
+from node.store.telling import Event, EventKind, tell
 
 _SLOTS = schema.slots.c
 
@@ -88,7 +89,7 @@ def add_slot(connection: Connection, slot: int) -> None:
 
 
 def move_slot(connection: Connection, slot: int, to: SlotState, **columns: object) -> None:
-    """Move a slot on, and set its columns.
+    """Move a slot on, set its columns, and tell of it.
 
     Raises:
         StoreConflictError: it is not in a state from which it may move there.
@@ -100,3 +101,5 @@ def move_slot(connection: Connection, slot: int, to: SlotState, **columns: objec
         state = slot_state(connection, slot) or "unknown"
         expected = " or ".join(_BEFORE[to])
         raise StoreConflictError(f"slot {slot} is {state}: must be {expected} to become {to}")
+    details = columns if to is SlotState.CLEARED else {}
+    tell(connection, Event(EventKind(f"slot_{to.value}"), slot, details=details))

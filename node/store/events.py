@@ -1,0 +1,98 @@
+"""Events in the store: what happened, in the order in which it was committed; see `node.store.telling`."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import and_, delete, func, insert, or_, select, update
+
+from node.store import schema
+from node.store.database import Database
+from node.store.errors import StoreConflictError
+from node.store.telling import Event, EventKind, tell
+
+_EVENTS = schema.events.c
+_PRIVATE = (EventKind.ORDER_ACCEPTED, EventKind.ORDER_CANCELLED)
+_CERTIFICATES_TOLD = "certificates told"
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event and its number, from 1."""
+
+    number: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Some events, and the number up to which there are no others that were asked for."""
+
+    events: tuple[EventRecord, ...]
+    last: int
+
+
+class Events(Database):
+    """The part of the store that keeps events."""
+
+    def event_numbers(self) -> tuple[int, int]:
+        """The lowest and the highest number of an event that is kept; (1, 0) before the first."""
+        with self._read() as connection:
+            first, last = connection.execute(select(func.min(_EVENTS.number), func.max(_EVENTS.number))).one()
+            return (1, 0) if last is None else (first, last)
+
+    def events(self, *, after: int, account: bytes | None = None, limit: int) -> EventPage:
+        """The first events above a number, in order: those that everybody may see, or that an account may.
+
+        An account sees its own orders' events, its certificates' and every slot's.
+        """
+        if account is None:
+            seen = _EVENTS.kind.not_in(_PRIVATE)
+        else:
+            of_nobody = and_(_EVENTS.account.is_(None), _EVENTS.other.is_(None))
+            seen = or_(_EVENTS.account == account, _EVENTS.other == account, of_nobody)
+        with self._read() as connection:
+            # Read first: what is committed between the two is of the next page.
+            last = connection.scalar(select(func.max(_EVENTS.number))) or 0
+            query = select(schema.events).where(_EVENTS.number > after, _EVENTS.number <= last, seen)
+            rows = connection.execute(query.order_by(_EVENTS.number).limit(limit)).all()
+        found = tuple(
+            EventRecord(
+                row.number, Event(EventKind(row.kind), row.slot, row.account, row.other, json.loads(row.details))
+            )
+            for row in rows
+        )
+        return EventPage(found, found[-1].number if len(found) == limit else max(after, last))
+
+    def prune_events(self, *, keep: int) -> None:
+        """Forget all but the last events, of which there must be at least one: the next is numbered after it."""
+        assert keep > 0  # noqa: S101 -- or else numbers would begin anew
+        first, last = self.event_numbers()
+        if last - first >= keep:
+            with self._write() as connection:
+                connection.execute(delete(schema.events).where(_EVENTS.number <= last - keep))
+
+    def certificates_told(self) -> int:
+        """The last block whose certificates' moves are told; -1 if none."""
+        found = self.fact(_CERTIFICATES_TOLD)
+        return -1 if found is None else int(found)
+
+    def tell_certificates(self, moves: Sequence[Event], *, after: int, block: int) -> None:
+        """Tell of the certificates' moves in the blocks above `after`, up to `block`.
+
+        Raises:
+            StoreConflictError: another writer has told of them meanwhile.
+        """
+        facts = schema.facts
+        with self._write() as connection:
+            if after == -1:
+                connection.execute(insert(facts).values(key=_CERTIFICATES_TOLD, value=str(block)))
+            else:
+                told = connection.execute(
+                    update(facts)
+                    .where(facts.c.key == _CERTIFICATES_TOLD, facts.c.value == str(after))
+                    .values(value=str(block))
+                )
+                if told.rowcount != 1:
+                    raise StoreConflictError(f"moves of certificates after block {after} are told already")
+            tell(connection, *moves)
