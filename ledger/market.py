@@ -85,6 +85,20 @@ def read_tariff(contracts: Contracts, market: bytes, slot: int, *, block_number:
     return Tariff(**fields)
 
 
+def read_tariffs(
+    contracts: Contracts, market: bytes, first_slot: int, last_slot: int, *, block_number: int | None = None
+) -> list[tuple[int, Tariff]]:
+    """The tariffs in force from one slot to another, each with the first slot that it holds for, ascending."""
+    found: list[tuple[int, Tariff]] = []
+    slot = last_slot
+    while not found or slot >= first_slot:
+        fields = contracts.markets.read("tariff_at", market, slot, block_number=block_number)
+        from_slot = fields.pop("from_slot")
+        found.append((from_slot, Tariff(**fields)))
+        slot = from_slot - 1
+    return found[::-1]
+
+
 def read_account(contracts: Contracts, account: bytes, *, block_number: int | None = None) -> AccountState:
     """An account after a block (default: the head)."""
     state, market, withdrawal = contracts.escrow.read("standing_of", account, block_number=block_number)
