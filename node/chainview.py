@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 from ledger.deployment import Contracts
-from ledger.market import AccountState, Market, epoch_holds, read_account, read_tariff
+from ledger.market import AccountState, Market, epoch_holds, read_account, read_tariff, read_tariffs
 from matching.tariff import Tariff
 
 _T = TypeVar("_T")
@@ -47,6 +47,19 @@ class ChainView:
         """
         return self._remembered(
             ("tariff", slot), lambda block: read_tariff(self._contracts, self._market.id, slot, block_number=block)
+        )
+
+    def tariffs(self, first_slot: int, last_slot: int) -> list[tuple[int, Tariff]]:
+        """Those in force from one slot to another, each with the first slot that it holds for, ascending.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+        return self._remembered(
+            ("tariffs", first_slot, last_slot),
+            lambda block: read_tariffs(
+                self._contracts, self._market.id, first_slot, last_slot, block_number=block
+            ),
         )
 
     def is_frozen(self) -> bool:

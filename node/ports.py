@@ -1,6 +1,6 @@
 """What intake and the API need of the rest of the node, which `node.composition` provides."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from ledger.evidence.keys import MeterKey
@@ -19,6 +19,13 @@ class Accounts(Protocol):
             ChainUnavailableError: the chain is out of reach.
         """
 
+    def states(self, accounts: Collection[bytes]) -> dict[bytes, AccountState]:
+        """Each of these accounts, all at the same head.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+
     def epoch_holds(self, account: bytes, slot: int, epoch: int) -> bool:
         """Whether the account's orders of this epoch hold for the slot.
 
@@ -32,6 +39,13 @@ class Tariffs(Protocol):
 
     def tariff(self, slot: int) -> Tariff:
         """The tariff in force in a slot.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+
+    def tariffs(self, first_slot: int, last_slot: int) -> list[tuple[int, Tariff]]:
+        """Those in force from one slot to another, each with the first slot that it holds for, ascending.
 
         Raises:
             ChainUnavailableError: the chain is out of reach.

@@ -5,11 +5,13 @@ MEANINGS = {
     "approval.signature": (
         "An approval's signature is not its validator's, or not of the settlement that is proposed."
     ),
+    "bill.invalid": "A bill's month is not a month, or its time zone is none.",
     "certificates.action": "What was asked for cannot be done with certificates.",
     "certificates.already_otherwise": "It was done before, in another way, and for good.",
     "certificates.batch_too_large": "What was asked for takes more certificates than one batch has room for.",
     "certificates.claim": "A claim's field is outside its limits.",
     "certificates.id": "A number is not the id of a certificate, or an id's field is outside its limits.",
+    "certificates.in_part": "A slot is certified in part, and nothing is put right until the rest of it is.",
     "certificates.issuer": "What the issuer is to do has a field outside its limits.",
     "certificates.not_enough": "Less is held than was asked for.",
     "certificates.nothing_to_pair": (
@@ -59,6 +61,7 @@ MEANINGS = {
     "file.encoding": "A file is not UTF-8.",
     "internal.error": "Something went wrong in the node; its log says what.",
     "member.foreign": "An account belongs to another market already.",
+    "member.unknown": "There is no member with this account.",
     "node.late": "Too many slots are not settled long after their gates closed.",
     "node.trouble": "Slots do not move on; the message says why.",
     "ocmf.algorithm": "An OCMF message signed, or its signature written, in a way that is not supported.",

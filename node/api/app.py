@@ -5,6 +5,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from node.api import (
     approvals,
     balances,
+    bills,
     certificate_actions,
     certificates,
     clock,
@@ -42,6 +43,7 @@ _ROUTERS = (
     approvals.router,
     trades.router,
     balances.router,
+    bills.router,
     certificate_actions.router,
     certificates.router,
     settlements.router,

@@ -14,6 +14,7 @@ _REQUESTED = ("request.evidence", "request.not_approved", "request.too_early", "
 
 FAMILIES = {
     "approvals": ("approval.", "proposal.", "signature.", "slot.", "store.conflict"),
+    "bills": ("bill.", "member.unknown"),
     "certificates": ("certificates.", "chain.reverted", "device.unknown", *_REQUESTED),
     "chain": ("request.not_found",),
     "clock": ("clock.",),
@@ -32,7 +33,7 @@ FAMILIES = {
 
 ALWAYS = ("chain.unavailable", "internal.error", "request.too_many")
 WATCHED = {"/health": (), "/ready": ("chain.unavailable", "node.late", "node.trouble", "store.unavailable")}
-READABLE = ("approvals", "coverage", "statements")
+READABLE = ("approvals", "bills", "coverage", "statements")
 """Tags whose reads compute something, and may be refused for more than that there is nothing."""
 
 _METHODS = ("get", "post", "delete")

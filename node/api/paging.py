@@ -8,6 +8,7 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Query
 from pydantic import BaseModel
 
+from ledger.hexcodec import from_data
 from node.problems import RequestError
 
 MAX_LIMIT = 1_000
@@ -15,7 +16,7 @@ MAX_LIMIT = 1_000
 T = TypeVar("T")
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items of a page.")]
-Cursor = Annotated[str | None, Query(description="The `next` of the page before.")]
+Cursor = Annotated[str | None, Query(max_length=200, description="The `next` of the page before.")]
 
 
 class Page(BaseModel, Generic[T]):
@@ -56,6 +57,23 @@ def integers(cursor: str | None, count: int) -> tuple[int, ...] | None:
         return None
     if isinstance(found, list) and len(found) == count and all(type(each) is int for each in found):
         return tuple(found)
+    raise _malformed(cursor)
+
+
+def account_in(cursor: str | None) -> bytes | None:
+    """The account in a cursor.
+
+    Raises:
+        RequestError: it is not a cursor that we gave out.
+    """
+    match _decode(cursor):
+        case None:
+            return None
+        case [str() as account]:
+            try:
+                return from_data(account)
+            except ValueError as error:
+                raise _malformed(cursor) from error
     raise _malformed(cursor)
 
 

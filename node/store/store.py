@@ -1,7 +1,9 @@
 """The store: all its parts in one."""
 
 from node.store.approvals import Approvals
+from node.store.billing import BillingRows
 from node.store.documents import Documents
+from node.store.events import Events
 from node.store.intents import Intents
 from node.store.members import Members
 from node.store.posted import Posted
@@ -11,5 +13,7 @@ from node.store.results import Results
 from node.store.sent import Sent
 
 
-class Store(Progress, Posted, Approvals, Results, Members, Readings, Intents, Sent, Documents):
+class Store(
+    Progress, Posted, Approvals, Results, Members, Readings, Intents, Sent, Documents, BillingRows, Events
+):
     """The node's durable memory of one market. See `Database` for how it is opened and what a method promises."""

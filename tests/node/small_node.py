@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,11 +71,17 @@ class Ledger:
     def state(self, account: bytes) -> AccountState:
         return self.states.get(account, NOBODY)
 
+    def states(self, accounts: Collection[bytes]) -> dict[bytes, AccountState]:
+        return {account: self.state(account) for account in accounts}
+
     def epoch_holds(self, account: bytes, slot: int, epoch: int) -> bool:
         return epoch == self.state(account).epoch
 
     def tariff(self, slot: int) -> Tariff:
         return TARIFF
+
+    def tariffs(self, first_slot: int, last_slot: int) -> list[tuple[int, Tariff]]:
+        return [(0, TARIFF)]
 
     def is_frozen(self) -> bool:
         return False
