@@ -112,7 +112,10 @@ def failpoint_of(text: str | None) -> Failpoint | None:
     return Failpoint(name, int(number or "1"))
 
 
-_write_under_way: ContextVar[str] = ContextVar("the write under way", default="")
+NO_POINT = "another write"
+"""What a failpoint counts writes as that are none."""
+
+_write_under_way: ContextVar[str] = ContextVar("the write under way", default=NO_POINT)
 
 
 class FailingStore(Store):

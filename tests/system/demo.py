@@ -15,6 +15,7 @@ from pathlib import Path
 from ledger.audit.run import AuditReport
 from ledger.devchain import DevChain
 from ledger.eip712 import Domain
+from ledger.jsonrpc import JsonRpcChain
 from node.auditing import NodeAudit, audit_node
 from node.datadir import DataFolder, Deployment
 from node.store import Store
@@ -100,7 +101,7 @@ class Demo:
 class Remains:
     """A stopped demo's chain and store, opened."""
 
-    chain: DevChain
+    chain: DevChain | JsonRpcChain
     store: Store
     deployment: Deployment
 
@@ -112,11 +113,12 @@ class Remains:
 
 
 @contextmanager
-def opened(data: Path) -> Iterator[Remains]:
+def opened(data: Path, rpc_url: str | None = None) -> Iterator[Remains]:
+    """What is in a data folder, and the chain there or at this URL."""
     folder = DataFolder(data)
     deployment = folder.deployment()
     assert deployment is not None
-    chain = DevChain.open(folder.chain, clock=lambda: 0)
+    chain = DevChain.open(folder.chain, clock=lambda: 0) if rpc_url is None else JsonRpcChain(rpc_url)
     store = Store(
         folder.store_url, domain=Domain(deployment.chain_id, deployment.exchange), market=deployment.market
     )
