@@ -1,6 +1,7 @@
 """What the API answers, as values that the client returns. Money in nano-credits, energy in Wh, time in Unix s."""
 
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any, Self
 
 from ledger.eip712 import Domain
@@ -10,6 +11,8 @@ from matching.tariff import Tariff
 from node.store.records import OrderStatus, SlotState
 
 Json = dict[str, Any]
+
+_SUMS = ("_wh", "_nano")
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,4 +317,43 @@ class RowAnswer:
             accepted=fields["accepted"],
             code=problem.get("code"),
             detail=problem.get("detail"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BillAnswer:
+    """What a month came to for a member, to the last nano-credit; see `ledger.bills.Charges` for the charges."""
+
+    account: bytes
+    month: str
+    time_zone: str
+    bought_wh: int
+    sold_wh: int
+    paid_nano: int
+    received_nano: int
+    grid_fee_nano: int
+    from_utility_wh: int
+    from_utility_nano: int
+    to_utility_wh: int
+    to_utility_nano: int
+    consumption_wh: int
+    generation_wh: int
+    utility_alone_nano: int
+    total_nano: int
+    saving_nano: int
+    open_slots: int
+    is_final: bool
+
+    @classmethod
+    def parse(cls, fields: Json) -> Self:
+        """From JSON."""
+        names = {each.name for each in dataclass_fields(cls)}
+        sums = {name: int(value) for name, value in fields.items() if name in names and name.endswith(_SUMS)}
+        return cls(
+            account=from_data(fields["account"]),
+            month=fields["month"],
+            time_zone=fields["time_zone"],
+            open_slots=fields["open_slots"],
+            is_final=fields["is_final"],
+            **sums,
         )

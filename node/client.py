@@ -13,6 +13,7 @@ from matching.readings import SignedReading
 from matching.tariff import Tariff
 from node.answers import (
     BalanceAnswer,
+    BillAnswer,
     Json,
     MarketAnswer,
     OrderAnswer,
@@ -135,6 +136,14 @@ class WattbookClient(CertificatesClient):
         """Where an account, by default the member's, stands."""
         path = f"/v1/balances/{to_data(self.account if account is None else account)}"
         return self._parsed(BalanceAnswer.parse, self._request("GET", path))
+
+    def bills(
+        self, month: str, *, time_zone: str = "UTC", account: bytes | None = None, limit: int = 1_000
+    ) -> list[BillAnswer]:
+        """The bills of a month such as `2026-03`: an account's, or all members', by account."""
+        return self._list(
+            "/v1/bills", BillAnswer.parse, limit, month=month, time_zone=time_zone, account=_hex(account)
+        )
 
     def submit(self, reading: SignedReading) -> None:
         """Hand in a meter reading; handing in the same reading again changes nothing."""

@@ -6,6 +6,7 @@ from node.cli import certificate_actions, certificate_office, certificate_report
 from node.cli.api_keys import api_keys_app
 from node.cli.audit import audit
 from node.cli.balance import balance
+from node.cli.bill import bill
 from node.cli.certificates import certificates_app
 from node.cli.chain import chain_app
 from node.cli.challenge import bond, challenge_app, uphold, void
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _command in (
-    demo, serve, order, orders, balance, trades, audit, deposit, validate, simulate, sweep,
+    demo, serve, order, orders, balance, bill, trades, audit, deposit, validate, simulate, sweep,
 ):  # fmt: skip
     app.command()(_command)
 
