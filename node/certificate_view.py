@@ -49,6 +49,10 @@ class CertificateView:
         """The time that certificates expire by: the chain's head's, Unix seconds."""
         return self.contracts.certificates.chain.head().timestamp
 
+    def is_expired(self, slot: int) -> bool:
+        """Whether nothing can be issued, passed on or corrected of a slot any more."""
+        return self.now() >= slot + self.lifetime_s
+
     def totals(self, account: bytes) -> tuple[int, int]:
         """Wh of certificates that an account may transfer or retire now, and that were retired in its name."""
         with self.history() as history:

@@ -125,7 +125,9 @@ def open_node(config: Config) -> Iterator[Node]:
         stepper, turn = _stepper(config, chain, store, metrics), threading.Lock()
         issuer = Issuer(contracts, market.id, config.parties.issuer, stepper)
         certificates = CertificateView(contracts)
-        issuing = Issuing(store, contracts, certificates, issuer, turn)
+        certification = Certification(contracts, market.id, config.parties.issuer, stepper)
+        certifying = Certifying(store, certificates, market, certification)
+        issuing = Issuing(store, certificates, certifying, issuer, turn)
         metering = Metering(
             market=market,
             domain=domain,
@@ -141,7 +143,7 @@ def open_node(config: Config) -> Iterator[Node]:
             first_slot=deployment.first_slot,
             accounts=view,
             posted=partial(read_posted, contracts, market.id),
-            steps=_steps(config.parties, contracts, market, stepper, store),
+            steps=_steps(config.parties, contracts, market, stepper, certifying),
             approvals=approvals,
             design=Design(deployment.design, store.devices),
             metering=metering,
@@ -149,7 +151,7 @@ def open_node(config: Config) -> Iterator[Node]:
             chores=Chores(
                 repeat=issuing.repeat,
                 due=(
-                    Corrections(store, contracts, certificates, issuer).follow,
+                    Corrections(store, certificates, certifying, issuer).follow,
                     Deciding(store, certificates, issuer, is_automatic=config.automatic_requests).decide_open,
                     Anchoring(store, contracts, issuer, clock.settled).anchor_days,
                 ),
@@ -302,14 +304,15 @@ def admission(per_s: float | None) -> Callable[[bytes], None]:
     return lambda account: rate.take(account, f"0x{account.hex()}")
 
 
-def _steps(parties: Parties, contracts: Contracts, market: Market, stepper: Stepper, store: Store) -> Steps:
-    certification = Certification(contracts, market.id, parties.issuer, stepper)
+def _steps(
+    parties: Parties, contracts: Contracts, market: Market, stepper: Stepper, certifying: Certifying
+) -> Steps:
     return Steps(
         stepper=stepper,
         settlement=Settlement(contracts.exchange, market.id, parties.operator, stepper),
         defence=Defence(contracts, market.id, parties.operator, stepper),
         delivery=Delivery(contracts, market.id, parties.meter_authority, stepper),
-        certifying=Certifying(store, contracts, market, certification),
+        certifying=certifying,
     )
 
 

@@ -10,12 +10,12 @@ import structlog
 from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.certificates.issuer import AlreadyOtherwiseError, Issuer
 from ledger.certificates.shares import shares_of
-from ledger.deployment import Contracts
 from ledger.devices import DeviceKind
 from ledger.evidence.evidence import Substitution
 from ledger.metered import CERTIFICATE_KINDS
 from matching.errors import WattbookError
 from node.certificate_view import CertificateView
+from node.certifying import Certifying
 from node.store import Store
 from node.store.records import DeviceRecord, ReadingRecord, SlotState
 
@@ -28,19 +28,24 @@ log = structlog.get_logger(__name__)
 class Corrections:
     """Brings certificates in line with corrected readings. Every step can be repeated."""
 
-    def __init__(self, store: Store, contracts: Contracts, view: CertificateView, issuer: Issuer) -> None:
+    def __init__(self, store: Store, view: CertificateView, certifying: Certifying, issuer: Issuer) -> None:
         self._store = store
         self._view = view
-        self._certificates = contracts.certificates
-        self._issuance = contracts.issuance
+        self._certifying = certifying
+        self._certificates = view.contracts.certificates
+        self._issuance = view.contracts.issuance
         self._issuer = issuer
 
     def follow(self) -> None:
-        """Follow all corrections of certified slots; one that fails is tried again at the next call."""
-        for record in self._store.open_corrections():
-            slot = self._store.slot(record.evidence.slot)
-            if slot is None or slot.state is not SlotState.CERTIFIED:
-                continue
+        """Follow all corrections of certified slots; one that fails is tried again at the next call.
+
+        Raises:
+            SlotInPartError: none is followed, as a slot is certified in part.
+        """
+        corrections = [record for record in self._store.open_corrections() if self._is_certified(record)]
+        if corrections:
+            self._certifying.check_whole()
+        for record in corrections:
             try:
                 self._follow(record)
             except WattbookError as error:
@@ -52,8 +57,16 @@ class Corrections:
                     reason=str(error),
                 )
 
+    def _is_certified(self, record: ReadingRecord) -> bool:
+        slot = self._store.slot(record.evidence.slot)
+        return slot is not None and slot.state is SlotState.CERTIFIED
+
     def _follow(self, record: ReadingRecord) -> None:
         evidence = record.evidence
+        if self._view.is_expired(evidence.slot):
+            self._store.close_correction(record)
+            log.warning("correction comes after the certificates", slot=evidence.slot, device=evidence.device)
+            return
         device = self._store.device(evidence.device)
         assert device is not None  # noqa: S101 - a reading's device is registered, and stays
         first = CertificateId(evidence.slot, evidence.device, CERTIFICATE_KINDS[device.details.kind])

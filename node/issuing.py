@@ -9,10 +9,10 @@ import rlp
 from ledger.certificates.ids import CertificateId
 from ledger.certificates.issuer import Anchor, Import, Issuer
 from ledger.certificates.shares import shares_of
-from ledger.deployment import Contracts
 from ledger.evidence.evidence import Quality
 from matching.errors import WattbookError
 from node.certificate_view import CertificateView
+from node.certifying import Certifying
 from node.refusals import UnknownDeviceError
 from node.store import Store
 from node.store.records import SlotState
@@ -52,11 +52,12 @@ class Issuing:
     """
 
     def __init__(
-        self, store: Store, contracts: Contracts, view: CertificateView, issuer: Issuer, turn: threading.Lock
+        self, store: Store, view: CertificateView, certifying: Certifying, issuer: Issuer, turn: threading.Lock
     ) -> None:
         self._store = store
         self._view = view
-        self._contracts = contracts
+        self._certifying = certifying
+        self._contracts = view.contracts
         self._issuer = issuer
         self._turn = turn
         self._again: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -69,13 +70,23 @@ class Issuing:
         }
 
     def withdraw(self, certificate: CertificateId, reason: str) -> None:
-        """Freeze what is not retired of a certificate; see `Issuer.withdraw`."""
+        """Freeze what is not retired of a certificate; see `Issuer.withdraw`.
+
+        Raises:
+            SlotInPartError: a slot is certified in part.
+        """
         with self._turn:
+            self._certifying.check_whole()
             self._issuer.withdraw(certificate, reason)
 
     def reissue(self, certificate: CertificateId, corrected_wh: int) -> CertificateId:
-        """Issue a withdrawn certificate anew, to its holders, and return the new one; see `Issuer.reissue`."""
+        """Issue a withdrawn certificate anew, to its holders, and return the new one; see `Issuer.reissue`.
+
+        Raises:
+            SlotInPartError: a slot is certified in part.
+        """
         with self._turn:
+            self._certifying.check_whole()
             return self._reissue(certificate, corrected_wh)
 
     def import_certificate(self, details: Import) -> CertificateId:
@@ -103,6 +114,7 @@ class Issuing:
             RequestNotApprovedError: it is not decided, or refused.
             MissingEvidenceError: a slot has no measured reading.
             TooEarlyRequestError: a slot of a device that is certified with its slots is not certified yet.
+            SlotInPartError: a slot is certified in part.
         """
         request = self.request(number)
         if not request["approved"]:
@@ -114,6 +126,7 @@ class Issuing:
         slots = range(request["first_slot"], request["last_slot"] + 1, length)
         # All with the turn: a correction that comes in between would find nothing to correct.
         with self._turn:
+            self._certifying.check_whole()
             amounts_wh = measured_wh(self._store, device.device, slots)
             left_wh = self._left(device.device, slots, amounts_wh) if device.details.standing else amounts_wh
             self._issuer.issue(device.details, slots.start, left_wh, request=number)

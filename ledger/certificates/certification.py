@@ -40,13 +40,14 @@ class Certification:
                     key=self._issuer,
                     to=self._issuance.address,
                     event=self._issuance.interface.topic("Certified"),
-                    is_done=partial(self._is_issued, _first(slot, part)),
+                    is_done=partial(self.is_certified, slot, part),
                     calldata=partial(self._calldata, slot, part),
                 )
             )
 
-    def _is_issued(self, certificate: CertificateId) -> bool:
-        return bool(self._certificates.read("state_of", int(certificate))["exists"])
+    def is_certified(self, slot: int, part: SlotPart) -> bool:
+        """Whether a part of a slot is on chain."""
+        return bool(self._certificates.read("state_of", int(_first(slot, part)))["exists"])
 
     def _calldata(self, slot: int, part: SlotPart) -> bytes:
         return self._issuance.interface.call("certify", self._market, slot, *part.arguments())

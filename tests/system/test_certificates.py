@@ -1,23 +1,31 @@
 """Guarantees of origin on a served node: homes with a battery, from meters to statements, and mistakes."""
 
+import json
 import re
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from ledger.certificates.ids import CertificateId, CertificateKind
+from ledger.chain import ChainUnavailableError
+from ledger.deployment import deploy
 from ledger.devices import DeviceKind
 from ledger.hexcodec import to_data
 from ledger.jsonrpc import JsonRpcChain
 from ledger.statements.verdict import Outcome
 from ledger.statements.verification import verify
+from ledger.steps import Step
 from matching.orders import Side
 from node.cli.main import app
 from node.client import ApiProblemError, UnreachableError, WattbookClient
-from node.store.records import SlotState
+from node.measured_steps import MeasuredStepper
+from node.store.records import CertifiedSlot, SlotState
 from tests.system.homes import BATTERY, CHARGER, LENGTH, LOAD, OWN_LOAD, PANELS, Meters, homes
 from tests.system.recourse import served_chain
 from tests.system.served import CONSUMER, SELLER, Served, served
@@ -122,6 +130,108 @@ def test_a_correction_that_comes_while_an_earlier_one_is_on_its_way_follows_it(t
         assert found.street.node.store.open_corrections() == []
 
 
+@contextmanager
+def no_last_part_of(slot: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Of a slot that is certified in several parts, the last is out of reach meanwhile."""
+    run = MeasuredStepper.run
+
+    def run_no_last_part(self: MeasuredStepper, step: Step) -> None:
+        if (step.slot, step.name) == (slot, "certify"):
+            raise ChainUnavailableError("the chain is out of reach")
+        run(self, step)
+
+    with monkeypatch.context() as outage:
+        outage.setattr(MeasuredStepper, "run", run_no_last_part)
+        yield
+
+
+def test_a_correction_waits_for_a_slot_of_its_device_that_is_certified_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of two issuances, as of many more in a large market, a part each.
+    monkeypatch.setattr("ledger.allocation.parts.MAX_ISSUANCES", 1)
+    with homes(tmp_path) as found:
+        node, noon, evening = found.street.node, SLOT, SLOT + LENGTH
+        found.trade(noon, 300)
+        found.trade(evening, 600)
+        found.slot(noon, {PANELS: 1_000, OWN_LOAD: 200, CHARGER: 500, LOAD: 400})
+        end = node.market.ends_at(evening)
+        found.street.advance(end)
+        for device, energy_wh in {PANELS: 400, LOAD: 600, BATTERY: 300, CHARGER: 0, OWN_LOAD: 0}.items():
+            found.street.clients[0].submit(found.meters.read(device, evening, energy_wh))
+        with no_last_part_of(evening, monkeypatch):
+            found.street.advance(end)
+            assert found.certificate(BATTERY, evening, CertificateKind.STORED)["issued_wh"] == 300
+            assert found.state(evening) is SlotState.DELIVERED
+            found.act(
+                "readings/corrections", device=str(PANELS), slot=noon, energy_wh=900, reason="wrong transformer"
+            )
+            found.street.advance(end)
+            assert len(node.store.open_corrections()) == 1
+            first = found.certificate(PANELS, noon, CertificateKind.GENERATION)
+            assert first["withdrawal"] is None
+            for act, fields in (("withdraw", {"reason": "wrong"}), ("reissue", {"corrected_wh": 900})):
+                with pytest.raises(ApiProblemError) as refused:
+                    found.street.clients[0].issuer_act(
+                        act, id=first["id"], **fields, api_key=node.services.operator_api_key
+                    )
+                assert refused.value.code == "certificates.in_part"
+        for _ in range(2):
+            found.street.advance(end)
+        assert found.state(evening) is SlotState.CERTIFIED
+        assert found.certificate(PANELS, evening, CertificateKind.GENERATION)["issued_wh"] == 400
+        last = found.certificate(PANELS, noon, CertificateKind.GENERATION, 1)
+        assert last["correction"] == {"corrected_wh": 900, "shortfall_wh": 100}
+        assert node.store.open_corrections() == []
+
+
+def test_a_slot_that_is_metered_after_its_certificates_lifetime_ends_without_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.opening.deploy", partial(deploy, certificate_lifetime_s=2 * LENGTH))
+    with homes(tmp_path) as found:
+        node, late, charged = found.street.node, SLOT, SLOT + LENGTH
+        end = node.market.ends_at(charged)
+        found.street.advance(end)
+        for slot in (late, charged):
+            for device in (PANELS, LOAD, BATTERY, CHARGER, OWN_LOAD):
+                energy_wh = 500 if device in (PANELS, CHARGER) else 0
+                found.street.clients[0].submit(found.meters.read(device, slot, energy_wh))
+        found.street.advance(end)
+        assert [found.state(slot) for slot in (late, charged)] == [SlotState.CERTIFIED] * 2
+        assert node.store.certified(late) == CertifiedSlot((), (), (), ())
+        with pytest.raises(ApiProblemError) as none:
+            found.certificate(PANELS, late, CertificateKind.GENERATION)
+        assert none.value.code == "certificates.unknown"
+        assert found.certificate(PANELS, charged, CertificateKind.GENERATION)["issued_wh"] == 500
+        # Nor can what was issued be corrected once it has expired.
+        found.act("readings/corrections", device=str(PANELS), slot=late, energy_wh=400, reason="wrong transformer")
+        found.street.advance(end)
+        assert node.store.open_corrections() == []
+
+
+def test_a_slot_that_expires_when_it_is_certified_in_part_ends_with_that_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.allocation.parts.MAX_ISSUANCES", 1)
+    monkeypatch.setattr("node.opening.deploy", partial(deploy, certificate_lifetime_s=4 * LENGTH))
+    # An audit misses the other part, and the step that should have certified it.
+    with homes(tmp_path, broken=("certify.generation", "store.steps")) as found:
+        node, charged, late = found.street.node, SLOT, SLOT + LENGTH
+        found.slot(charged, {PANELS: 500, CHARGER: 500})
+        found.street.advance(node.market.ends_at(late))
+        for device, energy_wh in {PANELS: 400, LOAD: 0, BATTERY: 300, CHARGER: 0, OWN_LOAD: 0}.items():
+            found.street.clients[0].submit(found.meters.read(device, late, energy_wh))
+        with no_last_part_of(late, monkeypatch):
+            found.street.advance(node.market.ends_at(late))
+            assert found.state(late) is SlotState.DELIVERED
+            found.street.advance(late + 4 * LENGTH)
+        found.street.advance(late + 4 * LENGTH)
+        assert found.state(late) is SlotState.CERTIFIED
+        (issuance,) = node.store.certified(late).issuances
+        assert (issuance.device, issuance.certified_wh) == (BATTERY, 300)
+
+
 def test_a_silent_meter_does_not_hold_up_its_slot_and_its_late_reading_counts(tmp_path: Path) -> None:
     with homes(tmp_path) as found:
         node, noon = found.street.node, SLOT
@@ -175,6 +285,11 @@ def test_a_finished_day_is_anchored_and_again_after_a_correction(tmp_path: Path)
         audit = ("audit", *where, "--evidence", str(evidence))
         held = CliRunner().invoke(app, audit)
         assert held.exit_code == 0, held.output
+        told = json.loads(CliRunner().invoke(app, [*audit, "--json"]).output)
+        pieces = sum(map(len, store.day_readings(day).values()))
+        counted = [told[f"evidence_{what}"] for what in ("readings", "days", "devices")]
+        assert counted == [pieces, 1, 2]
+        assert re.search(rf"evidence readings\W+{pieces}\b", held.output)
         signed = evidence / "device-2.jsonl"
         signed.write_text(signed.read_text().replace('"energy_wh": 400', '"energy_wh": 401', 1))
         bent = CliRunner().invoke(app, audit)
@@ -232,48 +347,6 @@ def test_a_statement_is_checked_with_nothing_but_the_chains_endpoint(tmp_path: P
         assert verdict.outcome is Outcome.CORRECTED
         assert [each.certificate.device for each in verdict.corrections] == [PANELS]
         chain.close()
-
-
-def test_people_do_it_all_from_the_command_line(tmp_path: Path) -> None:
-    with homes(tmp_path) as found:
-        noon = SLOT
-        found.trade(noon, 300)
-        found.slot(noon, {PANELS: 1_000, LOAD: 700})
-        url, key = found.street.node.url, tmp_path / "key"
-        key.write_text(found.street.keys[SELLER_OF_SUN].secret.hex())
-        period = ("--from", str(noon), "--until", str(noon + LENGTH))
-
-        def run(*arguments: str, status: int = 0) -> str:
-            result = CliRunner().invoke(app, [*arguments, "--url", url])
-            assert result.exit_code == status, result.output
-            assert all(len(line) <= 80 for line in result.stdout.splitlines() if "0x" not in line), result.output
-            return result.output
-
-        assert "generation" in run("certificates")
-        assert "0.700" in run("certificates", "holdings", "--key-file", str(key))
-        moved = run("certificates", "transfer", found.address(BUYER), "--kwh", "0.2", "--key-file", str(key))
-        assert "0.200 kWh of 1 certificate transferred" in moved
-        too_much = run(
-            "certificates", "transfer", found.address(1), "--kwh", "9", "--key-file", str(key), status=1
-        )
-        assert "at most 500" in too_much
-        use = ("--country", "US", "--used-from", str(noon), "--used-until", str(noon + LENGTH))
-        assert "retired" in run("certificates", "retire", "--kwh", "0.1", *use, "--key-file", str(key))
-        certificate = hex(int(CertificateId(noon, PANELS)))
-        assert "retired" in run("certificates", "show", certificate)
-        assert "42.8 %" in run("certificates", "coverage", *period, "--by", "slot")
-        file = tmp_path / "statement.pdf"
-        run("certificates", "statement", *period, "--file", str(file))
-        rpc = ("--rpc", found.street.node.chain_url)
-        checked = CliRunner().invoke(app, ["certificates", "verify", str(file), *rpc])
-        assert checked.exit_code == 0, checked.output
-        office = ("--api-key", found.street.node.services.operator_api_key)
-        assert "frozen" in run("certificates", "withdraw", certificate, "--reason", "test", *office)
-        assert "is issued for" in run("certificates", "reissue", certificate, "--kwh", "1", *office)
-        assert "generator" in run("devices", "list")
-        rows = tmp_path / "rows.jsonl"
-        rows.write_text('{"device": "1", "slot": 1, "energy_wh": 1}\n')
-        assert "1 refused" in run("readings", "import", str(rows), *office, status=2)
 
 
 @pytest.mark.slow
