@@ -1,5 +1,6 @@
 """What a transaction's earlier events say of certificates that its later ones, or its end, have to bear out."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -79,7 +80,7 @@ class TransactionNotes:
             notes.clear()
 
 
-class CertificateBook(Rulebook):
+class CertificateBook(Rulebook, ABC):
     """Rules for some events of the Certificates contract; all books of one audit share the notes."""
 
     def __init__(
@@ -89,9 +90,9 @@ class CertificateBook(Rulebook):
         self.notes = notes
         self.handlers = self.certificate_handlers()
 
+    @abstractmethod
     def certificate_handlers(self) -> dict[str, Handler]:
         """The handlers by event name."""
-        raise NotImplementedError
 
     @property
     def guarantees(self) -> Guarantees:
