@@ -76,7 +76,7 @@ class Readiness:
     def _slots(self) -> Reason | None:
         try:
             records = self.store.slots(states=_TO_SETTLE)
-        except SQLAlchemyError:
+        except (SQLAlchemyError, WattbookError):
             return None  # writing failed as well, and tells of it
         late_from = self.clock.now() - self.market.slot_length_s
         late = [record.slot for record in records if self.market.gate_closes_at(record.slot) < late_from]

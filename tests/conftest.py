@@ -8,6 +8,7 @@ import pytest
 from tests.anvil import MISSING, installed
 
 if TYPE_CHECKING:
+    from tests.postgres import Postgres
     from tests.world import World
 
 pytest.register_assert_rewrite("tests.world")
@@ -48,6 +49,15 @@ def built_per_fill_world(chain_kind: str) -> Iterator["World"]:
 
     with new_world(uniform_price=False, chain_kind=chain_kind) as built:
         yield built
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["Postgres"]:
+    """A PostgreSQL server that does not wait for the disk."""
+    from tests.postgres import running_postgres
+
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture

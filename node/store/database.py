@@ -1,56 +1,64 @@
-"""The database under the store: how it is opened, and what a transaction is."""
+"""The database under the store: what it belongs to, and what a transaction is."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from ledger.eip712 import Domain
+from matching.errors import WattbookError
 from node.store import schema
-from node.store.errors import ForeignStoreError, StoreConflictError
-
-_BUSY_TIMEOUT_MS = 30_000
-_VERSION = "schema version"
-_NOT_CONVERTED = (
-    "; stores of other versions are not converted, as their certificates are of other contracts: keep the folder "
-    "for the program that made it, and start with an empty one"
-)
-# Every request thread of the API may hold a connection.
-_CONNECTIONS = 64
+from node.store.engines import WRITES, open_engine
+from node.store.errors import ForeignStoreError, StoreConflictError, StoreUnavailableError
+from node.store.locks import hold_in_transaction, lock_number
+from node.store.versions import bring_up_to_date
 
 
 class Database:
-    """One open database that belongs to one market. Thread-safe.
+    """One open database that belongs to one market. Thread-safe; several nodes may have one on PostgreSQL open.
 
     Every method of the store is one transaction: what it wrote is on disk when it returns, and nothing of it is
-    if it raises. A write that breaks one of the schema's rules raises `StoreConflictError`.
+    if it raises. Writes come one after the other, whichever process they come from: what a transaction reads
+    before it writes stays true until it ends. A write that breaks one of the schema's rules raises
+    `StoreConflictError`, and whatever finds the database out of reach, `StoreUnavailableError`.
 
     Args:
-        url: SQLAlchemy URL, e.g. `sqlite:///node.sqlite`.
+        url: SQLAlchemy URL, e.g. `sqlite:///node.sqlite` or `postgresql+psycopg://user@host/database`.
         domain: the chain and the exchange that the store's orders are signed for.
         market: the market's 32-byte id.
 
     Raises:
-        ForeignStoreError: the database was made for another chain, exchange or market, or has another schema.
+        ForeignStoreError: the database was made for another chain, exchange or market, or by another version of
+            this program that cannot be converted.
+        StoreUrlError: the URL names no database that could be used.
     """
 
     def __init__(self, url: str, *, domain: Domain, market: bytes) -> None:
         self.domain = domain
         self.market = market
-        self._engine = create_engine(url, pool_size=8, max_overflow=_CONNECTIONS)
-        if self._engine.dialect.name == "sqlite":
-            _prepare_sqlite(self._engine)
-        # Writers queue here instead of in the database, whose queue is a loop of sleeps.
+        self._engine = open_engine(url)
+        self._reader = self._engine
+        if self.is_shared:
+            # All that a transaction reads is of one moment, as it is in a file's database.
+            self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        self._write_lock = lock_number(domain, market, "write")
+        # Writers of this process queue here instead of in the database; SQLite's queue is a loop of sleeps.
         self._writing = threading.Lock()
+        self._sections: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         try:
             self._claim()
-        except ForeignStoreError:
+        except (WattbookError, DBAPIError):
             self.close()
             raise
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other nodes may have it open too."""
+        return self._engine.dialect.name == "postgresql"
 
     def close(self) -> None:
         """Let go of the database."""
@@ -69,64 +77,70 @@ class Database:
             else:
                 connection.execute(schema.facts.update().where(schema.facts.c.key == key).values(value=value))
 
+    @contextmanager
+    def exclusively(self, section: str) -> Iterator[None]:
+        """Be the only one, in all nodes, who is in this section: for looking, asking the chain, and then writing.
+
+        Others may write meanwhile what belongs to no such section.
+        """
+        with self._sections[section]:
+            if not self.is_shared:
+                yield
+                return
+            with _refusals(), self._engine.begin() as connection:
+                hold_in_transaction(connection, lock_number(self.domain, self.market, section))
+                yield
+
     def _claim(self) -> None:
-        schema.metadata.create_all(self._engine)
         ours = {
-            _VERSION: schema.SCHEMA_VERSION,
             "chain id": str(self.domain.chain_id),
             "exchange": "0x" + self.domain.exchange.hex(),
             "market": "0x" + self.market.hex(),
         }
         with self._write() as connection:
+            bring_up_to_date(connection)
             for key, value in ours.items():
                 found = _fact(connection, key)
                 if found is None:
                     connection.execute(insert(schema.facts).values(key=key, value=value))
                 elif found != value:
-                    hint = _NOT_CONVERTED if key == _VERSION else ""
-                    raise ForeignStoreError(f"the store's {key} is {found}: must be {value}{hint}")
+                    raise ForeignStoreError(f"the store's {key} is {found}: must be {value}")
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with self._engine.begin() as connection:
+        with _refusals(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        try:
-            with (
-                self._writing,
-                self._engine.connect().execution_options(wattbook_writes=True) as connection,
-                connection.begin(),
-            ):
-                yield connection
-        except IntegrityError as error:
-            raise StoreConflictError(str(error.orig)) from error
+        with (
+            _refusals(),
+            self._writing,
+            self._engine.connect().execution_options(**{WRITES: True}) as connection,
+            connection.begin(),
+        ):
+            hold_in_transaction(connection, self._write_lock)
+            yield connection
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What a database refuses, in our words."""
+    try:
+        yield
+    except (IntegrityError, DataError) as error:
+        # The first line only: PostgreSQL goes on with the whole row.
+        raise StoreConflictError(_first_line(error)) from error
+    except (OperationalError, InterfaceError) as error:
+        # Its own words only: SQLAlchemy adds the statement and what was to be written.
+        raise StoreUnavailableError(f"the store's database cannot be used: {_first_line(error)}") from error
+    except NoConnectionError as error:
+        raise StoreUnavailableError("the store's database is busy: all connections are in use") from error
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).partition("\n")[0]
 
 
 def _fact(connection: Connection, key: str) -> str | None:
     return connection.scalar(select(schema.facts.c.value).where(schema.facts.c.key == key))
-
-
-def _prepare_sqlite(engine: Engine) -> None:
-    """Make SQLite durable, check foreign keys, and begin transactions when we say so.
-
-    Its driver begins none before a read and a weak one before a write, which then fails if another writer was
-    faster; see SQLAlchemy's notes on pysqlite's transactions.
-    """
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            f"busy_timeout = {_BUSY_TIMEOUT_MS}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("wattbook_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -9,6 +9,23 @@ class StoreConflictError(WattbookError):
     code = "store.conflict"
 
 
+class StoreUnavailableError(WattbookError):
+    """The database does not answer, or takes no writes. What was not answered may be asked again.
+
+    Attributes:
+        retry_after_s: when to come back.
+    """
+
+    code = "store.unavailable"
+    retry_after_s = 5
+
+
+class StoreUrlError(WattbookError):
+    """The store's URL does not name a database that a store can be kept in."""
+
+    code = "store.url"
+
+
 class ForeignStoreError(WattbookError):
     """The store belongs to another chain, exchange or market, or to another version of this program."""
 

@@ -31,7 +31,7 @@ from node.store.records import OrderStatus, SlotState
 SCHEMA_VERSION = "4"
 """Stores of another one are not converted."""
 
-REVISION = "0001"
+REVISION = "0002"
 """The last of the changes in `migrations`, which this page and they have to agree on."""
 
 

@@ -1,0 +1,97 @@
+"""The databases that a store can be kept in: how each is named, connected to, and made durable."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from node.store.errors import StoreUrlError
+
+WRITES = "wattbook_writes"
+"""The execution option of a connection that is to write."""
+
+_WAIT_MS = 30_000
+# Whoever is stopped with a transaction open, and for good, must not stop the other nodes.
+_IDLE_MS = 120_000
+# Every request thread of the API may hold a connection to a file; a server has 100 for everybody, by default.
+_FILE_CONNECTIONS, _SERVER_CONNECTIONS = 64, 16
+
+# `synchronous_commit` may be off for a user or a database: then what was answered could be lost.
+_PREPARE_POSTGRESQL = f"""
+    SET lock_timeout = {_WAIT_MS};
+    SET idle_in_transaction_session_timeout = {_IDLE_MS};
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
+
+
+def open_engine(url: str) -> Engine:
+    """The engine of a SQLite file or of a PostgreSQL database; nothing is connected to yet.
+
+    Raises:
+        StoreUrlError: the URL is neither's.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.drivername == "postgresql+psycopg":
+            return _postgresql(
+                create_engine(parsed, pool_size=_SERVER_CONNECTIONS, max_overflow=0, pool_pre_ping=True)
+            )
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite(create_engine(parsed, pool_size=8, max_overflow=_FILE_CONNECTIONS))
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise StoreUrlError(f"the store's URL {shown_store(url)} cannot be used: {_wanted()}") from error
+    raise StoreUrlError(f"the store's URL {shown_store(url)} is of another database: {_wanted()}")
+
+
+def shown_store(url: str) -> str:
+    """A store's URL without anything that might be secret: its kind, host, port and database."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", "" if parts.port is None else f":{parts.port}"
+    except ValueError:
+        return "(unreadable)"
+    return f"{parts.scheme}://{host}{port}{parts.path}" if parts.scheme else "(without a scheme)"
+
+
+def _wanted() -> str:
+    return "must be like postgresql+psycopg://user@host:5432/database"
+
+
+def _postgresql(engine: Engine) -> Engine:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: ConnectionPoolEntry) -> None:
+        connection.autocommit = True
+        connection.execute(_PREPARE_POSTGRESQL)
+        connection.autocommit = False
+
+    return engine
+
+
+def _sqlite(engine: Engine) -> Engine:
+    """Make SQLite durable, check foreign keys, and begin transactions when we say so.
+
+    Its driver begins none before a read and a weak one before a write, which then fails if another writer was
+    faster; see SQLAlchemy's notes on pysqlite's transactions.
+    """
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"busy_timeout = {_WAIT_MS}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

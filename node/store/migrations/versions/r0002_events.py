@@ -1,0 +1,21 @@
+"""Events, which a store of before tells none of."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Make their table."""
+    op.create_table(
+        "events",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("slot", sa.BigInteger(), nullable=False),
+        sa.Column("account", sa.LargeBinary(length=20), nullable=True),
+        sa.Column("other", sa.LargeBinary(length=20), nullable=True),
+        sa.Column("details", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )

