@@ -243,8 +243,10 @@ class Stepper:
     def _live(self, step: Step) -> IntentRecord | None:
         """The step's newest intent that is mined, or can be."""
         for record in filter(is_on_its_way, reversed(self._open(step))):
+            # The nonces before the receipt: what is mined between is then not taken for lost.
+            can_be_next = self._nonces.can_be_next(record)
             receipt = self._chain.receipt(record.intent.transaction_hash)
-            if self._nonces.can_be_next(record) if receipt is None else receipt.succeeded:
+            if can_be_next if receipt is None else receipt.succeeded:
                 return record
         return None
 

@@ -1,6 +1,7 @@
 """A step happens once, wherever the process dies and whatever the network does to its messages."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from eth_hash.auto import keccak
@@ -315,6 +316,32 @@ def test_a_refused_transaction_does_not_take_its_nonce_back_from_another_step(ca
     assert case.effects() == [SLOT + 900, SLOT]
     done = {record.intent.slot: record.intent for record in case.journal.confirmed}
     assert (done[SLOT + 900].nonce, done[SLOT].nonce) == (case.first_nonce, case.first_nonce + 1)
+
+
+@pytest.mark.parametrize("questions", range(14))
+def test_it_does_not_matter_between_which_questions_a_block_is_mined(case: Case, questions: int) -> None:
+    class MinedMeanwhile(FaultyChain):
+        """Mines what was sent before it answers the next question but so many."""
+
+        pool: bytes | None = None
+        left = questions
+
+        def __getattribute__(self, name: str) -> Any:
+            if name in ("nonce", "receipt", "call", "logs", "head", "transaction") and self.pool is not None:
+                if self.left == 0:
+                    raw, self.pool = self.pool, None
+                    self._chain.send(raw)
+                self.left -= 1
+            return super().__getattribute__(name)
+
+        def send(self, raw: bytes) -> bytes:
+            self.pool = raw
+            return keccak(raw)
+
+    chain: Any = MinedMeanwhile(case.world.chain)
+    Stepper(chain, case.journal).run(case.step())
+    assert_done_once(case)
+    assert len(case.journal.intents) == 1
 
 
 def test_an_effect_without_an_event_is_not_believed(case: Case) -> None:
