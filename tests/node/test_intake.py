@@ -119,7 +119,7 @@ def test_orders_use_up_an_accounts_free_escrow_and_cancelling_frees_it(services:
 
 
 def test_debt_and_a_requested_withdrawal_are_not_free(services: Services, ledger: Ledger) -> None:
-    ledger.states[ALICE.address] = replace(MEMBER, debt_nano=CREDIT, withdrawal_nano=9 * CREDIT)
+    ledger.kept[ALICE.address] = replace(MEMBER, debt_nano=CREDIT, withdrawal_nano=9 * CREDIT)
     assert services.escrow.standing(ALICE.address).free_nano == 0
     with pytest.raises(UncoveredOrderError):
         place(services, order(price=0, quantity_wh=1))
@@ -141,7 +141,7 @@ def test_concurrent_orders_of_one_account_do_not_use_the_same_cover(services: Se
 
 
 def test_an_order_that_may_lose_nothing_needs_no_cover(services: Services, ledger: Ledger) -> None:
-    ledger.states[ALICE.address] = replace(MEMBER, balance_nano=0)
+    ledger.kept[ALICE.address] = replace(MEMBER, balance_nano=0)
     safe = order(side=Side.OFFER, price=TARIFF.retail_price, quantity_wh=LIMITS.quantity_wh)
     assert place(services, safe).status is OrderStatus.OPEN
 

@@ -70,7 +70,7 @@ def test_a_settled_slot_is_late_from_its_end_on(services: Services, ledger: Ledg
 
 
 def test_the_head_and_what_the_parties_have_are_told(services: Services, ledger: Ledger) -> None:
-    ledger.states[TERMS.utility] = AccountState(
+    ledger.kept[TERMS.utility] = AccountState(
         balance_nano=3 * CREDIT, debt_nano=CREDIT, epoch=0, market=None, withdrawal_nano=0
     )
     found = told(watched(services, ledger, START - 30))

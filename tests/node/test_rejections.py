@@ -44,8 +44,8 @@ def test_what_the_exchange_would_take_is_not_rejected() -> None:
 
 def test_orders_of_another_epoch_or_market_are() -> None:
     ledger = members()
-    ledger.states[ALICE.address] = replace(MEMBER, epoch=1)
-    ledger.states[BOB.address] = replace(MEMBER, market=None)
+    ledger.kept[ALICE.address] = replace(MEMBER, epoch=1)
+    ledger.kept[BOB.address] = replace(MEMBER, market=None)
     assert reasons(ledger, record(order(ALICE), 0), record(order(BOB), 1)) == [
         CANCELLED_REASON,
         NOT_A_MEMBER_REASON,
@@ -65,7 +65,7 @@ def test_the_escrow_covers_what_came_first_and_posted_orders_cover_themselves() 
     posted = record(order(ALICE, quantity_wh=whole, salt=2), 2, posted=True)
     assert reasons(members(), second, posted, first) == [UNCOVERED_REASON, None, None]
     ledger = members()
-    ledger.states[ALICE.address] = replace(MEMBER, withdrawal_nano=1)
+    ledger.kept[ALICE.address] = replace(MEMBER, withdrawal_nano=1)
     assert reasons(ledger, first, posted) == [UNCOVERED_REASON, None]
 
 
