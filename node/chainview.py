@@ -1,11 +1,20 @@
 """Accounts and tariffs as the chain has them, read once per block."""
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Any, TypeVar
 
+from ledger.chain import Block
 from ledger.deployment import Contracts
-from ledger.market import AccountState, Market, epoch_holds, read_account, read_tariff, read_tariffs
+from ledger.market import (
+    AccountState,
+    Market,
+    epoch_holds,
+    read_account,
+    read_accounts,
+    read_tariff,
+    read_tariffs,
+)
 from matching.tariff import Tariff
 
 _T = TypeVar("_T")
@@ -30,6 +39,21 @@ class ChainView:
         return self._remembered(
             ("account", account), lambda block: read_account(self._contracts, account, block_number=block)
         )
+
+    def states(self, accounts: Collection[bytes]) -> dict[bytes, AccountState]:
+        """Each of these accounts, all at the same head.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+        block, known = self._at_head()
+        states = {account: known[key] for account in accounts if (key := ("account", account)) in known}
+        missing = [account for account in accounts if account not in states]
+        if missing:
+            read = read_accounts(self._contracts, missing, block_number=block.number)
+            states |= zip(missing, read, strict=True)
+            known |= {("account", account): state for account, state in zip(missing, read, strict=True)}
+        return states
 
     def epoch_holds(self, account: bytes, slot: int, epoch: int) -> bool:
         """Whether the account's orders of this epoch hold for the slot.
@@ -76,16 +100,18 @@ class ChainView:
         return self._remembered("frozen", read)
 
     def _remembered(self, key: Hashable, read: Callable[[int], _T]) -> _T:
+        block, known = self._at_head()
+        if key not in known:
+            known[key] = read(block.number)
+        answer: _T = known[key]
+        return answer
+
+    def _at_head(self) -> tuple[Block, dict[Hashable, Any]]:
+        """The head, and the answers that are known as of it, for new ones to be added."""
         head = self._contracts.exchange.chain.head()
         with self._lock:
             if head.hash != self._block:
                 self._block = head.hash
-                self._answers.clear()
-            if key in self._answers:
-                answer: _T = self._answers[key]
-                return answer
-        answer = read(head.number)
-        with self._lock:
-            if head.hash == self._block:
-                self._answers[key] = answer
-        return answer
+                # A new one: who reads at the block before still adds to that one's.
+                self._answers = {}
+            return head, self._answers

@@ -1,12 +1,20 @@
 """Escrow: what an account has, and how much of it is free."""
 
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ledger.market import AccountState
 from matching.orders import Order
+from matching.tariff import Tariff
 from node.cover import order_cover, position_cover
 from node.ports import Accounts, Tariffs
+from node.refusals import UncoveredOrderError
 from node.store import Store
+from node.store.groups import Surroundings
+
+_PERIOD_S = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +55,72 @@ class Escrow:
         )
         return Standing(state=self._accounts.state(account), reserved_nano=reserved_nano)
 
-    def epoch_holds(self, order: Order) -> bool:
+    def of_group(self, found: Surroundings, accounts: Collection[bytes], slots: Collection[int]) -> "GroupEscrow":
+        """What is free of these accounts, for new orders for these slots.
+
+        What the store says of them must have been read before: see `standing`.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+        states = self._accounts.states(accounts)
+        all_slots = {*slots, *(each.slot for each in found.covered), *(slot for _, slot, _ in found.positions)}
+        # Of whole periods, as the answer is remembered by what was asked.
+        first, last = min(all_slots) // _PERIOD_S * _PERIOD_S, (max(all_slots) // _PERIOD_S + 1) * _PERIOD_S
+        tariffs = _TariffsBySlot(self._tariffs.tariffs(first, last))
+        reserved_nano: Counter[bytes] = Counter()
+        for order in found.covered:
+            reserved_nano[order.account] += order_cover(order, tariffs.at(order.slot))
+        for account, slot, position_wh in found.positions:
+            reserved_nano[account] += position_cover(position_wh, tariffs.at(slot))
+        return GroupEscrow(states, reserved_nano, tariffs)
+
+    def epoch_holds(self, order: Order, state: AccountState) -> bool:
         """Whether the order is of the epoch that its account's orders for its slot must be of.
 
         Raises:
             ChainUnavailableError: the chain is out of reach.
         """
+        if order.slot >= state.epoch_from_slot:
+            return order.epoch == state.epoch
         return self._accounts.epoch_holds(order.account, order.slot, order.epoch)
+
+
+class _TariffsBySlot:
+    """Tariffs of a period, by slot; each with the first slot that it holds for, ascending."""
+
+    def __init__(self, tariffs: list[tuple[int, Tariff]]) -> None:
+        self._starts = [start for start, _ in tariffs]
+        self._tariffs = [tariff for _, tariff in tariffs]
+
+    def at(self, slot: int) -> Tariff:
+        """The one in force in a slot of the period."""
+        return self._tariffs[bisect_right(self._starts, slot) - 1]
+
+
+class GroupEscrow:
+    """What is free of some accounts while their orders are taken one after the other. Not thread-safe.
+
+    Attributes:
+        states: the accounts on chain.
+    """
+
+    def __init__(
+        self, states: dict[bytes, AccountState], reserved_nano: Counter[bytes], tariffs: _TariffsBySlot
+    ) -> None:
+        self.states = states
+        self._reserved_nano = reserved_nano
+        self._tariffs = tariffs
+
+    def set_aside(self, order: Order) -> None:
+        """Set aside what covers an order.
+
+        Raises:
+            UncoveredOrderError: too little is free; then nothing is set aside.
+        """
+        account = order.account
+        needed_nano = order_cover(order, self._tariffs.at(order.slot))
+        free_nano = Standing(self.states[account], self._reserved_nano[account]).free_nano
+        if needed_nano > free_nano:
+            raise UncoveredOrderError(account, needed_nano, free_nano)
+        self._reserved_nano[account] += needed_nano

@@ -1,62 +1,60 @@
-"""Intake: checks orders and cancellations, and keeps what passes before anyone is told so."""
+"""Intake: checks orders and cancellations, and keeps what passes before anyone is told so.
 
-import threading
-from collections.abc import Callable
+What one order can be checked for by itself is checked in its caller's thread. The rest depends on what others are
+taken at the same time: it is checked, and written, in groups; see `node.group_commit` and `node.taking`.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
-from ledger.eip712 import (
-    Domain,
-    Receipt,
-    SignedOrder,
-    cancellation_hash,
-    order_hash,
-    order_signer,
-    receipt_hash,
-)
+from ledger.eip712 import Domain, Receipt, SignedOrder, cancellation_hash, order_hash, order_signer, receipt_hash
 from ledger.keys import Key, recover
 from ledger.market import Market
 from matching import uniform
+from matching.errors import WattbookError
 from matching.orders import Order
 from node.clock import Clock
-from node.cover import order_cover
 from node.design import may_wish
 from node.escrow import Escrow
-from node.ports import Tariffs
-from node.refusals import (
-    CancelledEpochError,
-    ExpiredOrderError,
-    MisalignedSlotError,
-    NotAMemberError,
-    OrderSignatureError,
-    TooEarlyOrderError,
-    TooLargeOrderError,
-    TooManyOrdersError,
-    UncoveredOrderError,
-    UnknownMarketError,
-)
+from node.group_commit import GroupCommit
+from node.refusals import MisalignedSlotError, OrderSignatureError, TooEarlyOrderError, UnknownMarketError
 from node.store import Store
-from node.store.errors import GateClosedError, UnknownOrderError
+from node.store.errors import UnknownOrderError
 from node.store.records import OrderRecord
+from node.taking import Arrival, Limits, Taking, check_gate
 from node.wishes import InvalidStatementError, Statement
+
+__all__ = ["Cancellation", "Intake", "Limits", "Placement"]
+
+_GROUP_SIZE = 1_000
+_MOST_WAITING = 10_000
+_CORES = os.cpu_count() or 1
+_LEAST_PART = 16
+"""So few signatures are checked sooner than a thread is called."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What a market's operator takes.
+class Placement:
+    """An order that an account asks to be taken; `statement` says whom it wants to trade with."""
 
-    Attributes:
-        quantity_wh: largest order, Wh; by default 100 kWh, what a 400 kW connection carries in a quarter hour.
-        horizon_s: how far ahead of now a slot may start, seconds.
-        orders_per_slot: orders of all accounts for one slot, cancelled ones included: below what can settle, so
-            that nobody's order can be more than settles.
-        orders_per_account: orders of one account for one slot: a step curve, but no crowd. At most 64, as many as
-            can be shown to the chain of an account that signed more than its escrow covers.
-    """
+    order: Order
+    signature: bytes
+    statement: Statement | None = None
 
-    quantity_wh: int = 100_000
-    horizon_s: int = 7 * 86_400
-    orders_per_slot: int = 10_000
-    orders_per_account: int = 32
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """An order that its account asks to be cancelled, and its signature of that."""
+
+    order_hash: bytes
+    signature: bytes
 
 
 class Intake:
@@ -69,7 +67,6 @@ class Intake:
         store: keeps the orders.
         clock: tells whether a slot's gate is open.
         escrow: tells what covers an order.
-        tariffs: the market's tariff.
         limits: what the operator takes.
         design: name of the market's design.
         admit: called with the account of every new order and cancellation that it signed; may refuse it.
@@ -84,7 +81,6 @@ class Intake:
         store: Store,
         clock: Clock,
         escrow: Escrow,
-        tariffs: Tariffs,
         limits: Limits,
         design: str = uniform.DESIGN,
         admit: Callable[[bytes], None] = lambda _: None,
@@ -95,12 +91,14 @@ class Intake:
         self._store = store
         self._clock = clock
         self._escrow = escrow
-        self._tariffs = tariffs
         self._limits = limits
         self._design = design
         self._admit = admit
-        # From looking at an account's free escrow to writing the order down, so that no cover is used twice.
-        self._taking = threading.Lock()
+        taking = Taking(market=market, store=store, clock=clock, escrow=escrow, limits=limits, sign=self._sign)
+        self._placing = GroupCommit(taking.take, group_size=_GROUP_SIZE, most_waiting=_MOST_WAITING)
+        self._cancelling = GroupCommit(self._write_cancelled, group_size=_GROUP_SIZE, most_waiting=_MOST_WAITING)
+        # What takes the time is libsecp256k1, which works on several cores at once.
+        self._checkers = ThreadPoolExecutor(_CORES, thread_name_prefix="intake")
 
     def place(self, order: Order, signature: bytes, statement: Statement | None = None) -> OrderRecord:
         """Take an order; the same order again gets the same record, whatever has become of it.
@@ -108,29 +106,27 @@ class Intake:
         `statement` says whom it wants to trade with; its salt must be the order's.
 
         Raises:
-            WattbookError: one of `node.refusals`' order errors, `GateClosedError` or `InvalidSignatureError`.
+            WattbookError: one of `node.refusals`' order errors, `GateClosedError`, `InvalidSignatureError` or
+                `BusyError`.
             ChainUnavailableError: the chain is out of reach.
         """
-        if order.market != self._market.id:
-            raise UnknownMarketError(
-                f"order field 'market' is 0x{order.market.hex()}: must be 0x{self._market.id.hex()}"
-            )
-        signed = SignedOrder(order=order, hash=order_hash(self._domain, order), signature=signature)
-        existing = self._store.order(signed.hash)
-        if existing is not None:
-            return existing
-        self._check_slot(order.slot)
-        self._check_signer(order_signer(signed), order.account)
-        self._admit(order.account)
-        if statement is not None:
-            self._check_statement(order, statement)
-        with self._taking:
-            self._check_account(order)
-            self._check_number(order)
-            # Again, as waiting and looking at the chain took time.
-            self._check_gate(order.slot)
-            wishes = None if statement is None else statement.encoded()
-            return self._store.add_order(signed, self._clock.now(), self._sign, wishes=wishes)
+        return _value(self.place_all([Placement(order, signature, statement)])[0])
+
+    def place_all(self, placements: Sequence[Placement]) -> list[OrderRecord | WattbookError]:
+        """Take many orders, in this order: records, or what refuses them. Each stands or falls alone.
+
+        Raises:
+            BusyError: too many wait to be written. Nothing was taken.
+            ChainUnavailableError: the chain is out of reach. Nothing was taken.
+        """
+        hashes = [order_hash(self._domain, each.order) for each in placements]
+        known = self._store.orders_by_hash(hashes)
+
+        def check(asked: tuple[Placement, bytes]) -> Arrival | OrderRecord:
+            placement, digest = asked
+            return known[digest] if digest in known else self._arrival(placement, digest)
+
+        return self._each(list(zip(placements, hashes, strict=True)), check, self._placing)
 
     def cancel(self, order_hash: bytes, signature: bytes) -> OrderRecord:
         """Cancel an order whose slot's gate is open, by its account's signature; again, it stays cancelled.
@@ -140,31 +136,77 @@ class Intake:
             OrderSignatureError: the signature is not its account's.
             InvalidSignatureError: the signature is malformed or malleable.
             GateClosedError: it is too late.
+            BusyError: too many wait to be written.
         """
-        record = self._store.order(order_hash)
-        if record is None:
-            raise UnknownOrderError(f"no order 0x{order_hash.hex()}")
-        order = record.signed.order
-        digest = cancellation_hash(self._domain, order.account, order_hash)
-        self._check_signer(recover(digest, signature), order.account)
+        return _value(self.cancel_all([Cancellation(order_hash, signature)])[0])
+
+    def cancel_all(self, cancellations: Sequence[Cancellation]) -> list[OrderRecord | WattbookError]:
+        """Cancel many orders: their records, or why one is not cancelled. Each stands or falls alone.
+
+        Raises:
+            BusyError: too many wait to be written. Nothing was cancelled.
+        """
+        known = self._store.orders_by_hash([each.order_hash for each in cancellations])
+
+        def check(asked: Cancellation) -> Cancellation:
+            record = known.get(asked.order_hash)
+            if record is None:
+                raise UnknownOrderError(f"no order 0x{asked.order_hash.hex()}")
+            order = record.signed.order
+            digest = cancellation_hash(self._domain, order.account, asked.order_hash)
+            self._check_signer(recover(digest, asked.signature), order.account)
+            self._admit(order.account)
+            check_gate(self._market, order.slot, self._clock.now())
+            return asked
+
+        return self._each(cancellations, check, self._cancelling)
+
+    def _each(
+        self,
+        asked: Sequence[T],
+        check: Callable[[T], P | OrderRecord],
+        commit: GroupCommit[P, OrderRecord | WattbookError],
+    ) -> list[OrderRecord | WattbookError]:
+        """Check each by itself, and write those that passed and are not known already."""
+        checked = self._checked(asked, check)
+        to_write = [each for each in checked if not isinstance(each, OrderRecord | WattbookError)]
+        written = iter(commit.submit(to_write) if to_write else ())
+        return [each if isinstance(each, OrderRecord | WattbookError) else next(written) for each in checked]
+
+    def _checked(self, asked: Sequence[T], check: Callable[[T], R]) -> list[R | WattbookError]:
+        def part(start: int) -> list[R | WattbookError]:
+            return [_outcome(check, each) for each in asked[start : start + size]]
+
+        size = max(_LEAST_PART, -(-len(asked) // _CORES))
+        if len(asked) <= size:
+            return part(0)
+        return [each for found in self._checkers.map(part, range(0, len(asked), size)) for each in found]
+
+    def _arrival(self, placement: Placement, digest: bytes) -> Arrival:
+        """What there is to check of an order without a look at any other, or at the chain."""
+        order, statement = placement.order, placement.statement
+        if order.market != self._market.id:
+            raise UnknownMarketError(
+                f"order field 'market' is 0x{order.market.hex()}: must be 0x{self._market.id.hex()}"
+            )
+        self._check_slot(order.slot)
+        signed = SignedOrder(order=order, hash=digest, signature=placement.signature)
+        self._check_signer(order_signer(signed), order.account)
         self._admit(order.account)
-        self._check_gate(order.slot)
-        return self._store.cancel_order(order_hash, signature)
+        if statement is not None:
+            self._check_statement(order, statement)
+        return Arrival(signed, None if statement is None else statement.encoded())
 
     def _check_slot(self, slot: int) -> None:
         if not self._market.is_aligned(slot):
             raise MisalignedSlotError(
                 f"order field 'slot' is {slot}: must be a multiple of {self._market.slot_length_s} s"
             )
-        self._check_gate(slot)
-        latest = self._clock.now() + self._limits.horizon_s
+        now = self._clock.now()
+        check_gate(self._market, slot, now)
+        latest = now + self._limits.horizon_s
         if slot > latest:
             raise TooEarlyOrderError(f"order field 'slot' is {slot}: must be at most {latest} for now")
-
-    def _check_gate(self, slot: int) -> None:
-        now, closes_at = self._clock.now(), self._market.gate_closes_at(slot)
-        if now >= closes_at:
-            raise GateClosedError(f"gate of slot {slot} closed at {closes_at}: it is {now}")
 
     def _check_signer(self, signer: bytes, account: bytes) -> None:
         if signer != account:
@@ -183,39 +225,22 @@ class Intake:
             if refusal is not None:
                 raise InvalidStatementError(f"wish for '{wish.trait}': {refusal}")
 
-    def _check_account(self, order: Order) -> None:
-        standing = self._escrow.standing(order.account)
-        if standing.state.market != self._market.id or standing.state.is_utility:
-            raise NotAMemberError(f"0x{order.account.hex()} is not a member of market 0x{self._market.id.hex()}")
-        if not self._escrow.epoch_holds(order):
-            epoch = standing.state.epoch
-            raise CancelledEpochError(f"order field 'epoch' is {order.epoch}: must be {epoch}, the account's")
-        # A node that does its work settles before the slot is over; one expired order would hold up all others.
-        ends_at = self._market.ends_at(order.slot)
-        if order.expires_at < ends_at:
-            raise ExpiredOrderError(
-                f"order field 'expires_at' is {order.expires_at}: must be at least {ends_at}, the slot's end"
-            )
-        if order.quantity_wh > self._limits.quantity_wh:
-            raise TooLargeOrderError(
-                f"order field 'quantity_wh' is {order.quantity_wh}: must be at most {self._limits.quantity_wh}",
-                self._limits.quantity_wh,
-            )
-        needed_nano = order_cover(order, self._tariffs.tariff(order.slot))
-        if needed_nano > standing.free_nano:
-            raise UncoveredOrderError(order.account, needed_nano, standing.free_nano)
-
-    def _check_number(self, order: Order) -> None:
-        in_slot, of_account = self._store.count_orders(order.slot, order.account)
-        if of_account >= self._limits.orders_per_account:
-            raise TooManyOrdersError(
-                f"0x{order.account.hex()} has {of_account} orders for slot {order.slot}: at most "
-                f"{self._limits.orders_per_account}"
-            )
-        if in_slot >= self._limits.orders_per_slot:
-            raise TooManyOrdersError(
-                f"slot {order.slot} has {in_slot} orders: at most {self._limits.orders_per_slot} can settle"
-            )
+    def _write_cancelled(self, group: Sequence[Cancellation]) -> list[OrderRecord | WattbookError]:
+        outcomes = self._store.cancel_orders({each.order_hash: each.signature for each in group})
+        return [outcomes[each.order_hash] for each in group]
 
     def _sign(self, receipt: Receipt) -> bytes:
         return self._operator.sign(receipt_hash(self._domain, receipt))
+
+
+def _outcome(check: Callable[[T], R], asked: T) -> R | WattbookError:
+    try:
+        return check(asked)
+    except WattbookError as error:
+        return error
+
+
+def _value(outcome: OrderRecord | WattbookError) -> OrderRecord:
+    if isinstance(outcome, WattbookError):
+        raise outcome
+    return outcome

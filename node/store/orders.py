@@ -1,19 +1,16 @@
 """Orders in the store."""
 
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, false, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, case, false, func, select, tuple_
 
-from ledger.eip712 import Receipt, SignedOrder
+from ledger.eip712 import SignedOrder
 from matching.orders import CertificatePreference, Order, Side
 from node.store import schema
 from node.store.database import Database
-from node.store.errors import GateClosedError, UnknownOrderError
 from node.store.records import OrderRecord, OrderStatus, SlotState
-from node.store.slots import add_slot, slot_state
-from node.store.telling import Event, EventKind, tell
+from node.store.telling import Event, EventKind
 
 _ORDERS = schema.orders.c
 
@@ -23,81 +20,6 @@ Cursor = tuple[int, int]
 
 class Orders(Database):
     """The part of the store that keeps orders."""
-
-    def add_order(
-        self,
-        signed: SignedOrder,
-        received_at: int,
-        sign_receipt: Callable[[Receipt], bytes],
-        *,
-        wishes: str | None = None,
-    ) -> OrderRecord:
-        """Keep an order as the next of its slot, with its signed receipt; the same order again changes nothing.
-
-        Raises:
-            GateClosedError: the slot is no longer open.
-        """
-        order = signed.order
-        with self._write() as connection:
-            existing = find_order(connection, signed.hash)
-            if existing is not None:
-                return existing
-            state = slot_state(connection, order.slot)
-            if state is None:
-                add_slot(connection, order.slot)
-            elif state is not SlotState.OPEN:
-                raise GateClosedError(f"slot {order.slot} is {state}: takes no more orders")
-            last = connection.scalar(select(func.max(_ORDERS.index)).where(_ORDERS.slot == order.slot))
-            index = 0 if last is None else last + 1
-            receipt = Receipt(
-                order_hash=signed.hash,
-                market=order.market,
-                slot=order.slot,
-                index=index,
-                received_at=received_at,
-            )
-            record = OrderRecord(
-                signed=signed,
-                index=index,
-                received_at=received_at,
-                receipt_signature=sign_receipt(receipt),
-                status=OrderStatus.OPEN,
-                wishes=wishes,
-            )
-            connection.execute(insert(schema.orders).values(order_columns(record)))
-            tell(connection, order_event(EventKind.ORDER_ACCEPTED, record))
-            return record
-
-    def count_orders(self, slot: int, account: bytes) -> tuple[int, int]:
-        """How many orders the slot has had, and how many of them the account's; cancelled ones count."""
-        in_slot = select(func.count()).where(_ORDERS.slot == slot)
-        with self._read() as connection:
-            return connection.scalar(in_slot) or 0, connection.scalar(
-                in_slot.where(_ORDERS.account == account)
-            ) or 0
-
-    def cancel_order(self, order_hash: bytes, signature: bytes) -> OrderRecord:
-        """Mark an open order as cancelled by its owner's signature; a cancelled one stays as it is.
-
-        Raises:
-            UnknownOrderError: there is no such order.
-            GateClosedError: its slot is no longer open.
-        """
-        with self._write() as connection:
-            record = find_order(connection, order_hash)
-            if record is None:
-                raise UnknownOrderError(f"no order 0x{order_hash.hex()}")
-            if record.status is OrderStatus.CANCELLED:
-                return record
-            if record.status is not OrderStatus.OPEN:
-                raise GateClosedError(f"order 0x{order_hash.hex()} is {record.status}: cannot be cancelled")
-            connection.execute(
-                update(schema.orders)
-                .where(_ORDERS.hash == order_hash)
-                .values(status=OrderStatus.CANCELLED, cancellation_signature=signature)
-            )
-            tell(connection, order_event(EventKind.ORDER_CANCELLED, record))
-        return replace(record, status=OrderStatus.CANCELLED, cancellation_signature=signature)
 
     def order(self, order_hash: bytes) -> OrderRecord | None:
         """The order with this hash, or None."""
@@ -130,8 +52,7 @@ class Orders(Database):
     def orders_by_hash(self, hashes: Collection[bytes]) -> dict[bytes, OrderRecord]:
         """Those of the orders that exist, by their hashes."""
         with self._read() as connection:
-            rows = connection.execute(select(schema.orders).where(_ORDERS.hash.in_(hashes)))
-            return {row.hash: order_record(row) for row in rows}
+            return orders_with_hashes(connection, hashes)
 
     def book(self, slot: int) -> list[OrderRecord]:
         """The orders that the operator commits to for a slot, in ascending order of their hashes.
@@ -230,6 +151,12 @@ def order_event(kind: EventKind, record: OrderRecord) -> Event:
         "quantity_wh": order.quantity_wh,
     }
     return Event(kind, order.slot, order.account, details=details)
+
+
+def orders_with_hashes(connection: Connection, hashes: Collection[bytes]) -> dict[bytes, OrderRecord]:
+    """See `Orders.orders_by_hash`."""
+    rows = connection.execute(select(schema.orders).where(_ORDERS.hash.in_(hashes)))
+    return {row.hash: order_record(row) for row in rows}
 
 
 def find_order(connection: Connection, order_hash: bytes) -> OrderRecord | None:

@@ -25,7 +25,6 @@ def intake(services: Services, ledger: Ledger) -> Intake:
         store=services.store,
         clock=services.clock,
         escrow=services.escrow,
-        tariffs=ledger,
         limits=LIMITS,
         admit=admission(TWO_AT_ONCE),
     )

@@ -79,7 +79,6 @@ def test_a_receipt_that_the_operator_did_not_sign_is_refused(
         store=services.store,
         clock=services.clock,
         escrow=services.escrow,
-        tariffs=services.tariffs,
         limits=LIMITS,
     )
     server.app.state.services = replace(services, intake=intake)
