@@ -15,6 +15,9 @@
 
         Nothing is issued twice, moves after it was withdrawn, or is used again once it is retired; and nothing at all
         happens to what has expired.
+
+        One thing: the token. A quarter of it are views, most of them of its two standards; the rest are the few ways
+        in which what is kept of a certificate changes, so that all that may happen to one is read in one place.
         Units: energy in Wh, time in Unix seconds UTC.
 """
 

@@ -8,6 +8,9 @@
         registered or period by period; the issuer decides, and anchors the evidence of each device's day.
 
         What certificates need of a device is one word, its title (`titles.vy`).
+
+        One thing: the register that certificates are issued by. Whether one may be issued depends on a device's dates
+        and on its requests alike, so both are kept here. More than half of it declares what is kept, or shows it.
         Units: power in W, slots in Unix seconds UTC, days in days of 86,400 s since the Unix epoch.
 """
 

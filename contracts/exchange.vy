@@ -17,6 +17,9 @@
         market moves and nobody who traded can withdraw; a slot that is not finished in time is unwound, chunk by
         chunk, by anyone, until everything is as it was.
 
+        One thing: the life of a slot. Each step from commitment to delivery, or back, moves the same accounts and
+        relies on what the step before it left, so they are in one contract, in this order.
+
         Units: energy in Wh, price in nano-credit per Wh, money in nano-credits, time in Unix seconds UTC.
 """
 

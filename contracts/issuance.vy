@@ -9,6 +9,9 @@
         for it, what a storage gives back of what it took (`lots.vy`), and what a device owes once more of it was
         retired than it metered. The Certificates contract keeps what is issued, and issues each id once.
 
+        One thing: how much is issued. Every way to issue, the corrections among them, goes by the same rules for what
+        a device metered, and pays the same debts, so none is elsewhere.
+
         Units: energy in Wh, power in W, slots in Unix seconds UTC, days in days of 86,400 s since the Unix epoch.
 """
 

@@ -1,4 +1,7 @@
-"""Certificates of a market's slot: issued once, within limits, moved to buyers and matched with consumption."""
+"""Certificates of a market's slot: issued once, within limits, moved to buyers and matched with consumption.
+
+One thing: the call `certify`, argument by argument. What else issues, retires or corrects is tested elsewhere.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""What a statement is worth: each way of lying by itself, by whoever holds the key that signs for the issuer."""
+"""What a statement is worth: each way of lying by itself, by whoever holds the key that signs for the issuer.
+
+One thing: the verdicts of `verify`, a class for each reason behind one, all about the same town.
+"""
 
 import copy
 from contextlib import closing
