@@ -46,6 +46,7 @@ SETTLEMENT_FIELDS = (
     ("price", "uint256"),
     ("fills", "bytes32"),
 )
+FOLLOWING_FIELDS = (("account", "address"), ("until", "uint64"))
 STATEMENT_KEY_FIELDS = (("key", "bytes32"),)
 
 
@@ -56,6 +57,7 @@ def _type_hash(name: str, fields: tuple[tuple[str, str], ...]) -> bytes:
 _ORDER_TYPE_HASH = _type_hash("Order", ORDER_FIELDS)
 _RECEIPT_TYPE_HASH = _type_hash("Receipt", RECEIPT_FIELDS)
 _CANCELLATION_TYPE_HASH = _type_hash("Cancellation", CANCELLATION_FIELDS)
+_FOLLOWING_TYPE_HASH = _type_hash("Following", FOLLOWING_FIELDS)
 _SETTLEMENT_TYPE_HASH = _type_hash("Settlement", SETTLEMENT_FIELDS)
 _STATEMENT_KEY_TYPE_HASH = _type_hash("StatementKey", STATEMENT_KEY_FIELDS)
 
@@ -163,6 +165,11 @@ def receipt_hash(domain: Domain, receipt: Receipt) -> bytes:
 def cancellation_hash(domain: Domain, account: bytes, order_hash: bytes) -> bytes:
     """The hash that a member signs to cancel one of its orders before gate closure."""
     return _digest(domain, _CANCELLATION_TYPE_HASH + account.rjust(32, b"\0") + order_hash)
+
+
+def following_hash(domain: Domain, account: bytes, until: int) -> bytes:
+    """The hash that a member signs to follow its account's events until a Unix second."""
+    return _digest(domain, _FOLLOWING_TYPE_HASH + account.rjust(32, b"\0") + _word(until))
 
 
 def settlement_hash(

@@ -41,6 +41,8 @@ from node.datadir import DataFolder
 from node.deciding import Deciding
 from node.design import Design
 from node.escrow import Escrow
+from node.events.certificates import CertificateTelling
+from node.events.streams import Streams
 from node.explorer import Explorer, create_router
 from node.explorer.names import names_of_parties, with_members
 from node.failpoints import for_steps, opened_store
@@ -154,6 +156,7 @@ def open_node(config: Config) -> Iterator[Node]:
                     Corrections(store, certificates, certifying, issuer).follow,
                     Deciding(store, certificates, issuer, is_automatic=config.automatic_requests).decide_open,
                     Anchoring(store, contracts, issuer, clock.settled).anchor_days,
+                    CertificateTelling(store, contracts, confirmations=_confirmations(config)).tell,
                 ),
             ),
             turn=turn,
@@ -219,7 +222,8 @@ def open_node(config: Config) -> Iterator[Node]:
                     clock=clock.settled,
                     issuer=config.parties.issuer,
                     secret=folder.statement_secret(),
-                    confirmations=0 if config.rpc_url is None else config.confirmations,
+                    confirmations=_confirmations(config),
+                streams=Streams(store),
                 ),
                 operator_api_key=folder.operator_api_key(),
                 api_keys=ApiKeyFile.of(config.data),
@@ -244,6 +248,8 @@ def serving(node: Node) -> Iterator[None]:
         app = create_app(node.services, _explorer(node), open_to=config.web, metrics=node.metrics)
         if config.open_metrics:
             app.include_router(metrics_router(node.metrics))
+        # Before the server waits for whoever is still being answered.
+        stack.callback(node.services.streams.close)
         stack.enter_context(running_server(app, config.host, config.port, config.front))
         if config.metrics_port is not None:
             stack.enter_context(running_server(metrics_app(node.metrics), config.host, config.metrics_port))
@@ -279,8 +285,17 @@ def _by_name(contracts: Contracts) -> dict[str, Contract]:
 def _stepper(config: Config, chain: Chain, store: Store, metrics: Metrics) -> Stepper:
     confirmations = 0 if config.rpc_url is None else config.confirmations
     return MeasuredStepper(
-        for_steps(chain, store), store, metrics, confirmations=confirmations, max_fee_wei=config.max_fee_wei
+        for_steps(chain, store),
+        store,
+        metrics,
+        confirmations=_confirmations(config),
+        max_fee_wei=config.max_fee_wei,
     )
+def _confirmations(config: Config) -> int:
+    """How many blocks on top of one make it final; the embedded chain's all are."""
+    return 0 if config.rpc_url is None else config.confirmations
+
+
 
 
 def _watched(metrics: Metrics, state: NodeState) -> Metrics:

@@ -21,6 +21,7 @@ FAMILIES = {
     "coverage": ("coverage.",),
     "deposits": ("chain.reverted", "deposit."),
     "devices": ("chain.reverted", "device.", "evidence.key_malformed", "store.conflict"),
+    "events": ("event.", "signature.", "request.unauthorized"),
     "members": ("chain.reverted", "member.", "store.conflict"),
     "orders": ("order.", "signature.", "store.conflict"),
     "readings": ("device.unknown", "evidence.", "file.", "ocmf.", "reading.", "store.conflict"),
@@ -33,7 +34,7 @@ FAMILIES = {
 
 ALWAYS = ("chain.unavailable", "internal.error", "request.too_many")
 WATCHED = {"/health": (), "/ready": ("chain.unavailable", "node.late", "node.trouble", "store.unavailable")}
-READABLE = ("approvals", "bills", "coverage", "statements")
+READABLE = ("approvals", "bills", "coverage", "events", "statements")
 """Tags whose reads compute something, and may be refused for more than that there is nothing."""
 
 _METHODS = ("get", "post", "delete")

@@ -9,7 +9,6 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from matching.errors import WattbookError
-from node.limits import TooManyRequestsError
 from node.problems import MEDIA_TYPE, Problem, problem
 
 _log = logging.getLogger(__name__)
@@ -32,7 +31,8 @@ def response(found: Problem, headers: Mapping[str, str] | None = None) -> JSONRe
 
 def refusal(error: WattbookError) -> JSONResponse:
     """The response to a request that ended in an error of ours."""
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, TooManyRequestsError) else None
+    retry_after_s = getattr(error, "retry_after_s", None)
+    headers = None if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     return response(problem(error), headers)
 
 

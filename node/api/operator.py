@@ -28,7 +28,7 @@ def scope_needed(path: str) -> Scope:
 
 
 async def _require_party(request: Request, parts: Parts, x_api_key: _Token = "") -> None:
-    found, needed = _scopes(parts, x_api_key), scope_needed(request.url.path)
+    found, needed = scopes_of(parts, x_api_key), scope_needed(request.url.path)
     if not found:
         raise RequestError(
             "header 'X-API-Key' must be the operator's key, or one that was made for this",
@@ -46,11 +46,12 @@ async def require_reader(request: Request, parts: Parts, x_api_key: _Token = "")
     Raises:
         RequestError: there is none.
     """
-    if request.method in ("GET", "HEAD") and not _scopes(parts, x_api_key):
+    if request.method in ("GET", "HEAD") and not scopes_of(parts, x_api_key):
         raise RequestError("header 'X-API-Key' must be a key: reads are closed here", code="request.unauthorized")
 
 
-def _scopes(parts: Services, token: str) -> frozenset[Scope]:
+def scopes_of(parts: Services, token: str) -> frozenset[Scope]:
+    """What an API key opens; nothing, if it is none."""
     if secrets.compare_digest(token.encode(), parts.operator_api_key.encode()):
         return ALL_SCOPES
     return parts.api_keys.scopes(token)

@@ -12,6 +12,7 @@ from node.approvals import Approvals
 from node.certificate_view import CertificateView
 from node.clock import Clock
 from node.escrow import Escrow
+from node.events.streams import Streams
 from node.intake import Intake
 from node.issuing import Issuing
 from node.metering import Metering
@@ -55,6 +56,7 @@ class Services:
     issuing: Issuing
     certificates: CertificateView
     stating: Stating
+    streams: Streams
     operator_api_key: str
     api_keys: ApiKeys = NoApiKeys()  # noqa: RUF009 -- it holds nothing
 

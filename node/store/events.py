@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 
 from node.store import schema
 from node.store.database import Database
@@ -46,6 +46,7 @@ class Events(Database):
 
         An account sees its own orders' events, its certificates' and every slot's.
         """
+        seen: ColumnElement[bool]
         if account is None:
             seen = _EVENTS.kind.not_in(_PRIVATE)
         else:

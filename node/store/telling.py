@@ -1,10 +1,10 @@
 """How the store tells of what happened: events, written in the transaction that they tell of.
 
-Whoever follows events remembers the last number it has seen and asks for higher ones, so no event may turn up below
-a number that somebody has seen. A database's own sequence does not promise that, as of two transactions the one with
-the lower number may be committed later. Numbers are given out here instead, one above the highest: `Database` lets
-only one writer at a time into the store, whatever the number of nodes, so they follow the order of commits, and have
-no gaps.
+Whoever follows events remembers the last number it has seen and asks for higher ones, so no event may turn up
+below a number that somebody has seen. A database's own sequence does not promise that, as of two transactions the
+one with the lower number may be committed later. Numbers are given out here instead, one above the highest:
+`Database` lets only one writer at a time into the store, whatever the number of nodes, so they follow the order of
+commits, and have no gaps.
 """
 
 import json

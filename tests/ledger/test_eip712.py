@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from ledger.batches import FilledOrder
 from ledger.eip712 import (
     CANCELLATION_FIELDS,
+    FOLLOWING_FIELDS,
     RECEIPT_FIELDS,
     STATEMENT_KEY_FIELDS,
     Domain,
     Receipt,
     cancellation_hash,
+    following_hash,
     order_hash,
     order_signer,
     receipt_hash,
@@ -108,6 +110,16 @@ def test_a_cancellations_hash_is_the_one_that_wallets_sign(domain: Domain, accou
     values = {"account": "0x" + account.hex(), "order": order}
     expected = eth_account_hash(other_message(domain, "Cancellation", CANCELLATION_FIELDS, values))
     assert cancellation_hash(domain, account, order) == expected
+
+
+@given(domains, addresses, st.integers(0, 2**64 - 1))
+def test_the_hash_of_a_wish_to_follow_is_the_one_that_wallets_sign(
+    domain: Domain, account: bytes, until: int
+) -> None:
+    message = other_message(
+        domain, "Following", FOLLOWING_FIELDS, {"account": "0x" + account.hex(), "until": until}
+    )
+    assert following_hash(domain, account, until) == eth_account_hash(message)
 
 
 @given(domains, hashes)

@@ -20,6 +20,7 @@ from node.approvals import Approvals
 from node.authority import MeterAuthority
 from node.clock import SteppedClock, remembered_clock
 from node.escrow import Escrow
+from node.events.streams import Streams
 from node.intake import Intake, Limits
 from node.metering import Metering
 from node.store import Store
@@ -193,6 +194,7 @@ def small_node(folder: Path) -> tuple[Services, Ledger]:
         transactions=Transactions(NoChain(), {}, store, clock),  # type: ignore[arg-type]  # nothing is sent
         issuing=None,  # type: ignore[arg-type]  # there is nothing to issue on
         certificates=NoCertificates(),  # type: ignore[arg-type]  # nor anything issued
+        streams=Streams(store),
         stating=None,  # type: ignore[arg-type]  # nor anything to state
         operator_api_key=API_KEY,
     )

@@ -1,0 +1,1 @@
+"""Events: what happened in a market, for whoever follows it."""
