@@ -283,7 +283,6 @@ def _by_name(contracts: Contracts) -> dict[str, Contract]:
 
 
 def _stepper(config: Config, chain: Chain, store: Store, metrics: Metrics) -> Stepper:
-    confirmations = 0 if config.rpc_url is None else config.confirmations
     return MeasuredStepper(
         for_steps(chain, store),
         store,
