@@ -248,9 +248,9 @@ def serving(node: Node) -> Iterator[None]:
         app = create_app(node.services, _explorer(node), open_to=config.web, metrics=node.metrics)
         if config.open_metrics:
             app.include_router(metrics_router(node.metrics))
+        stack.enter_context(running_server(app, config.host, config.port, config.front))
         # Before the server waits for whoever is still being answered.
         stack.callback(node.services.streams.close)
-        stack.enter_context(running_server(app, config.host, config.port, config.front))
         if config.metrics_port is not None:
             stack.enter_context(running_server(metrics_app(node.metrics), config.host, config.metrics_port))
         if not isinstance(node.clock, SteppedClock):
@@ -290,11 +290,11 @@ def _stepper(config: Config, chain: Chain, store: Store, metrics: Metrics) -> St
         confirmations=_confirmations(config),
         max_fee_wei=config.max_fee_wei,
     )
+
+
 def _confirmations(config: Config) -> int:
     """How many blocks on top of one make it final; the embedded chain's all are."""
     return 0 if config.rpc_url is None else config.confirmations
-
-
 
 
 def _watched(metrics: Metrics, state: NodeState) -> Metrics:
