@@ -223,6 +223,7 @@ def open_node(config: Config) -> Iterator[Node]:
                     issuer=config.parties.issuer,
                     secret=folder.statement_secret(),
                     confirmations=_confirmations(config),
+                ),
                 streams=Streams(store),
                 ),
                 operator_api_key=folder.operator_api_key(),

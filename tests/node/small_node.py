@@ -194,8 +194,8 @@ def small_node(folder: Path) -> tuple[Services, Ledger]:
         transactions=Transactions(NoChain(), {}, store, clock),  # type: ignore[arg-type]  # nothing is sent
         issuing=None,  # type: ignore[arg-type]  # there is nothing to issue on
         certificates=NoCertificates(),  # type: ignore[arg-type]  # nor anything issued
-        streams=Streams(store),
         stating=None,  # type: ignore[arg-type]  # nor anything to state
+        streams=Streams(store),
         operator_api_key=API_KEY,
     )
     return services, ledger
