@@ -225,7 +225,6 @@ def open_node(config: Config) -> Iterator[Node]:
                     confirmations=_confirmations(config),
                 ),
                 streams=Streams(store),
-                ),
                 operator_api_key=folder.operator_api_key(),
                 api_keys=ApiKeyFile.of(config.data),
             ),
