@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.chain import calls as chain_calls
 from ledger.chain import CallRevertedError
+from ledger.chain import calls as chain_calls
 from ledger.deployment import Contracts
 from matching.tariff import Tariff
 

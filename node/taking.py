@@ -1,7 +1,7 @@
 """Takes groups of orders that have passed every check that an order can be put to by itself.
 
-Whether escrow covers an order, and which number of its slot it is, depends on the orders before it: groups are taken
-one after the other. Nobody is told of an order before its group is on disk.
+Whether escrow covers an order, and which number of its slot it is, depends on the orders before it: groups are
+taken one after the other. Nobody is told of an order before its group is on disk.
 """
 
 from collections import Counter

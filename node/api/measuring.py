@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections.abc import Sequence
 
 import structlog
 from fastapi import APIRouter, FastAPI
@@ -56,6 +57,7 @@ class Measuring:
         about = {name: _shown(value) for name, value in scope.get("path_params", {}).items() if name in _NAMED}
         code = None if status < 400 else _code(body)
         if (scope["method"], route) == ("POST", _ORDERS):
+            self._count(scope.get("state", {}).get("placed", ()))
             if code is not None:
                 self._metrics.order_refused(code)
             elif (found := _HASH.search(body)) is not None:
@@ -66,6 +68,14 @@ class Measuring:
                 about["code"] = code
             milliseconds = round(seconds * 1_000, 1)
             log.info("request", method=scope["method"], route=route, status=status, ms=milliseconds, **about)
+
+    def _count(self, outcomes: Sequence[str | None]) -> None:
+        """What became of a list's orders: each one's code if it was refused."""
+        for code in outcomes:
+            if code is None:
+                self._metrics.order_accepted()
+            else:
+                self._metrics.order_refused(code)
 
 
 def _shown(value: object) -> object:

@@ -1,24 +1,35 @@
 """`/v1/orders`: place, find and cancel orders. An order's id is its EIP-712 hash."""
 
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Header
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 
 from ledger.eip712 import SignedOrder
 from ledger.intents import IntentRecord
+from matching.errors import WattbookError
 from matching.orders import MAX_TIME, CertificatePreference, Order, Side
 from matching.wishes import Trait
+from node.api.errors import malformed
 from node.api.fields import Address, Hash, Signature, Uint64
 from node.api.onchain import OnChain, on_chain
 from node.api.paging import Cursor, Limit, Page, cut, numbers
 from node.api.services import Parts
+from node.intake import Cancellation, Placement
+from node.problems import Problem, RequestError, problem
 from node.store.errors import UnknownOrderError
 from node.store.records import OrderRecord, OrderStatus
 from node.wishes import StatedWish, Statement
 
 router = APIRouter(prefix="/orders", tags=["orders"])
+
+MAX_ROWS = 1_000
+"""Most orders, or cancellations, of one request."""
+
+F = TypeVar("F", bound=BaseModel)
+A = TypeVar("A")
 
 
 class SideName(StrEnum):
@@ -113,23 +124,89 @@ class OrderOut(OrderFields):
     settlement: OnChain | None
 
 
-@router.post("")
-def place_order(fields: OrderFields, parts: Parts) -> OrderOut:
-    """Take a signed order. Placed again, it is answered with the same receipt."""
-    order = Order(
-        account=fields.account,
-        market=fields.market,
-        slot=fields.slot,
-        side=Side[fields.side.name],
-        price=fields.price,
-        quantity_wh=fields.quantity_wh,
-        certificates=CertificatePreference[fields.certificates.name],
-        epoch=fields.epoch,
-        expires_at=fields.expires_at,
-        salt=fields.salt,
-    )
-    statement = None if fields.statement is None else _statement(fields.statement)
-    return _shown(parts, [parts.intake.place(order, fields.signature, statement)])[0]
+class OrderRow(BaseModel):
+    """What became of one order of a list: its receipt, or the problem it has; its hash if it was taken."""
+
+    order: Hash | None
+    accepted: bool
+    receipt: ReceiptOut | None
+    problem: dict[str, Any] | None
+
+
+class OrdersReport(BaseModel):
+    """What became of a list of orders, row by row."""
+
+    accepted: int
+    rows: list[OrderRow]
+
+
+class CancellationFields(BaseModel):
+    """An order to be cancelled, and its account's signature of the cancellation."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    order: Hash
+    signature: Signature
+
+
+class CancellationRow(BaseModel):
+    """What became of one cancellation of a list: `problem` says why its order is not cancelled."""
+
+    order: Hash | None
+    cancelled: bool
+    problem: dict[str, Any] | None
+
+
+class CancellationsReport(BaseModel):
+    """What became of a list of cancellations, row by row."""
+
+    cancelled: int
+    rows: list[CancellationRow]
+
+
+def _one_or_list(value: object, _: object) -> object:
+    # A list's rows are read one by one later, as each stands or falls alone.
+    return value if isinstance(value, list) else OrderFields.model_validate(value)
+
+
+def _list(value: object, _: object) -> object:
+    if not isinstance(value, list):
+        raise ValueError("must be a list")  # noqa: TRY004 -- pydantic catches ValueError
+    return value
+
+
+@router.post("", response_model=OrderOut | OrdersReport)
+def place_orders(
+    fields: Annotated[OrderFields | list[OrderFields], WrapValidator(_one_or_list)],
+    parts: Parts,
+    request: Request,
+) -> OrderOut | Response:
+    """Take a signed order, or a list of up to 1,000, of which each row stands or falls alone.
+
+    Placed again, an order is answered with the same receipt.
+    """
+    if isinstance(fields, OrderFields):
+        asked = _placement(fields)
+        return _shown(parts, [parts.intake.place(asked.order, asked.signature, asked.statement)])[0]
+    rows = [_order_row(parts, each) for each in _by_row(fields, OrderFields, _placement, parts.intake.place_all)]
+    # For the metrics: the code of each refusal, None for each order taken.
+    request.state.placed = [None if row.problem is None else row.problem["code"] for row in rows]
+    return _answer(OrdersReport(accepted=sum(row.accepted for row in rows), rows=rows))
+
+
+@router.post("/cancellations", response_model=CancellationsReport)
+def cancel_orders(
+    cancellations: Annotated[list[CancellationFields], WrapValidator(_list)], parts: Parts
+) -> Response:
+    """Cancel up to 1,000 orders before their slots' gates close; each row stands or falls alone."""
+    outcomes = _by_row(cancellations, CancellationFields, _cancellation, parts.intake.cancel_all)
+    rows = [
+        CancellationRow(order=None, cancelled=False, problem=each.body())
+        if isinstance(each, Problem)
+        else CancellationRow(order=each.signed.hash, cancelled=True, problem=None)
+        for each in outcomes
+    ]
+    return _answer(CancellationsReport(cancelled=sum(row.cancelled for row in rows), rows=rows))
 
 
 @router.get("")
@@ -165,13 +242,69 @@ def cancel_order(order_hash: Hash, parts: Parts, x_signature: Annotated[Signatur
     return _shown(parts, [parts.intake.cancel(order_hash, x_signature)])[0]
 
 
+def _placement(fields: OrderFields) -> Placement:
+    order = Order(
+        account=fields.account,
+        market=fields.market,
+        slot=fields.slot,
+        side=Side[fields.side.name],
+        price=fields.price,
+        quantity_wh=fields.quantity_wh,
+        certificates=CertificatePreference[fields.certificates.name],
+        epoch=fields.epoch,
+        expires_at=fields.expires_at,
+        salt=fields.salt,
+    )
+    return Placement(order, fields.signature, None if fields.statement is None else _statement(fields.statement))
+
+
 def _statement(fields: StatementFields) -> Statement:
     wishes = tuple(StatedWish(wish.trait, tuple(wish.accepted), wish.premium) for wish in fields.wishes)
     return Statement(wishes, fields.nonce)
 
 
+def _cancellation(fields: CancellationFields) -> Cancellation:
+    return Cancellation(fields.order, fields.signature)
+
+
+def _by_row(
+    rows: Sequence[object],
+    kind: type[F],
+    asked_by: Callable[[F], A],
+    act: Callable[[list[A]], list[OrderRecord | WattbookError]],
+) -> list[OrderRecord | Problem]:
+    """Read each row by itself, act on those that can be read, and say what became of each."""
+    if not 1 <= len(rows) <= MAX_ROWS:
+        raise RequestError(f"list has {len(rows)} rows: must have 1 to {MAX_ROWS}")
+    read = [_read(row, kind, asked_by) for row in rows]
+    outcomes = iter(act([each for each in read if not isinstance(each, Problem)]))
+    told = (each if isinstance(each, Problem) else next(outcomes) for each in read)
+    return [problem(each) if isinstance(each, WattbookError) else each for each in told]
+
+
+def _read(row: object, kind: type[F], asked_by: Callable[[F], A]) -> A | Problem:
+    try:
+        return asked_by(kind.model_validate(row))
+    except ValidationError as error:
+        return malformed([(each["loc"], each["msg"]) for each in error.errors()])
+    except WattbookError as error:
+        return problem(error)
+
+
+def _order_row(parts: Parts, outcome: OrderRecord | Problem) -> OrderRow:
+    if isinstance(outcome, Problem):
+        return OrderRow(order=None, accepted=False, receipt=None, problem=outcome.body())
+    return OrderRow(order=outcome.signed.hash, accepted=True, receipt=receipt_out(parts, outcome), problem=None)
+
+
+def _answer(report: BaseModel) -> Response:
+    """A long answer as it is: FastAPI would check each of its rows again."""
+    return Response(report.model_dump_json(), media_type="application/json")
+
+
 def _shown(parts: Parts, records: list[OrderRecord]) -> list[OrderOut]:
-    confirmed = parts.store.confirmed({record.signed.order.slot for record in records})
+    filled = {record.signed.order.slot for record in records if record.status is OrderStatus.FILLED}
+    confirmed = parts.store.confirmed(filled) if filled else {}
     return [_order_out(parts, record, confirmed.get((record.signed.order.slot, "settle"))) for record in records]
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from ledger.eip712 import Domain, Receipt, SignedOrder, cancellation_hash, receipt_hash
-from ledger.keys import recover
+from ledger.keys import Key, recover
 from matching.orders import MAX_SALT
 from node.api.services import Services
 from node.clock import SteppedClock
@@ -205,3 +205,70 @@ def test_a_filled_order_names_transaction_and_block(http: httpx.Client, services
     answer = http.get(f"/v1/orders/0x{offer.hex()}").json()
     assert (answer["status"], answer["fill_wh"]) == ("filled", 600)
     assert answer["settlement"] == {"transaction": TRANSACTION, "block": 12}
+
+
+def test_each_order_of_a_list_stands_or_falls_alone(http: httpx.Client, services: Services) -> None:
+    rows = [
+        body_of(order(salt=1, quantity_wh=10)),
+        body_of(order(BOB, salt=2)) | {"signature": "0x" + order(ALICE).signature.hex()},
+        body_of(order(salt=3)) | {"side": "buy"},
+        body_of(order(salt=4)) | {"quantity_wh": 0},
+        "not an order",
+        body_of(order(salt=5, quantity_wh=10)),
+    ]
+    response = http.post("/v1/orders", json=rows)
+    assert response.status_code == 200
+    report = response.json()
+    assert report["accepted"] == 2
+    assert [None if row["problem"] is None else row["problem"]["code"] for row in report["rows"]] == [
+        None, "order.signature", "request.invalid", "order.invalid", "request.invalid", None
+    ]  # fmt: skip
+    assert report["rows"][2]["problem"]["field"] == "side"
+    assert [row["accepted"] for row in report["rows"]] == [True, False, False, False, False, True]
+    for row, index in ((report["rows"][0], 0), (report["rows"][5], 1)):
+        assert row["receipt"]["index"] == index
+        assert row["receipt"] == http.get(f"/v1/orders/{row['order']}").json()["receipt"]
+    assert len(services.store.orders()) == 2
+
+
+def test_a_list_placed_again_is_answered_with_the_same_receipts(http: httpx.Client, clock: SteppedClock) -> None:
+    rows = [body_of(order(salt=salt, quantity_wh=10)) for salt in range(5)]
+    first = http.post("/v1/orders", json=rows).json()
+    clock.advance_to(SLOT)
+    again = http.post("/v1/orders", json=[*rows, body_of(order(salt=9, quantity_wh=10))]).json()
+    assert again["rows"][:-1] == first["rows"]
+    assert again["rows"][-1]["problem"]["code"] == "order.gate_closed"
+
+
+@pytest.mark.parametrize("rows", [[], [{}] * 1_001])
+@pytest.mark.parametrize("path", ["/v1/orders", "/v1/orders/cancellations"])
+def test_a_list_has_one_to_a_thousand_rows(http: httpx.Client, path: str, rows: list[Body]) -> None:
+    assert_problem(http.post(path, json=rows), 422, "request.invalid")
+
+
+def test_many_orders_are_cancelled_each_by_its_owners_signature(http: httpx.Client) -> None:
+    orders = [order(salt=salt, quantity_wh=10) for salt in range(3)]
+    http.post("/v1/orders", json=[body_of(each) for each in orders])
+
+    def cancellation(digest: bytes, key: Key = ALICE) -> Body:
+        signature = key.sign(cancellation_hash(DOMAIN, ALICE.address, digest))
+        return {"order": "0x" + digest.hex(), "signature": "0x" + signature.hex()}
+
+    rows = [
+        cancellation(orders[0].hash),
+        cancellation(orders[1].hash, BOB),
+        cancellation(b"\1" * 32),
+        {"order": "0x12"},
+        cancellation(orders[2].hash),
+        cancellation(orders[2].hash),
+    ]
+    report = http.post("/v1/orders/cancellations", json=rows).json()
+    assert report["cancelled"] == 3
+    assert [None if row["problem"] is None else row["problem"]["code"] for row in report["rows"]] == [
+        None, "order.signature", "order.unknown", "request.invalid", None, None
+    ]  # fmt: skip
+    assert [http.get(f"/v1/orders/0x{each.hash.hex()}").json()["status"] for each in orders] == [
+        "cancelled", "open", "cancelled"
+    ]  # fmt: skip
+    assert http.post("/v1/orders/cancellations", json=rows).json() == report
+    assert_problem(http.post("/v1/orders/cancellations", json={}), 422, "request.invalid")
