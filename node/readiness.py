@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from ledger.market import Market
 from matching.errors import WattbookError
 from node.approvals import Approvals, NoProposalError
@@ -60,10 +58,8 @@ class Readiness:
     def _store(self) -> Reason | None:
         try:
             self.store.set_fact(_SEEN_FACT, str(self.clock.now()))
-        except (SQLAlchemyError, WattbookError) as error:
-            # Its own words only: SQLAlchemy adds the statement and what was to be written.
-            words = getattr(error, "orig", None) or type(error).__name__
-            return Reason("store.unavailable", f"the store cannot be written to: {words}")
+        except WattbookError as error:
+            return Reason("store.unavailable", f"the store cannot be written to: {error}")
         return None
 
     def _chain(self) -> Reason | None:
@@ -76,7 +72,7 @@ class Readiness:
     def _slots(self) -> Reason | None:
         try:
             records = self.store.slots(states=_TO_SETTLE)
-        except (SQLAlchemyError, WattbookError):
+        except WattbookError:
             return None  # writing failed as well, and tells of it
         late_from = self.clock.now() - self.market.slot_length_s
         late = [record.slot for record in records if self.market.gate_closes_at(record.slot) < late_from]

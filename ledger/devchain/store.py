@@ -96,7 +96,7 @@ class Store:
             with self._environment.begin(write=True) as self._transaction:
                 yield
         except lmdb.Error as error:
-            raise StorageFailedError(f"chain database: {error}") from error
+            raise StorageFailedError(f"the chain's database cannot be written: {error}") from error
         finally:
             self._is_writing = False
             self._transaction = self._environment.begin()
