@@ -1,7 +1,7 @@
 """Every error as problem+json."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -46,13 +46,15 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 async def _malformed(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 -- it is registered for this class
-    errors = [
-        {"field": ".".join(str(part) for part in each["loc"][1:]), "message": each["msg"]}
-        for each in error.errors()
-    ]
-    first = errors[0]
+    return response(malformed([(each["loc"][1:], each["msg"]) for each in error.errors()]))
+
+
+def malformed(errors: Sequence[tuple[Sequence[object], str]]) -> Problem:
+    """The problem of fields that are not as described: where each is, and what is wrong with it."""
+    listed = [{"field": ".".join(str(part) for part in place), "message": text} for place, text in errors]
+    first = listed[0]
     detail = f"field '{first['field']}': {first['message']}" if first["field"] else first["message"]
-    return response(Problem("request.invalid", detail, {"field": first["field"] or None, "errors": errors}))
+    return Problem("request.invalid", detail, {"field": first["field"] or None, "errors": listed})
 
 
 async def _misrouted(request: Request, error: Exception) -> JSONResponse:
