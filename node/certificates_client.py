@@ -17,6 +17,7 @@ from node.http_client import HttpClient
 
 _PAUSE_S = 0.2
 _WAIT_S = 120.0
+_ALL = 2**31
 
 
 class TransactionFailedError(WattbookError):
@@ -113,9 +114,8 @@ class CertificatesClient(HttpClient):
 
     def devices(self, account: bytes | None = None) -> list[Json]:
         """All devices, or one account's."""
-        params = {} if account is None else {"account": to_data(account)}
-        items: list[Json] = self._request("GET", "/v1/devices", params=params)["items"]
-        return items
+        owner = None if account is None else to_data(account)
+        return self._list("/v1/devices", dict, _ALL, account=owner)
 
     def device_act(self, path: str, *, api_key: str, **fields: Any) -> Json:
         """Register a device (path empty), or change it: `/NUMBER/keys`, `/NUMBER/close`."""

@@ -74,14 +74,15 @@ class OrderSets:
         return Design(_parsed(lambda: str(self._market["design"])), self._devices)
 
     def _devices(self) -> list[ListedDevice]:
-        items = self._get("/v1/devices")["items"]
-        return _parsed(lambda: [_device(item) for item in items])
+        pages = self._pages("/v1/devices", {})
+        return [device for page in pages for device in _parsed(partial(_devices, page))]
 
     def __call__(self, slot: SlotModel, model: Model, findings: Findings) -> None:
         """Check one slot's order set; another market's is none of the node's."""
         if to_data(slot.market) != self._market["id"]:
             return
-        orders = [order for items in self._pages(slot.slot) for order in items]
+        pages = self._pages("/v1/orders", {"slot": slot.slot})
+        orders = [order for page in pages for order in _parsed(partial(_orders, page))]
         for record in orders:
             self._check_order(record, model.states[slot.market], findings)
         where = f"orders of slot {slot.slot}"
@@ -155,11 +156,11 @@ class OrderSets:
         price = self._design.settlement_price(cleared.price, accepted)
         findings.check("node.price", f"clearing of slot {slot.slot}", expected=price, found=slot.price)
 
-    def _pages(self, slot: int) -> Iterator[list[OrderRecord]]:
-        parameters: dict[str, Any] = {"slot": slot, "limit": _PAGE}
+    def _pages(self, path: str, filters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        parameters = filters | {"limit": _PAGE}
         while True:
-            page = self._get("/v1/orders", parameters)
-            yield _parsed(partial(_orders, page))
+            page = self._get(path, parameters)
+            yield page
             if page.get("next") is None:
                 return
             parameters["cursor"] = page["next"]
@@ -180,6 +181,10 @@ def _parsed(parse: Callable[[], T]) -> T:
         return parse()
     except (KeyError, TypeError, ValueError, AttributeError, WattbookError) as error:
         raise NodeError(f"the node does not answer like one: {error!r}") from error
+
+
+def _devices(answer: dict[str, Any]) -> list[ListedDevice]:
+    return [_device(item) for item in answer["items"]]
 
 
 def _orders(page: dict[str, Any]) -> list[OrderRecord]:

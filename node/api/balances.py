@@ -1,10 +1,14 @@
 """`/v1/balances`: what an account has: credits, energy tokens, certificates."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from node.api.fields import Address, Nano
+from node.api.fields import Address, Hash, Nano
+from node.api.paging import Cursor, Limit, Page, cut, integers
 from node.api.services import Parts
+from node.api.tables import TABLE_RESPONSES, AskedForm, Column, Form, Table, streamed, text
+from node.history import Change, ChangeKind, history_of
+from node.problems import RequestError
 
 router = APIRouter(prefix="/balances", tags=["balances"])
 
@@ -65,4 +69,65 @@ def read_balance(account: Address, parts: Parts) -> BalanceOut:
             for slot, position_wh in parts.store.undelivered_positions(account)
         ],
         certificates=CertificateTotals(held_wh=held_wh, retired_wh=retired_wh),
+    )
+
+
+class ChangeOut(BaseModel):
+    """A change of what an account had, less what it owed: `balance_nano` afterwards.
+
+    `slot` is null of deposits and withdrawals. Credits that an order posted on chain sets aside count as had.
+    """
+
+    block: int
+    kind: ChangeKind
+    slot: int | None
+    transaction: Hash
+    change_nano: Nano
+    balance_nano: Nano
+
+
+_TABLE: Table[Change] = Table(
+    "balance-history",
+    (
+        Column("block", lambda change: change.block),
+        text("kind", lambda change: change.kind.value),
+        Column("slot_unix_s", lambda change: change.slot or None),
+        text("transaction", lambda change: f"0x{change.transaction.hex()}"),
+        Column("change_nano", lambda change: change.change_nano),
+        Column("balance_nano", lambda change: change.balance_nano),
+    ),
+)
+
+
+@router.get("/{account}/history", response_model=Page[ChangeOut], responses=TABLE_RESPONSES)
+def read_history(
+    account: Address,
+    parts: Parts,
+    *,
+    kind: ChangeKind | None = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    form: AskedForm = Form.JSON,
+) -> Page[ChangeOut] | Response:
+    """Every change of a member's balance, the latest first; as a table, the earliest first."""
+    after = integers(cursor, 4)
+    if all(member.account != account for member in parts.store.members()):
+        raise RequestError(f"0x{account.hex()} is not a member", code="member.unknown")
+    changes = history_of(parts.store, parts.certificates.contracts, parts.tariffs, account)
+    found = [change for change in changes if kind in (None, change.kind)]
+    if form is not Form.JSON:
+        return streamed(_TABLE, form, [found])
+    behind = [change for change in reversed(found) if after is None or change.place < after]
+    page, following = cut(behind[: limit + 1], limit, lambda change: change.place)
+    return Page(items=[_change_out(change) for change in page], next=following)
+
+
+def _change_out(change: Change) -> ChangeOut:
+    return ChangeOut(
+        block=change.block,
+        kind=change.kind,
+        slot=change.slot or None,
+        transaction=change.transaction,
+        change_nano=change.change_nano,
+        balance_nano=change.balance_nano,
     )

@@ -1,14 +1,9 @@
 """`/v1/certificates`: what was certified, who holds it, what it was used up for; and the issuer's acts."""
 
-import csv
 import heapq
-import io
-from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ledger.certificates.history import CertificateHistory
@@ -16,7 +11,7 @@ from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.certificates.issuer import MAX_AMOUNT_WH, Import
 from ledger.certificates.records import Record
 from ledger.eecs import fuel_number, technology_number
-from ledger.hexcodec import from_quantity
+from ledger.hexcodec import from_quantity, to_quantity
 from node.api.certificate_out import (
     CertificateDetails,
     CertificateOut,
@@ -25,22 +20,16 @@ from node.api.certificate_out import (
     record_out,
     state_of,
 )
-from node.api.fields import Address, Named, TokenId, Uint64
+from node.api.fields import Address, DeviceNumber, Named, Slot, TokenId, Uint64
 from node.api.operator import OPERATOR
 from node.api.paging import Cursor, Limit, Page, cut, integers
 from node.api.services import Parts
+from node.api.tables import TABLE_RESPONSES, AskedForm, CellKind, Column, Form, Table, streamed, text
 from node.problems import RequestError
 
 router = APIRouter(prefix="/certificates", tags=["certificates"])
 
 Kind = Annotated[CertificateKind, Named(CertificateKind)]
-
-
-class Form(StrEnum):
-    """How a list is written; a CSV file holds all of it."""
-
-    JSON = "json"
-    CSV = "csv"
 
 
 class HoldingOut(BaseModel):
@@ -112,14 +101,49 @@ class Issued(BaseModel):
     amount_wh: int
 
 
-@router.get("", response_model=None)
+def _shared_columns() -> tuple[Column[Any], ...]:
+    return (
+        text("id", lambda each: to_quantity(int(each.id))),
+        text("kind", lambda each: each.kind.name.lower()),
+        Column("device", lambda each: each.device, CellKind.NAME),
+        Column("slot_unix_s", lambda each: each.slot),
+    )
+
+
+_TABLE: Table[CertificateOut] = Table(
+    "certificates",
+    (
+        *_shared_columns(),
+        Column("revision", lambda each: each.revision),
+        text("owner", lambda each: f"0x{each.owner.hex()}"),
+        text("state", lambda each: each.state.value),
+        Column("expires_at_unix_s", lambda each: each.expires_at),
+        Column("issued_wh", lambda each: each.issued_wh),
+        Column("retired_wh", lambda each: each.retired_wh),
+        Column("issued_block", lambda each: each.issuance.block),
+        text("issued_transaction", lambda each: f"0x{each.issuance.transaction.hex()}"),
+    ),
+)
+
+_HOLDINGS: Table[HoldingOut] = Table(
+    "holdings",
+    (
+        *_shared_columns(),
+        Column("amount_wh", lambda each: each.amount_wh),
+        text("state", lambda each: each.state.value),
+        Column("usable", lambda each: each.usable, CellKind.FLAG),
+    ),
+)
+
+
+@router.get("", response_model=Page[CertificateOut], responses=TABLE_RESPONSES)
 def list_certificates(
     parts: Parts,
     *,
-    slot: int | None = None,
-    first_slot: int | None = None,
-    last_slot: int | None = None,
-    device: Uint64 | None = None,
+    slot: Slot | None = None,
+    first_slot: Slot | None = None,
+    last_slot: Slot | None = None,
+    device: DeviceNumber | None = None,
     kind: Annotated[str | None, Query(description="generation, stored, imported or consumption")] = None,
     owner: Annotated[
         Address | None, Query(description="Whose device it is of, or who it was imported for.")
@@ -129,8 +153,8 @@ def list_certificates(
     state: CertificateState | None = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    form: Annotated[Form, Query(alias="format")] = Form.JSON,
-) -> Page[CertificateOut] | StreamingResponse:
+    form: AskedForm = Form.JSON,
+) -> Page[CertificateOut] | Response:
     """Certificates, the latest slot's first."""
     wanted_kind = None if kind is None else _kind(kind)
     now, lifetime_s = parts.certificates.now(), parts.certificates.lifetime_s
@@ -151,9 +175,9 @@ def list_certificates(
 
     with parts.certificates.history() as history:
         found = (record for record in history.records.values() if is_wanted(record))
-        if form is Form.CSV:
+        if form is not Form.JSON:
             items = [record_out(record, now, lifetime_s) for record in sorted(found, key=lambda each: each.id)]
-            return _csv(items)
+            return streamed(_TABLE, form, [items])
         after = integers(cursor, 4)
         behind = found if after is None else (each for each in found if _key(each) < after)
         rows = heapq.nlargest(limit + 1, behind, key=_key)
@@ -161,10 +185,8 @@ def list_certificates(
         return Page(items=[record_out(record, now, lifetime_s) for record in page], next=following)
 
 
-@router.get("/holdings", response_model=None)
-def read_holdings(
-    account: Address, parts: Parts, form: Annotated[Form, Query(alias="format")] = Form.JSON
-) -> Holdings | StreamingResponse:
+@router.get("/holdings", response_model=Holdings, responses=TABLE_RESPONSES)
+def read_holdings(account: Address, parts: Parts, form: AskedForm = Form.JSON) -> Holdings | Response:
     """What an account holds, the oldest first; consumption and what is expired or withdrawn is not usable."""
     now, lifetime_s = parts.certificates.now(), parts.certificates.lifetime_s
     with parts.certificates.history() as history:
@@ -172,8 +194,8 @@ def read_holdings(
             _holding(history, part.id, part.amount_wh, now, lifetime_s)
             for part in sorted(history.holdings(account), key=lambda part: part.id)
         ]
-    if form is Form.CSV:
-        return _csv(items)
+    if form is not Form.JSON:
+        return streamed(_HOLDINGS, form, [items])
     usable_wh = sum(item.amount_wh for item in items if item.usable)
     return Holdings(account=account, usable_wh=usable_wh, items=items)
 
@@ -255,25 +277,3 @@ def _holding(
         state=state,
         usable=state is CertificateState.VALID and not is_consumption,
     )
-
-
-def _csv(items: Iterable[BaseModel]) -> StreamingResponse:
-    """A table with a column for each field that holds one value."""
-
-    def lines() -> Iterator[str]:
-        is_first = True
-        for item in items:
-            row = {name: value for name, value in item.model_dump(mode="json").items() if not _is_nested(value)}
-            out = io.StringIO()
-            writer = csv.DictWriter(out, row.keys(), lineterminator="\n")
-            if is_first:
-                writer.writeheader()
-                is_first = False
-            writer.writerow(row)
-            yield out.getvalue()
-
-    return StreamingResponse(lines(), media_type="text/csv")
-
-
-def _is_nested(value: Any) -> bool:
-    return isinstance(value, dict | list)

@@ -1,5 +1,6 @@
 """`/v1/coverage` and `/v1/carbon`: how far certificates cover consumption, slot by slot, and what it emits."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -10,12 +11,21 @@ from ledger.coverage.carbon import Carbon
 from ledger.coverage.claims import Claims
 from ledger.coverage.periods import Granularity
 from ledger.coverage.table import csv_lines, rows
-from node.api.certificates import Form
 from node.api.fields import Address
 from node.api.services import Parts
 from node.covering import carbon_of, claims_of
 
 router = APIRouter(tags=["coverage"])
+
+
+class Form(StrEnum):
+    """How the rows are written; a CSV file holds all of them."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+_CSV_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
 FirstSlot = Annotated[int, Query(ge=0, description="Start of the first slot.")]
 EndSlot = Annotated[int, Query(ge=0, description="End of the last slot, at most 366 days later.")]
@@ -34,7 +44,7 @@ class CoverageOut(BaseModel):
     rows: list[dict[str, Any]]
 
 
-@router.get("/coverage", response_model=None)
+@router.get("/coverage", response_model=CoverageOut, responses=_CSV_RESPONSES)
 def read_coverage(
     parts: Parts,
     *,
@@ -50,7 +60,7 @@ def read_coverage(
     return _answer(claims, time_zone, granularity, form, None)
 
 
-@router.get("/carbon", response_model=None)
+@router.get("/carbon", response_model=CoverageOut, responses=_CSV_RESPONSES)
 def read_carbon(
     parts: Parts,
     *,

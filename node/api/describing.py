@@ -14,6 +14,7 @@ _REQUESTED = ("request.evidence", "request.not_approved", "request.too_early", "
 
 FAMILIES = {
     "approvals": ("approval.", "proposal.", "signature.", "slot.", "store.conflict"),
+    "balances": ("member.unknown",),
     "bills": ("bill.", "member.unknown"),
     "certificates": ("certificates.", "chain.reverted", "device.unknown", *_REQUESTED),
     "chain": ("request.not_found",),
@@ -23,7 +24,7 @@ FAMILIES = {
     "devices": ("chain.reverted", "device.", "evidence.key_malformed", "store.conflict"),
     "events": ("event.", "signature.", "request.unauthorized"),
     "members": ("chain.reverted", "member.", "store.conflict"),
-    "orders": ("order.", "signature.", "store.conflict"),
+    "orders": ("node.busy", "order.", "signature.", "store.conflict"),
     "readings": ("device.unknown", "evidence.", "file.", "ocmf.", "reading.", "store.conflict"),
     "requests": ("certificates.", "chain.reverted", *_REQUESTED),
     "slots": ("slot.",),

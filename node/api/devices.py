@@ -21,8 +21,9 @@ from ledger.eecs import fuel_code, fuel_number, technology_code, technology_numb
 from ledger.evidence.evidence import Context, Register
 from ledger.evidence.keys import MAX_KEY_BYTES, KeyAlgorithm, MeterKey, MeterKeys
 from matching.orders import MAX_TIME
-from node.api.fields import Address, Hexadecimal, Named, Uint64
+from node.api.fields import Address, DeviceNumber, Hexadecimal, Named
 from node.api.operator import OPERATOR
+from node.api.paging import MAX_LIMIT, Cursor, Limit, Page, cut, number_name
 from node.api.services import Parts
 from node.problems import RequestError
 from node.store.records import DeviceRecord
@@ -62,7 +63,7 @@ class DeviceFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    device: Annotated[Uint64, Field(ge=0, lt=2**64)]
+    device: DeviceNumber
     account: Address
     kind: Annotated[DeviceKind, Named(DeviceKind)]
     nameplate_w: int = Field(default=0, ge=0, le=MAX_NAMEPLATE_W)
@@ -74,7 +75,7 @@ class DeviceFields(BaseModel):
     longitude: int = Field(default=0, ge=-MAX_LONGITUDE, le=MAX_LONGITUDE)
     commissioned_day: int = Field(default=0, ge=0, le=MAX_DAY)
     support: Annotated[Support, Named(Support)] = Support.NONE
-    storage: Annotated[Uint64, Field(ge=0, lt=2**64)] = 0
+    storage: DeviceNumber = 0
     efficiency_ppm: int = Field(default=0, ge=0, le=MAX_EFFICIENCY_PPM)
     metering_point: str = Field(min_length=1, max_length=_MAX_TEXT)
     key: KeyFields
@@ -101,12 +102,6 @@ class DeviceOut(DeviceFields):
     closed_day: int | None
 
 
-class Devices(BaseModel):
-    """Devices, by number."""
-
-    items: list[DeviceOut]
-
-
 class KeyChange(BaseModel):
     """From `from_slot` on, which has not begun, another key is valid; null: none is."""
 
@@ -125,13 +120,27 @@ class Closing(BaseModel):
 
 
 @router.get("")
-def list_devices(parts: Parts, account: Address | None = None) -> Devices:
-    """All devices, or one account's."""
-    return Devices(items=[_device_out(parts, device) for device in parts.store.devices(account=account)])
+def list_devices(
+    parts: Parts,
+    *,
+    account: Address | None = None,
+    kind: Annotated[DeviceKind, Named(DeviceKind)] | None = None,
+    limit: Limit = MAX_LIMIT,
+    cursor: Cursor = None,
+) -> Page[DeviceOut]:
+    """Devices, by number: all, or one account's or kind's."""
+    after = number_name(cursor)
+    found = [
+        device
+        for device in parts.store.devices(account=account)
+        if (after is None or device.device > after) and kind in (None, device.details.kind)
+    ]
+    page, following = cut(found[: limit + 1], limit, lambda device: (str(device.device),))
+    return Page(items=[_device_out(parts, device) for device in page], next=following)
 
 
 @router.get("/{device}")
-def read_device(device: Uint64, parts: Parts) -> DeviceOut:
+def read_device(device: DeviceNumber, parts: Parts) -> DeviceOut:
     """One device."""
     found = parts.store.device(device)
     if found is None:
@@ -173,14 +182,14 @@ def register_device(fields: DeviceFields, parts: Parts) -> DeviceOut:
 
 
 @router.post("/{device}/keys", dependencies=[OPERATOR])
-def change_key(device: Uint64, fields: KeyChange, parts: Parts) -> DeviceOut:
+def change_key(device: DeviceNumber, fields: KeyChange, parts: Parts) -> DeviceOut:
     """Let another key sign for a device's meter from a slot on; the operator's API key is needed."""
     key = None if fields.key is None else _meter_key(fields.key)
     return _device_out(parts, parts.onboarding.rotate_key(device, fields.from_slot, key))
 
 
 @router.post("/{device}/close", dependencies=[OPERATOR])
-def close_device(device: Uint64, fields: Closing, parts: Parts) -> DeviceOut:
+def close_device(device: DeviceNumber, fields: Closing, parts: Parts) -> DeviceOut:
     """Meter and certify nothing more of a device from a day on; the operator's API key is needed."""
     return _device_out(parts, parts.onboarding.close_device(device, fields.day))
 

@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
-from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from ledger.certificates.ids import CertificateId, CertificateIdError
 from ledger.hexcodec import from_data, from_quantity, to_data, to_quantity
+from matching.orders import MAX_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,10 @@ Uint64 = Annotated[
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,20}$"}),
 ]
+DeviceNumber = Annotated[Uint64, Field(ge=0, lt=2**64)]
+"""A device, where it is looked for."""
+Slot = Annotated[int, Field(ge=0, le=MAX_TIME)]
+"""A slot's start, where slots are looked for, Unix seconds UTC."""
 Nano = Annotated[
     int, PlainSerializer(str, return_type=str), WithJsonSchema({"type": "string", "pattern": "^-?[0-9]+$"})
 ]

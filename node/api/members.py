@@ -5,7 +5,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from node.api.fields import Address
 from node.api.operator import OPERATOR
+from node.api.paging import MAX_LIMIT, Cursor, Limit, Page, cut, name_and_account
 from node.api.services import Parts
+from node.problems import RequestError
+from node.store.records import MemberRecord
 
 router = APIRouter(prefix="/members", tags=["members"])
 
@@ -19,22 +22,39 @@ class MemberFields(BaseModel):
     name: str = Field(min_length=1, max_length=100)
 
 
-class Members(BaseModel):
-    """All members, by name."""
-
-    items: list[MemberFields]
-
-
 @router.get("")
-def list_members(parts: Parts) -> Members:
-    """All members."""
-    return Members(
-        items=[MemberFields(account=member.account, name=member.name) for member in parts.store.members()]
-    )
+def list_members(
+    parts: Parts, *, account: Address | None = None, limit: Limit = MAX_LIMIT, cursor: Cursor = None
+) -> Page[MemberFields]:
+    """Members, by name; `account` selects one."""
+    after = name_and_account(cursor)
+    found = [
+        member
+        for member in sorted(parts.store.members(), key=_place)
+        if account in (None, member.account) and (after is None or _place(member) > after)
+    ]
+    page, following = cut(found[: limit + 1], limit, lambda each: (each.name, f"0x{each.account.hex()}"))
+    return Page(items=[_out(member) for member in page], next=following)
+
+
+@router.get("/{account}")
+def read_member(account: Address, parts: Parts) -> MemberFields:
+    """One member."""
+    for member in parts.store.members():
+        if member.account == account:
+            return _out(member)
+    raise RequestError(f"0x{account.hex()} is not a member", code="member.unknown")
 
 
 @router.post("", dependencies=[OPERATOR])
 def register_member(fields: MemberFields, parts: Parts) -> MemberFields:
     """Make an account a member; the operator's API key is needed. Repeating it changes nothing."""
-    member = parts.onboarding.register_member(fields.account, fields.name)
+    return _out(parts.onboarding.register_member(fields.account, fields.name))
+
+
+def _out(member: MemberRecord) -> MemberFields:
     return MemberFields(account=member.account, name=member.name)
+
+
+def _place(member: MemberRecord) -> tuple[str, bytes]:
+    return member.name, member.account

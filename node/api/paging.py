@@ -13,10 +13,13 @@ from node.problems import RequestError
 
 MAX_LIMIT = 1_000
 
+_MAX_INTEGER = 2**63 - 1
+_MAX_CURSOR = 2_000
+
 T = TypeVar("T")
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items of a page.")]
-Cursor = Annotated[str | None, Query(max_length=200, description="The `next` of the page before.")]
+Cursor = Annotated[str | None, Query(max_length=_MAX_CURSOR, description="The `next` of the page before.")]
 
 
 class Page(BaseModel, Generic[T]):
@@ -38,10 +41,10 @@ def numbers(cursor: str | None) -> tuple[int, int] | None:
     Raises:
         RequestError: it is not a cursor that we gave out.
     """
-    match _decode(cursor):
+    match integers(cursor, 2):
         case None:
             return None
-        case [int() as first, int() as second]:
+        case (first, second):
             return first, second
     raise _malformed(cursor)
 
@@ -55,13 +58,13 @@ def integers(cursor: str | None, count: int) -> tuple[int, ...] | None:
     found = _decode(cursor)
     if found is None:
         return None
-    if isinstance(found, list) and len(found) == count and all(type(each) is int for each in found):
+    if isinstance(found, list) and len(found) == count and all(_is_integer(each) for each in found):
         return tuple(found)
     raise _malformed(cursor)
 
 
-def account_in(cursor: str | None) -> bytes | None:
-    """The account in a cursor.
+def text_in(cursor: str | None) -> str | None:
+    """The text in a cursor.
 
     Raises:
         RequestError: it is not a cursor that we gave out.
@@ -69,15 +72,62 @@ def account_in(cursor: str | None) -> bytes | None:
     match _decode(cursor):
         case None:
             return None
-        case [str() as account]:
-            try:
-                return from_data(account)
-            except ValueError as error:
-                raise _malformed(cursor) from error
+        case [str() as text]:
+            return text
     raise _malformed(cursor)
 
 
-def step(cursor: str | None) -> tuple[int, str, int] | None:
+def number_name(cursor: str | None) -> int | None:
+    """The number in a cursor, which has it as text, as numbers of 64 bits are written.
+
+    Raises:
+        RequestError: it is not a cursor that we gave out.
+    """
+    text = text_in(cursor)
+    if text is not None and not (text.isascii() and text.isdigit()):
+        raise _malformed(cursor)
+    return None if text is None else int(text)
+
+
+def account_in(cursor: str | None) -> bytes | None:
+    """The account in a cursor, which has it in hexadecimal.
+
+    Raises:
+        RequestError: it is not a cursor that we gave out.
+    """
+    text = text_in(cursor)
+    return None if text is None else _account(text, cursor)
+
+
+def name_and_account(cursor: str | None) -> tuple[str, bytes] | None:
+    """The name and the account in a cursor.
+
+    Raises:
+        RequestError: it is not a cursor that we gave out.
+    """
+    match _decode(cursor):
+        case None:
+            return None
+        case [str() as name, str() as account]:
+            return name, _account(account, cursor)
+    raise _malformed(cursor)
+
+
+def slot_and_account(cursor: str | None) -> tuple[int, bytes] | None:
+    """The slot and the account in a cursor.
+
+    Raises:
+        RequestError: it is not a cursor that we gave out.
+    """
+    match _decode(cursor):
+        case None:
+            return None
+        case [int() as slot, str() as account] if _is_integer(slot):
+            return slot, _account(account, cursor)
+    raise _malformed(cursor)
+
+
+def step_in(cursor: str | None) -> tuple[int, str, int] | None:
     """The slot, step and attempt in a cursor.
 
     Raises:
@@ -86,9 +136,21 @@ def step(cursor: str | None) -> tuple[int, str, int] | None:
     match _decode(cursor):
         case None:
             return None
-        case [int() as slot, str() as name, int() as attempt]:
+        case [int() as slot, str() as name, int() as attempt] if _is_integer(slot) and _is_integer(attempt):
             return slot, name, attempt
     raise _malformed(cursor)
+
+
+def _is_integer(value: object) -> bool:
+    """Whether it is one that a database takes; JSON's booleans are not."""
+    return type(value) is int and abs(value) <= _MAX_INTEGER
+
+
+def _account(text: str, cursor: str | None) -> bytes:
+    try:
+        return from_data(text)
+    except ValueError as error:
+        raise _malformed(cursor) from error
 
 
 def _encode(key: tuple[int | str, ...]) -> str:

@@ -10,6 +10,7 @@ from ledger.intents import Intent, IntentRecord, IntentStatus
 from node.store import schema
 from node.store.database import Database
 from node.store.errors import StoreConflictError
+from node.store.slots import between
 
 _INTENTS = schema.intents.c
 
@@ -81,13 +82,23 @@ class Intents(Database):
         return self._records(query)
 
     def settlements(
-        self, *, slot: int | None = None, after: tuple[int, str, int] | None = None, limit: int | None = None
+        self,
+        *,
+        slot: int | None = None,
+        step: str | None = None,
+        first_slot: int | None = None,
+        last_slot: int | None = None,
+        after: tuple[int, str, int] | None = None,
+        limit: int | None = None,
     ) -> list[IntentRecord]:
         """Confirmed intents, the latest slot's first; `after` is (slot, step, attempt) of the last one seen."""
         keys = (_INTENTS.slot, _INTENTS.step, _INTENTS.attempt)
         query = select(schema.intents).where(_INTENTS.status == IntentStatus.CONFIRMED)
         if slot is not None:
             query = query.where(_INTENTS.slot == slot)
+        if step is not None:
+            query = query.where(_INTENTS.step == step)
+        query = between(query, _INTENTS.slot, first_slot, last_slot)
         if after is not None:
             query = query.where(tuple_(*keys) < after)
         return self._records(query.order_by(*(key.desc() for key in keys)).limit(limit))

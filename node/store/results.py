@@ -14,6 +14,7 @@ from node.store.records import (
     MatchRecord,
     TradeRecord,
 )
+from node.store.slots import between
 
 _TRADES = schema.trades.c
 
@@ -26,6 +27,8 @@ class Results(Database):
         *,
         slot: int | None = None,
         account: bytes | None = None,
+        first_slot: int | None = None,
+        last_slot: int | None = None,
         after: tuple[int, int] | None = None,
         limit: int | None = None,
     ) -> list[TradeRecord]:
@@ -36,6 +39,7 @@ class Results(Database):
         if account is not None:
             own = select(schema.orders.c.hash).where(schema.orders.c.account == account)
             query = query.where(or_(_TRADES.seller_order.in_(own), _TRADES.buyer_order.in_(own)))
+        query = between(query, _TRADES.slot, first_slot, last_slot)
         if after is not None:
             query = query.where(tuple_(_TRADES.slot, _TRADES.number) < after)
         query = query.order_by(_TRADES.slot.desc(), _TRADES.number.desc()).limit(limit)

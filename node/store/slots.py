@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, insert, select, update
 
 from node.store import schema
 from node.store.database import Database
@@ -46,6 +46,8 @@ class Slots(Database):
         self,
         *,
         states: Collection[SlotState] | None = None,
+        first_slot: int | None = None,
+        last_slot: int | None = None,
         after: int | None = None,
         limit: int | None = None,
         descending: bool = False,
@@ -54,6 +56,7 @@ class Slots(Database):
         query = select(schema.slots)
         if states is not None:
             query = query.where(_SLOTS.state.in_(states))
+        query = between(query, _SLOTS.slot, first_slot, last_slot)
         if after is not None:
             query = query.where(_SLOTS.slot < after if descending else _SLOTS.slot > after)
         query = query.order_by(_SLOTS.slot.desc() if descending else _SLOTS.slot).limit(limit)
@@ -63,6 +66,13 @@ class Slots(Database):
     def latest_slot(self) -> SlotRecord | None:
         """The latest slot of any state, or None if there is none."""
         return next(iter(self.slots(limit=1, descending=True)), None)
+
+
+def between(query: Select[Any], column: ColumnElement[int], first: int | None, last: int | None) -> Select[Any]:
+    """The query, held to what lies in a span, both ends included; None is no end."""
+    if first is not None:
+        query = query.where(column >= first)
+    return query if last is None else query.where(column <= last)
 
 
 def slot_record(row: Row[Any]) -> SlotRecord:
