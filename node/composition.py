@@ -1,5 +1,6 @@
 """Puts a node together: the only place where all parts meet."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -34,6 +35,7 @@ from node.authority import MeterAuthority
 from node.certificate_view import CertificateView
 from node.certifying import Certifying
 from node.chainview import ChainView
+from node.claiming import FolderLock, NotClaimedError, Turn, claim_of, claimed
 from node.clock import Clock, RealClock, SteppedClock, remembered_clock
 from node.config import Config
 from node.corrections import Corrections
@@ -53,7 +55,7 @@ from node.limits import Rate
 from node.measured_steps import MeasuredStepper
 from node.metering import Metering
 from node.metrics import Metrics, NodeState
-from node.opening import deploy_market, open_chain, require_chain, require_same, require_validators
+from node.opening import find_or_open_market, open_chain, require_same, require_validators
 from node.parties import Parties
 from node.registration import Registration
 from node.server import require_usable, running_server
@@ -107,24 +109,26 @@ def open_node(config: Config) -> Iterator[Node]:
         require_same(config, known)
     require_usable(config.front)
     with ExitStack() as stack:
+        if config.store_url is None:
+            stack.callback(FolderLock(folder.lock).release)
         clock = _BeforeStoreClock(config)
         chain = open_chain(config, folder, clock.now, stack)
-        if known is not None:
-            require_chain(config, chain, known)
-        deployment = known or deploy_market(config, folder, chain, clock.now())
+        deployment = find_or_open_market(config, folder, chain, clock.now())
         contracts = attach(chain, deployment.exchange)
         market = read_market(contracts, deployment.market)
         if config.validators:
             require_validators(config, read_validators(contracts, market.id))
         domain = Domain(chain.chain_id, deployment.exchange)
-        store = opened_store(folder.store_url, domain=domain, market=market.id)
+        store = opened_store(config.store_url or folder.store_url, domain=domain, market=market.id)
         stack.callback(store.close)
+        claim = claim_of(store, f"{socket.gethostname()}:{config.port}")
+        stack.callback(claim.release)
         clock.settle(store)
         view = ChainView(contracts, market)
         escrow = Escrow(store, view, view)
         approvals = Approvals(store, domain, market.id, partial(read_validators, contracts, market.id))
         metrics = Metrics()
-        stepper, turn = _stepper(config, chain, store, metrics), threading.Lock()
+        stepper, turn = _stepper(config, claimed(chain, claim), store, metrics), Turn(claim)
         issuer = Issuer(contracts, market.id, config.parties.issuer, stepper)
         certificates = CertificateView(contracts)
         certification = Certification(contracts, market.id, config.parties.issuer, stepper)
@@ -200,7 +204,6 @@ def open_node(config: Config) -> Iterator[Node]:
                     store=store,
                     clock=clock.settled,
                     escrow=escrow,
-                    tariffs=view,
                     limits=config.limits,
                     design=deployment.design,
                     admit=admission(config.account_rate),
@@ -227,6 +230,7 @@ def open_node(config: Config) -> Iterator[Node]:
                 streams=Streams(store),
                 operator_api_key=folder.operator_api_key(),
                 api_keys=ApiKeyFile.of(config.data),
+                claim=claim,
             ),
             metrics=_watched(metrics, NodeState(store, chain, market, clock.settled, view, _addresses(config))),
         )
@@ -339,6 +343,8 @@ def _ticking(node: Node) -> Iterator[None]:
         while not stop.is_set():
             try:
                 node.lifecycle.advance()
+            except NotClaimedError:
+                pass  # another node does it, and this one asks again until that one ends
             except Exception:
                 # Whatever it is, the next slots need their clock. It is logged, and /ready tells of it.
                 log.exception("slots could not be moved on")

@@ -26,6 +26,8 @@ class Config:
 
     Attributes:
         data: its data folder.
+        store_url: the PostgreSQL database that it keeps its store in, perhaps with other nodes; None for a file in
+            the data folder.
         rpc_url: the chain's JSON-RPC endpoint; None for the embedded chain.
         confirmations: how many blocks on top of a step's block of that chain make it final; the embedded chain
             never re-organises.
@@ -49,6 +51,7 @@ class Config:
     """
 
     data: Path
+    store_url: str | None = None
     host: str = "127.0.0.1"
     port: int = 8000
     chain_port: int = 8545

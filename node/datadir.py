@@ -28,6 +28,40 @@ class Deployment:
     design: str
     stepped: bool
 
+    def encoded(self) -> str:
+        """As JSON."""
+        fields = {
+            "chain_id": self.chain_id,
+            "exchange": "0x" + self.exchange.hex(),
+            "market": "0x" + self.market.hex(),
+            "first_slot": self.first_slot,
+            "design": self.design,
+            "stepped": self.stepped,
+        }
+        return json.dumps(fields, indent=2) + "\n"
+
+    @classmethod
+    def decoded(cls, text: str, source: str) -> "Deployment":
+        """The inverse of `encoded`; `source` says where the text is from.
+
+        Raises:
+            DataFolderError: it cannot be understood.
+        """
+        try:
+            fields = json.loads(text)
+            return cls(
+                chain_id=int(fields["chain_id"]),
+                exchange=bytes.fromhex(fields["exchange"][2:]),
+                market=bytes.fromhex(fields["market"][2:]),
+                first_slot=int(fields["first_slot"]),
+                design=str(fields["design"]),
+                stepped=bool(fields["stepped"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataFolderError(
+                f"{source} is damaged ({error}): restore it, or start with an empty folder"
+            ) from error
+
 
 class DataFolder:
     """One node's data folder; made if absent."""
@@ -40,6 +74,11 @@ class DataFolder:
     def chain(self) -> Path:
         """Folder of the embedded chain."""
         return self.path / "chain"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that runs the node, unless its store is elsewhere."""
+        return self.path / "node.lock"
 
     @property
     def store_url(self) -> str:
@@ -55,32 +94,11 @@ class DataFolder:
         path = self.path / "deployment.json"
         if not path.exists():
             return None
-        try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
-            return Deployment(
-                chain_id=int(fields["chain_id"]),
-                exchange=bytes.fromhex(fields["exchange"][2:]),
-                market=bytes.fromhex(fields["market"][2:]),
-                first_slot=int(fields["first_slot"]),
-                design=str(fields["design"]),
-                stepped=bool(fields["stepped"]),
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataFolderError(
-                f"{path} is damaged ({error}): restore it, or start with an empty folder"
-            ) from error
+        return Deployment.decoded(path.read_text(encoding="utf-8"), str(path))
 
     def write_deployment(self, deployment: Deployment) -> None:
         """Remember where the market is."""
-        fields = {
-            "chain_id": deployment.chain_id,
-            "exchange": "0x" + deployment.exchange.hex(),
-            "market": "0x" + deployment.market.hex(),
-            "first_slot": deployment.first_slot,
-            "design": deployment.design,
-            "stepped": deployment.stepped,
-        }
-        self._write("deployment.json", json.dumps(fields, indent=2) + "\n")
+        self._write("deployment.json", deployment.encoded())
 
     def operator_api_key(self) -> str:
         """The secret that lets the operator act through the API; made at the first start."""

@@ -1,7 +1,7 @@
 """Issuing: what the issuer does when somebody asks, or when a re-organisation took it away."""
 
-import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import rlp
@@ -52,7 +52,12 @@ class Issuing:
     """
 
     def __init__(
-        self, store: Store, view: CertificateView, certifying: Certifying, issuer: Issuer, turn: threading.Lock
+        self,
+        store: Store,
+        view: CertificateView,
+        certifying: Certifying,
+        issuer: Issuer,
+        turn: AbstractContextManager[None],
     ) -> None:
         self._store = store
         self._view = view

@@ -5,8 +5,8 @@ time is over. Every move first takes effect outside (on chain) and is then recor
 repeated; so whatever is killed in between, the next `advance` goes on where this one stopped.
 """
 
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import structlog
@@ -79,7 +79,7 @@ class Lifecycle:
         metering: Metering,
         substitute_after_s: int,
         chores: Chores,
-        turn: threading.Lock,
+        turn: AbstractContextManager[None],
     ) -> None:
         """Set up.
 
@@ -97,7 +97,7 @@ class Lifecycle:
             substitute_after_s: how long a slot that is over waits for their readings, seconds; the wait begins
                 when the node first looks for them.
             chores: what is done besides.
-            turn: held while steps are taken on chain.
+            turn: held while steps are taken on chain; whoever may not take any is refused it.
         """
         self._store = store
         self._market = market

@@ -5,7 +5,7 @@ or by which the meter authority puts another right, is kept as a correction: the
 settled, and its certificates follow (`node.corrections`).
 """
 
-import threading
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from ledger.eip712 import Domain
@@ -58,8 +58,6 @@ class Metering:
         self._clock = clock
         self.authority = authority
         self._largest_load_wh = largest_load_wh
-        # From looking at a meter's last reading to writing down the next.
-        self._taking = threading.Lock()
         self._journals: dict[int, _Journal] = {}
 
     def submit(self, signed: SignedReading) -> ReadingRecord:
@@ -84,7 +82,7 @@ class Metering:
         device = self._device(number)
         terms, record = self.terms(device), ocmf.parse(message)
         check_record(record, terms)
-        with self._taking:
+        with self._taking():
             journal = self._journal(device, terms)
             if record.statement in journal.statements:
                 return []
@@ -105,7 +103,7 @@ class Metering:
             WattbookError: as of `submit_ocmf`.
         """
         device, record = self._device(number), ocmf.parse(message)
-        with self._taking:
+        with self._taking():
             return record.statement in self._journal(device, self.terms(device)).statements
 
     def substitute(self, number: int, slot: int) -> ReadingRecord:
@@ -116,7 +114,7 @@ class Metering:
         """
         device = self._device(number)
         terms = self.terms(device)
-        with self._taking:
+        with self._taking():
             existing = self._store.reading(number, slot)
             if existing is not None:
                 return existing
@@ -138,7 +136,7 @@ class Metering:
         """
         device = self._device(number)
         terms = self.terms(device)
-        with self._taking:
+        with self._taking():
             if self._store.reading(number, slot) is None:
                 raise NothingToCorrectError(f"device {number} has no reading of slot {slot}: nothing to correct")
             evidence = self._signed_by_authority(terms, slot, energy_wh, Method.HISTORICAL, reason)
@@ -171,7 +169,7 @@ class Metering:
         terms = self.terms(device)
         check_signatures(evidence, terms)
         self._check_slot(evidence.slot, device)
-        with self._taking:
+        with self._taking():
             known = self._store.revisions(evidence.device, evidence.slot)
             for record in known:
                 if record.evidence == evidence:
@@ -185,6 +183,10 @@ class Metering:
             f"device {evidence.device} has a reading of slot {evidence.slot} with {known[-1].energy_wh} Wh: "
             f"cannot become {evidence.energy_wh} Wh"
         )
+
+    def _taking(self) -> AbstractContextManager[None]:
+        """One at a time, of all nodes, from looking at a meter's last reading to writing down the next."""
+        return self._store.exclusively("readings")
 
     def _add_first(self, device: DeviceRecord, terms: DeviceTerms, evidence: Evidence) -> ReadingRecord:
         """Keep a slot's first reading; of an OCMF meter, a substitute, which its messages then go on after."""
@@ -212,9 +214,10 @@ class Metering:
         return position
 
     def _journal(self, device: DeviceRecord, terms: DeviceTerms) -> "_Journal":
-        """How far an OCMF meter's messages are read; once after a start, they are all read again."""
+        """How far an OCMF meter's messages are read: all again after a start, or after another node's."""
         number = device.device
-        if number not in self._journals:
+        known = self._journals.get(number)
+        if known is None or known.entries != self._store.ocmf_entries(number):
             journal = _Journal(0, ocmf_slots.Progress(), ())
             for source, covered_slot in self._store.ocmf_journal(number):
                 journal = journal.after(source, covered_slot, terms)

@@ -14,6 +14,7 @@ from node.config import Config
 from node.datadir import DataFolder, DataFolderError, Deployment
 from node.design import require_known
 from node.parties import Parties, development_parties
+from node.store.beginning import beginning
 
 
 def open_chain(config: Config, folder: DataFolder, now: Callable[[], int], stack: ExitStack) -> Chain:
@@ -87,7 +88,39 @@ def require_validators(config: Config, found: Validators) -> None:
         )
 
 
-def deploy_market(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deployment:
+def find_or_open_market(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deployment:
+    """Where the market is, as the folder or else a shared store says; opened now if neither does.
+
+    Raises:
+        DataFolderError: it is on another chain or of another kind, or folder and store are of different markets.
+        StoreUnavailableError: the shared store's database does not answer.
+    """
+    known = folder.deployment()
+    if config.store_url is None:
+        return _checked(config, chain, known) or _open_market(config, folder, chain, now)
+    with beginning(config.store_url) as shared:
+        text = shared.whereabouts()
+        if text is not None:
+            found = Deployment.decoded(text, "the store")
+            if known not in (None, found):
+                raise DataFolderError(f"{config.data} is of another market than the store: use another folder")
+            if known is None:
+                folder.write_deployment(found)
+            known = found
+        deployment = _checked(config, chain, known) or _open_market(config, folder, chain, now)
+        if text is None:
+            shared.write_whereabouts(deployment.encoded())
+    return deployment
+
+
+def _checked(config: Config, chain: Chain, known: Deployment | None) -> Deployment | None:
+    if known is not None:
+        require_same(config, known)
+        require_chain(config, chain, known)
+    return known
+
+
+def _open_market(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deployment:
     """Deploy and open a new market. Killed before the end, it begins again with new contracts."""
     design = uniform.DESIGN if config.design is None else config.design
     require_known(design)

@@ -67,6 +67,7 @@ MEANINGS = {
     "member.foreign": "An account belongs to another market already.",
     "member.unknown": "There is no member with this account.",
     "node.late": "Too many slots are not settled long after their gates closed.",
+    "node.not_claimed": "Another node has claimed the market: it alone acts on chain. Ask that one, or later.",
     "node.trouble": "Slots do not move on; the message says why.",
     "ocmf.algorithm": "An OCMF message signed, or its signature written, in a way that is not supported.",
     "ocmf.field": "A field of an OCMF message that is missing, or outside its limits.",
@@ -122,7 +123,7 @@ MEANINGS = {
     "store.conflict": (
         "A write contradicts what is already written: a slot or order is not in the state that it needs."
     ),
-    "store.unavailable": "The node's store takes no writes.",
+    "store.unavailable": "The store's database does not answer, or takes no writes: try again.",
     "transaction.foreign": "The transaction is for another chain, or does not call one of our contracts.",
     "transaction.malformed": "The bytes are not a signed EIP-1559 transaction.",
     "transaction.refused": "The chain does not take the transaction.",

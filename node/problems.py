@@ -63,6 +63,7 @@ STATUS = {
     "member.foreign": HTTPStatus.CONFLICT,
     "member.unknown": HTTPStatus.NOT_FOUND,
     "node.late": HTTPStatus.SERVICE_UNAVAILABLE,
+    "node.not_claimed": HTTPStatus.SERVICE_UNAVAILABLE,
     "node.trouble": HTTPStatus.SERVICE_UNAVAILABLE,
     "ocmf.algorithm": HTTPStatus.UNPROCESSABLE_ENTITY,
     "ocmf.field": HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -1,6 +1,6 @@
 """Onboarding: members and devices come on chain first and into the store then."""
 
-import threading
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from ledger import devices
@@ -74,8 +74,6 @@ class Registration:
         self._store = store
         self._clock = clock
         self._areas: dict[str, int] = {}
-        # Two transactions of one sender at once would take the same nonce.
-        self._acting = threading.Lock()
 
     def register_member(self, account: bytes, name: str) -> MemberRecord:
         """Make an account a member.
@@ -84,7 +82,7 @@ class Registration:
             ForeignMemberError: it belongs to another market.
         """
         member = MemberRecord(account=account, name=name)
-        with self._acting:
+        with self._acting():
             register_members(self._contracts, self._registrar, self._market.id, [account])
             self._store.add_member(member)
         return member
@@ -96,7 +94,7 @@ class Registration:
             DeviceError: the zone's name is empty or too long.
         """
         name = self._zone if zone is None else zone
-        with self._acting:
+        with self._acting():
             if name not in self._areas:
                 area = Area(self._market.id, name)
                 self._areas[name] = devices.register_area(self._contracts, self._registrar, area)
@@ -122,7 +120,7 @@ class Registration:
             KeyTakenError: its meter's key is another device's.
             CallRevertedError: the contract refuses, e.g. as its metering point is another's.
         """
-        with self._acting:
+        with self._acting():
             if device.account not in {member.account for member in self._store.members()}:
                 raise OwnerUnknownError(
                     f"device field 'account' is 0x{device.account.hex()}: must be a member, register it first"
@@ -154,7 +152,7 @@ class Registration:
             KeyTakenError: the key is another device's then.
             CallRevertedError: the contract refuses, as a key of the same slot or a later one is there.
         """
-        with self._acting:
+        with self._acting():
             known = self._known(number)
             if (from_slot, key) not in known.keys.spans:
                 self._require_ahead("from_slot", from_slot, self._clock.now())
@@ -172,7 +170,7 @@ class Registration:
             PastChangeError: the day has begun.
             ForeignDeviceError: it is closed from another day on, for good.
         """
-        with self._acting:
+        with self._acting():
             if self._known(number).closed_day != day:
                 self._require_ahead("day", day, self._clock.now() // DAY_S)
                 devices.close_device(self._contracts, self._registrar, number, day)
@@ -190,7 +188,7 @@ class Registration:
             NotAMemberError: the account is not a member.
         """
         key = f"deposit {reference}"
-        with self._acting:
+        with self._acting():
             known = self._store.fact(key)
             if known is not None:
                 raise DepositKnownError(f"deposit field 'reference' is {reference!r}: was used for {known}")
@@ -199,6 +197,10 @@ class Registration:
                 raise NotAMemberError(f"0x{account.hex()} is not a member: cannot hold a deposit")
             self._store.set_fact(key, f"{amount_nano} nano-credits for 0x{account.hex()}")
             fund(self._contracts, self._treasurer, account, amount_nano)
+
+    def _acting(self) -> AbstractContextManager[None]:
+        """One registration at a time, of all nodes: two transactions of one sender would take the same nonce."""
+        return self._store.exclusively("registration")
 
     def _known(self, number: int) -> DeviceRecord:
         device = self._store.device(number)

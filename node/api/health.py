@@ -18,14 +18,21 @@ class Health(BaseModel):
     concerns: list[str] = []
 
 
+class Ready(Health):
+    """`claimed_by` names the node that moves slots on; None while none does. All nodes take orders."""
+
+    claimed_by: str | None
+    is_ours: bool
+
+
 @router.get("/health")
 def health(parts: Parts) -> Health:
     """The process answers."""
     return Health(concerns=list(parts.lifecycle.concerns))
 
 
-@router.get("/ready", response_model=Health)
-def ready(parts: Parts) -> Health | Response:
+@router.get("/ready", response_model=Ready)
+def ready(parts: Parts) -> Ready | Response:
     """The store takes writes, the chain answers and slots move on; otherwise a problem with all its `reasons`."""
     readiness = Readiness(
         store=parts.store,
@@ -40,4 +47,5 @@ def ready(parts: Parts) -> Health | Response:
     if reasons:
         texts = [reason.text for reason in reasons]
         return response(Problem(reasons[0].code, "; ".join(texts), {"reasons": texts}))
-    return Health(concerns=readiness.concerns())
+    claim = parts.claim
+    return Ready(concerns=readiness.concerns(), claimed_by=claim.holder(), is_ours=claim.is_held())

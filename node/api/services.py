@@ -10,6 +10,7 @@ from ledger.market import Market
 from node.api_keys import ApiKeys, NoApiKeys
 from node.approvals import Approvals
 from node.certificate_view import CertificateView
+from node.claiming import Claim, SoleClaim
 from node.clock import Clock
 from node.escrow import Escrow
 from node.events.streams import Streams
@@ -59,6 +60,7 @@ class Services:
     streams: Streams
     operator_api_key: str
     api_keys: ApiKeys = NoApiKeys()  # noqa: RUF009 -- it holds nothing
+    claim: Claim = SoleClaim("this node")  # noqa: RUF009 -- it never changes
 
 
 async def _services(request: Request) -> Services:

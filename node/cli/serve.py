@@ -22,6 +22,7 @@ from node.logs import LogFormat, log_to
 def serve(
     *,
     data: Annotated[Path, typer.Option(help="The node's data folder; made if absent.")] = Path("var/node"),
+    store: options.StoreUrl = None,
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the API.")] = 8000,
     chain_port: Annotated[
@@ -86,6 +87,7 @@ def serve(
     try:
         config = Config(
             data=data,
+            store_url=store,
             host=host,
             port=port,
             chain_port=chain_port,
@@ -135,7 +137,7 @@ def serve(
         fail(error)
     except DatabaseError as error:
         # SQLAlchemy's own message goes on with the statement.
-        fail(f"the store in {data} cannot be used: {error.orig}")
+        fail(f"the store cannot be used: {error.orig}")
 
 
 def _validators(text: str, approvals: int) -> tuple[bytes, ...]:

@@ -71,6 +71,17 @@ AccountRate = Annotated[
 ClosedReads = Annotated[
     bool, typer.Option("--closed-reads", help="Let only holders of an API key read.", rich_help_panel=_WEB)
 ]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        envvar="WATTBOOK_STORE",
+        metavar="URL",
+        help="PostgreSQL database to keep the store in, which several nodes may share; else a file in --data. "
+        "Passwords on a command line are seen by others: use the variable.",
+        show_default=False,
+    ),
+]
 Confirmations = Annotated[
     int,
     typer.Option(

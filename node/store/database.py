@@ -87,7 +87,7 @@ class Database:
             if not self.is_shared:
                 yield
                 return
-            with _refusals(), self._engine.begin() as connection:
+            with refusals(), self._engine.begin() as connection:
                 hold_in_transaction(connection, lock_number(self.domain, self.market, section))
                 yield
 
@@ -105,16 +105,19 @@ class Database:
                     connection.execute(insert(schema.facts).values(key=key, value=value))
                 elif found != value:
                     raise ForeignStoreError(f"the store's {key} is {found}: must be {value}")
+            # A database that may only be read is refused here, and not with the first order.
+            facts = schema.facts
+            connection.execute(facts.update().where(facts.c.key == "market").values(value=ours["market"]))
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with _refusals(), self._reader.begin() as connection:
+        with refusals(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         with (
-            _refusals(),
+            refusals(),
             self._writing,
             self._engine.connect().execution_options(**{WRITES: True}) as connection,
             connection.begin(),
@@ -124,7 +127,7 @@ class Database:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """What a database refuses, in our words."""
     try:
         yield

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -14,7 +14,15 @@ WRITES = "wattbook_writes"
 
 _WAIT_MS = 30_000
 # Whoever is stopped with a transaction open, and for good, must not stop the other nodes.
-_IDLE_MS = 120_000
+_IDLE_MS = 300_000
+# A server that has vanished from the net is given up within half a minute.
+_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 # Every request thread of the API may hold a connection to a file; a server has 100 for everybody, by default.
 _FILE_CONNECTIONS, _SERVER_CONNECTIONS = 64, 16
 
@@ -37,11 +45,9 @@ def open_engine(url: str) -> Engine:
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.drivername == "postgresql+psycopg":
-            return _postgresql(
-                create_engine(parsed, pool_size=_SERVER_CONNECTIONS, max_overflow=0, pool_pre_ping=True)
-            )
+            return _postgresql(parsed)
         if parsed.get_backend_name() == "sqlite":
-            return _sqlite(create_engine(parsed, pool_size=8, max_overflow=_FILE_CONNECTIONS))
+            return _sqlite(parsed)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise StoreUrlError(f"the store's URL {shown_store(url)} cannot be used: {_wanted()}") from error
     raise StoreUrlError(f"the store's URL {shown_store(url)} is of another database: {_wanted()}")
@@ -61,7 +67,12 @@ def _wanted() -> str:
     return "must be like postgresql+psycopg://user@host:5432/database"
 
 
-def _postgresql(engine: Engine) -> Engine:
+def _postgresql(url: URL) -> Engine:
+    # A connection that was lost while nobody used it is not handed out, but made anew.
+    engine = create_engine(
+        url, pool_size=_SERVER_CONNECTIONS, max_overflow=0, pool_pre_ping=True, connect_args=_PATIENCE
+    )
+
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: ConnectionPoolEntry) -> None:
         connection.autocommit = True
@@ -71,12 +82,13 @@ def _postgresql(engine: Engine) -> Engine:
     return engine
 
 
-def _sqlite(engine: Engine) -> Engine:
+def _sqlite(url: URL) -> Engine:
     """Make SQLite durable, check foreign keys, and begin transactions when we say so.
 
     Its driver begins none before a read and a weak one before a write, which then fails if another writer was
     faster; see SQLAlchemy's notes on pysqlite's transactions.
     """
+    engine = create_engine(url, pool_size=8, max_overflow=_FILE_CONNECTIONS)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: ConnectionPoolEntry) -> None:

@@ -82,6 +82,11 @@ class Readings(Database):
         with self._read() as connection:
             return [(row.source, row.covered_slot) for row in connection.execute(query)]
 
+    def ocmf_entries(self, device: int) -> int:
+        """How many entries an OCMF meter's journal has."""
+        with self._read() as connection:
+            return _entries(connection, device)
+
     def reading(self, device: int, slot: int) -> ReadingRecord | None:
         """The latest reading of a device and slot, or None."""
         with self._read() as connection:
@@ -256,9 +261,7 @@ def _append(
     source: bytes | None = None,
     covered_slot: int | None = None,
 ) -> None:
-    count = connection.scalar(
-        select(func.count()).select_from(schema.ocmf_journal).where(_JOURNAL.device == device)
-    )
+    count = _entries(connection, device)
     if count != number:
         raise StoreConflictError(
             f"the journal of device {device} has {count} entries: cannot write number {number}"
@@ -266,6 +269,11 @@ def _append(
     connection.execute(
         insert(schema.ocmf_journal).values(device=device, number=number, source=source, covered_slot=covered_slot)
     )
+
+
+def _entries(connection: Connection, device: int) -> int:
+    counted = select(func.count()).select_from(schema.ocmf_journal).where(_JOURNAL.device == device)
+    return connection.scalar(counted) or 0
 
 
 def _has_readings(day: int) -> Select[Any]:
