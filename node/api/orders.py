@@ -12,11 +12,14 @@ from ledger.intents import IntentRecord
 from matching.errors import WattbookError
 from matching.orders import MAX_TIME, CertificatePreference, Order, Side
 from matching.wishes import Trait
+from node.api.caching import LASTING_RESPONSES, IfNoneMatch, is_slot_final, lasting
 from node.api.errors import malformed
-from node.api.fields import Address, Hash, Signature, Uint64
+from node.api.fields import Address, Hash, Signature, Slot, Uint64
 from node.api.onchain import OnChain, on_chain
+from node.api.order_tables import ORDERS
 from node.api.paging import Cursor, Limit, Page, cut, numbers
 from node.api.services import Parts
+from node.api.tables import BATCH_ROWS, TABLE_RESPONSES, AskedForm, Form, batches, streamed
 from node.intake import Cancellation, Placement
 from node.problems import Problem, RequestError, problem
 from node.store.errors import UnknownOrderError
@@ -209,22 +212,38 @@ def cancel_orders(
     return _answer(CancellationsReport(cancelled=sum(row.cancelled for row in rows), rows=rows))
 
 
-@router.get("")
+@router.get("", response_model=Page[OrderOut], responses=TABLE_RESPONSES | LASTING_RESPONSES)
 def list_orders(
     parts: Parts,
+    request: Request,
     *,
-    slot: int | None = None,
+    slot: Slot | None = None,
     account: Address | None = None,
     status: OrderStatus | None = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> Page[OrderOut]:
-    """Orders, the latest slot's first and, within a slot, the last to arrive first."""
-    rows = parts.store.orders(
-        slot=slot, account=account, status=status, after=numbers(cursor), limit=limit + 1, descending=True
-    )
-    page, following = cut(rows, limit, lambda record: (record.signed.order.slot, record.index))
-    return Page(items=_shown(parts, page), next=following)
+    form: AskedForm = Form.JSON,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Orders, the latest slot's first and, within a slot, the last to arrive first.
+
+    Those of one `slot` that is certified for good come with an `ETag`.
+    """
+
+    def fetch(after: tuple[int, int] | None, count: int) -> list[OrderRecord]:
+        return parts.store.orders(
+            slot=slot, account=account, status=status, after=after, limit=count, descending=True
+        )
+
+    if form is not Form.JSON:
+        return streamed(ORDERS, form, batches(lambda after: fetch(after, BATCH_ROWS), _place))
+    is_final = slot is not None and is_slot_final(parts, slot)
+    page, following = cut(fetch(numbers(cursor), limit + 1), limit, _place)
+    return lasting(request, Page[OrderOut](items=_shown(parts, page), next=following), is_final=is_final)
+
+
+def _place(record: OrderRecord) -> tuple[int, int]:
+    return record.signed.order.slot, record.index
 
 
 @router.get("/{order_hash}")
