@@ -8,7 +8,7 @@ from ledger.eip712 import SignedOrder
 from ledger.hexcodec import from_data
 from matching.errors import WattbookError
 from matching.orders import CertificatePreference, Order, Side
-from node.client import WattbookClient
+from node.client import Call, Request, WattbookClient, ask, operation
 from node.store.records import OrderRecord, OrderStatus, SlotState
 from node.validating.errors import RefusalError
 
@@ -51,26 +51,31 @@ class StatedProposal:
 class ProposalClient(WattbookClient):
     """A validator's way to a node."""
 
-    def cleared_slots(self) -> list[int]:
+    @operation
+    def cleared_slots(self) -> Call[list[int]]:
         """The slots that the node has cleared and not settled, at most a page, the latest first."""
-        answer = self._request("GET", "/v1/slots", params={"state": SlotState.CLEARED.value, "limit": 1_000})
+        params = {"state": SlotState.CLEARED.value, "limit": 1_000}
+        answer = yield from ask(Request("GET", "/v1/slots", params=params))
         return self._parsed(lambda fields: [int(item["slot"]) for item in fields["items"]], answer)
 
-    def proposal(self, slot: int) -> dict[str, Any]:
+    @operation
+    def proposal(self, slot: int) -> Call[dict[str, Any]]:
         """What is proposed for a slot, as it was sent."""
-        return self._request("GET", f"/v1/slots/{slot}/proposal")
+        return (yield from ask(Request("GET", f"/v1/slots/{slot}/proposal")))
 
-    def approvers(self, slot: int) -> list[bytes]:
+    @operation
+    def approvers(self, slot: int) -> Call[list[bytes]]:
         """Who has approved what is proposed for a slot."""
-        answer = self._request("GET", f"/v1/slots/{slot}/approvals")
+        answer = yield from ask(Request("GET", f"/v1/slots/{slot}/approvals"))
         return self._parsed(
             lambda fields: [from_data(entry["validator"]) for entry in fields["approvals"]], answer
         )
 
-    def approve(self, slot: int, validator: bytes, signature: bytes) -> None:
+    @operation
+    def approve(self, slot: int, validator: bytes, signature: bytes) -> Call[None]:
         """Hand in an approval; the same one again changes nothing."""
         body = {"validator": f"0x{validator.hex()}", "signature": f"0x{signature.hex()}"}
-        self._request("POST", f"/v1/slots/{slot}/approvals", json=body)
+        yield from ask(Request("POST", f"/v1/slots/{slot}/approvals", json=body))
 
 
 def _order(fields: dict[str, Any]) -> StatedOrder:

@@ -117,7 +117,7 @@ def test_results_come_back_typed(alice: WattbookClient, services: Services) -> N
 def test_long_lists_are_fetched_page_by_page(
     alice: WattbookClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.http_client._PAGE", 2)
+    monkeypatch.setattr("node.client.described._PAGE", 2)
     for salt in range(5):
         signed = order(salt=salt, quantity_wh=1)
         services.intake.place(signed.order, signed.signature)

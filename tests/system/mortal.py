@@ -21,7 +21,7 @@ from node.client import WattbookClient
 from node.composition import open_node, serving
 from node.config import Config
 from node.failpoints import VARIABLE, FailingStore
-from node.http_client import UnreachableError
+from node.client import UnreachableError
 from tests.system.chain_server import wait_for
 from tests.system.demo import free_port
 from tests.system.served import CONSUMER, SELLER, Served

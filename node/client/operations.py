@@ -1,0 +1,16 @@
+"""All that a client can do."""
+
+from node.client.calls import Call
+from node.client.certificates import CertificateOperations
+from node.client.following import Wanted
+from node.client.market import MarketOperations
+
+
+class Operations(MarketOperations, CertificateOperations):
+    """All that a client can do, however it waits. Events are followed by each in its own way."""
+
+    def _wanted(self, account: bytes | None, api_key: str | None) -> Call[Wanted]:
+        """What it takes to follow an account's events, or the market's."""
+        if account is None or api_key is not None:
+            return Wanted(account, api_key=api_key)
+        return Wanted(account, (yield from self._terms()).domain, self._signer())
