@@ -11,6 +11,7 @@ from rich.table import Table
 from ledger.hexcodec import from_data, to_data
 from ledger.jsonrpc import JsonRpcChain
 from matching.errors import WattbookError
+from node.cli import units
 from node.cli.common import AsJson, print_json
 
 if TYPE_CHECKING:
@@ -150,8 +151,7 @@ def _show(summary: dict[str, Any]) -> None:
     table = Table(title=f"Audit of {summary['exchange']}", show_header=False)
     for name, value in summary.items():
         if name not in ("findings", "exchange", "notes") and value is not None:
-            shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-            table.add_row(name.replace("_", " "), shown)
+            table.add_row(*_in_words(name, value))
     table.columns[1].justify = "right"
     console.print(table)
     for note in summary["notes"]:
@@ -166,3 +166,13 @@ def _show(summary: dict[str, Any]) -> None:
     console.print(
         "[green]Everything holds.[/]" if not summary["findings"] else "[red]The history does not hold.[/]"
     )
+
+
+def _in_words(name: str, value: Any) -> tuple[str, str]:
+    """What is told, as people say it: its name without its unit, its value with people's."""
+    for suffix, shown in (("_wh", units.shown_energy), ("_nano", units.shown_money)):
+        if name.endswith(suffix):
+            return name.removesuffix(suffix).replace("_", " "), shown(int(value))
+    if isinstance(value, bool):
+        return name.replace("_", " "), "yes" if value else "no"
+    return name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value)

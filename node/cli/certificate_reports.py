@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from ledger.hexcodec import to_data
-from node.cli import units
+from node.cli import tables, units
 from node.cli.certificates import certificates_app
 from node.cli.common import DEFAULT_URL, Account, AsJson, MemberKey, Url, chosen_account, connected, print_json
 
@@ -110,15 +109,14 @@ def _show(rows: list[dict[str, Any]], *, is_member: bool, has_emissions: bool) -
         table.add_row(
             row["period"],
             row["scope"],
-            f"{row['consumption_wh'] / 1_000:,.3f}",
-            f"{row['matched_wh'] / 1_000:,.3f}",
+            units.kwh(row["consumption_wh"]),
+            units.kwh(row["matched_wh"]),
             _percent(row["score_ppm"]),
             _percent(row["annual_ppm"]),
             *emissions,
         )
     table.caption = "kWh. members: what each can claim; pool: what they could together."
-    console = Console()
-    (console if console.is_terminal else Console(width=80)).print(table)
+    tables.console().print(table)
 
 
 def _percent(ppm: int | None) -> str:

@@ -3,12 +3,11 @@
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from ledger.hexcodec import to_data
 from node.answers import CertificateAnswer, HoldingAnswer
-from node.cli import units
+from node.cli import tables, units
 from node.cli.common import (
     DEFAULT_URL,
     Account,
@@ -30,7 +29,6 @@ certificates_app = typer.Typer(
     no_args_is_help=False,
 )
 
-_WIDTH = 80
 CertificateId = Annotated[str, typer.Argument(help="A certificate's token id, 0x and hexadecimal digits.")]
 
 
@@ -119,14 +117,14 @@ def _show_list(found: list[CertificateAnswer]) -> None:
             f"{certificate.device}{_revision(certificate.revision)}",
             certificate.kind,
             certificate.state,
-            _kwh(certificate.issued_wh),
-            _kwh(certificate.retired_wh),
-            _kwh(sum(held_wh for _, held_wh in certificate.holders)),
+            units.kwh(certificate.issued_wh),
+            units.kwh(certificate.retired_wh),
+            units.kwh(sum(held_wh for _, held_wh in certificate.holders)),
             end_section=False,
         )
     if found:
         table.caption = "Energy in kWh. Ids: wattbook certificates --json"
-    _console().print(table)
+    tables.console().print(table)
 
 
 def _show_holdings(found: list[HoldingAnswer]) -> None:
@@ -137,14 +135,14 @@ def _show_holdings(found: list[HoldingAnswer]) -> None:
     table.add_column("kWh", justify="right")
     for holding in found:
         table.add_row(
-            holding.id, holding.kind, units.shown_time(holding.slot), holding.state, _kwh(holding.amount_wh)
+            holding.id, holding.kind, units.shown_time(holding.slot), holding.state, units.kwh(holding.amount_wh)
         )
     usable_wh = sum(holding.amount_wh for holding in found if holding.usable)
     consumed_wh = sum(holding.amount_wh for holding in found if holding.kind == "consumption")
     table.caption = f"{units.shown_energy(usable_wh)} may be transferred or retired"
     if consumed_wh:
         table.caption += f";\n{units.shown_energy(consumed_wh)} of consumption, which is not covered"
-    _console().print(table)
+    tables.console().print(table)
 
 
 def _show_details(fields: dict[str, Any]) -> None:
@@ -190,12 +188,3 @@ def _revision(revision: int) -> str:
 
 def _where(on_chain: dict[str, Any]) -> str:
     return f"block {on_chain['block']}"
-
-
-def _kwh(energy_wh: int) -> str:
-    return f"{energy_wh / 1_000:,.3f}"
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=_WIDTH)

@@ -4,10 +4,9 @@ from datetime import UTC
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from node.cli import units
+from node.cli import tables, units
 from node.cli.common import (
     DEFAULT_URL,
     Account,
@@ -155,5 +154,4 @@ def _show(found: list[dict[str, Any]]) -> None:
             each["account"],
             each["name"],
         )
-    console = Console()
-    (console if console.is_terminal else Console(width=80)).print(table)
+    tables.console().print(table)

@@ -10,6 +10,7 @@ from node.cli.bill import bill
 from node.cli.certificates import certificates_app
 from node.cli.chain import chain_app
 from node.cli.challenge import bond, challenge_app, uphold, void
+from node.cli.challenges import challenges
 from node.cli.demo import demo
 from node.cli.deposit import deposit
 from node.cli.devices import devices_app
@@ -49,6 +50,7 @@ _ALONE = "Without the operator"
 app.command(rich_help_panel=_ALONE)(post_order)
 app.command(rich_help_panel=_ALONE)(withdraw)
 app.add_typer(challenge_app, name="challenge", rich_help_panel=_ALONE)
+app.command(rich_help_panel=_ALONE)(challenges)
 app.command(rich_help_panel=_ALONE)(bond)
 app.command(rich_help_panel=_ALONE)(uphold)
 app.command(rich_help_panel=_ALONE)(void)

@@ -50,19 +50,27 @@ class OnChain:
         """
         from ledger.recourse import home_market
 
-        return home_market(self.contracts, self.key.address) if name is None else _market_id(name)
+        return home_market(self.contracts, self.key.address) if name is None else market_id(name)
 
 
 @contextmanager
 def on_chain(rpc: str, exchange: str, key: str | None, key_file: Path | None) -> Iterator[OnChain]:
-    """The way to the contracts; whatever is refused inside ends the command."""
+    """The way to the contracts with a key; whatever is refused inside ends the command."""
+    signer = member_key(key, key_file)
+    with looking_at(rpc, exchange) as (chain, contracts):
+        yield OnChain(chain, contracts, signer)
+
+
+@contextmanager
+def looking_at(rpc: str, exchange: str) -> "Iterator[tuple[Chain, Contracts]]":
+    """The way to the contracts without a key; whatever is refused inside ends the command."""
     # The contracts take a second to import, which the other subcommands should not wait for.
     from ledger.deployment import attach
 
-    signer, address = member_key(key, key_file), parsed_address(exchange, "--exchange")
+    address = parsed_address(exchange, "--exchange")
     try:
         with closing(JsonRpcChain(rpc)) as chain:
-            yield OnChain(chain, attach(chain, address), signer)
+            yield chain, attach(chain, address)
     except WattbookError as error:
         fail(error)
 
@@ -78,7 +86,8 @@ def parsed_address(text: str, option: str) -> bytes:
     return address
 
 
-def _market_id(name: str) -> bytes:
+def market_id(name: str) -> bytes:
+    """The id of a market that is named, or given in hexadecimal."""
     try:
         market = from_data(name) if name.startswith("0x") else name.encode().ljust(MARKET_BYTES, b"\0")
     except ValueError as error:

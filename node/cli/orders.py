@@ -1,10 +1,7 @@
 """`wattbook orders`: what has become of orders."""
 
-from rich.console import Console
-from rich.table import Table
-
 from node.answers import OrderAnswer
-from node.cli import units
+from node.cli import tables, units
 from node.cli.common import (
     DEFAULT_URL,
     Account,
@@ -36,19 +33,18 @@ def orders(
 
 
 def _show(found: list[OrderAnswer]) -> None:
-    table = Table("slot", "side", title="Orders" if found else "No orders")
-    for name in ("quantity", "limit", "traded", "status"):
-        table.add_column(name, justify="left" if name == "status" else "right")
+    table = tables.table("Orders" if found else "No orders", ("slot", "side"), ("kWh", "traded", "ct/kWh"))
+    table.add_column("status")
     for record in found:
         table.add_row(
             units.shown_time(record.order.slot),
             record.order.side.name.lower(),
-            units.shown_energy(record.order.quantity_wh),
-            units.shown_price(record.order.price),
-            units.shown_energy(record.fill_wh),
+            units.kwh(record.order.quantity_wh),
+            units.kwh(record.fill_wh),
+            units.ct_per_kwh(record.order.price),
             _status(record),
         )
-    Console().print(table)
+    tables.console().print(table)
 
 
 def _status(record: OrderAnswer) -> str:

@@ -1,10 +1,7 @@
 """`wattbook trades`: what was traded."""
 
-from rich.console import Console
-from rich.table import Table
-
 from node.answers import TradeAnswer
-from node.cli import units
+from node.cli import tables, units
 from node.cli.common import (
     DEFAULT_URL,
     Account,
@@ -37,22 +34,17 @@ def trades(
 
 
 def _show(found: list[TradeAnswer], account: bytes | None) -> None:
-    table = Table("slot", "seller", "buyer", title="Trades" if found else "No trades")
-    for name in ("energy", "price", "amount"):
-        table.add_column(name, justify="right")
-    table.add_column("block", justify="right")
+    table = tables.table(
+        "Trades" if found else "No trades", ("slot", "seller", "buyer"), ("kWh", "ct/kWh", "EUR", "block")
+    )
     for trade in found:
         table.add_row(
             units.shown_time(trade.slot),
-            _party(trade.seller, account),
-            _party(trade.buyer, account),
-            units.shown_energy(trade.quantity_wh),
-            units.shown_price(trade.price),
-            units.shown_money(trade.amount_nano),
-            str(trade.settlement.block) if trade.settlement else "not settled",
+            tables.party(trade.seller, account),
+            tables.party(trade.buyer, account),
+            units.kwh(trade.quantity_wh),
+            units.ct_per_kwh(trade.price),
+            units.eur(trade.amount_nano),
+            str(trade.settlement.block) if trade.settlement else "not yet",
         )
-    Console().print(table)
-
-
-def _party(address: bytes, account: bytes | None) -> str:
-    return "you" if address == account else f"0x{address.hex()[:8]}…"
+    tables.console().print(table)

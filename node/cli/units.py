@@ -89,19 +89,34 @@ def time_zone(name: str) -> tzinfo:
         raise UnitError(f"--time-zone is {name!r}: must be an IANA name, such as Europe/Amsterdam") from error
 
 
+def kwh(energy_wh: int) -> str:
+    """Such as `1.500`."""
+    return f"{Decimal(energy_wh) / _WH_PER_KWH:,.3f}"
+
+
+def ct_per_kwh(price: int) -> str:
+    """Such as `14.50`."""
+    return f"{Decimal(price) / _PRICE_PER_CT:,.2f}"
+
+
+def eur(amount_nano: int) -> str:
+    """Such as `12.3457`."""
+    return f"{Decimal(amount_nano) / _NANO_PER_EUR:,.4f}"
+
+
 def shown_energy(energy_wh: int) -> str:
     """Such as `1.500 kWh`."""
-    return f"{Decimal(energy_wh) / _WH_PER_KWH:,.3f} kWh"
+    return f"{kwh(energy_wh)} kWh"
 
 
 def shown_price(price: int) -> str:
     """Such as `14.50 ct/kWh`."""
-    return f"{Decimal(price) / _PRICE_PER_CT:,.2f} ct/kWh"
+    return f"{ct_per_kwh(price)} ct/kWh"
 
 
 def shown_money(amount_nano: int) -> str:
     """Such as `12.3457 EUR`."""
-    return f"{Decimal(amount_nano) / _NANO_PER_EUR:,.4f} EUR"
+    return f"{eur(amount_nano)} EUR"
 
 
 def shown_time(at: int) -> str:

@@ -109,6 +109,8 @@ def _end(verdicts: "list[Verdict]", *, json: bool) -> NoReturn:
     if json:
         print_json(verdicts)
     else:
+        if not verdicts:
+            typer.echo("Nothing is proposed that this validator has not approved.")
         for verdict in verdicts:
             typer.echo(
                 f"slot {verdict.slot} " + ("approved" if verdict.code is None else f"refused: {verdict.reason}")

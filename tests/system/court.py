@@ -58,6 +58,10 @@ class Court:
         verdicts: list[dict[str, Any]] = json.loads(result.stdout)
         return verdicts
 
+    def said(self, seat: int) -> str:
+        """The same, as people read it."""
+        return CliRunner().invoke(app, [*self.options(seat), "--once"]).output
+
     def refusals(self, seat: int) -> list[dict[str, Any]]:
         """What a validator noted down of its refusals."""
         lines = (self.folder / f"validator-{seat}" / "refused.jsonl").read_text().splitlines()

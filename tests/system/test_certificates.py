@@ -290,6 +290,9 @@ def test_a_finished_day_is_anchored_and_again_after_a_correction(tmp_path: Path)
         counted = [told[f"evidence_{what}"] for what in ("readings", "days", "devices")]
         assert counted == [pieces, 1, 2]
         assert re.search(rf"evidence readings\W+{pieces}\b", held.output)
+        assert re.search(
+            r"escrow\W+[\d,]+\.\d{4} EUR\b.*certificates issued\W+[\d.]+ kWh\b", held.output, re.DOTALL
+        )
         signed = evidence / "device-2.jsonl"
         signed.write_text(signed.read_text().replace('"energy_wh": 400', '"energy_wh": 401', 1))
         bent = CliRunner().invoke(app, audit)

@@ -56,6 +56,12 @@ def credits_of(found: Street, member: int) -> int:
     return held
 
 
+def challenges(cli: CommandLine, *options: str) -> list[dict[str, Any]]:
+    """As anybody sees them."""
+    told: list[dict[str, Any]] = json.loads(cli.run("challenges", "--json", *options).stdout)
+    return told
+
+
 def uphold_in_time(found: Street, cli: CommandLine, challenge: dict[str, int]) -> None:
     number = challenge["number"]
     early = cli.run("uphold", str(number))
@@ -63,6 +69,10 @@ def uphold_in_time(found: Street, cli: CommandLine, challenge: dict[str, int]) -
     assert "time to answer" in early.stderr
     found.node.clock.advance_to(challenge["answer_due_at"] + 1)  # type: ignore[attr-defined]
     assert cli.answer("uphold", str(number)) == {"number": number, "paid_nano": str(TERMS.penalty)}
+    (upheld,) = challenges(cli)
+    assert (upheld["number"], upheld["slot"], upheld["due_at"]) == (number, SLOT, challenge["answer_due_at"])
+    assert (upheld["outcome"], upheld["paid_nano"]) == ("upheld", str(TERMS.penalty))
+    assert "upheld, paid" in cli.run("challenges").output
 
 
 def check_frozen(found: Street, member: int) -> None:
@@ -80,7 +90,9 @@ def test_an_honest_node_answers_from_its_book_and_from_a_cancellation(tmp_path: 
         cli = of(found, BUYER, tmp_path)
         found.clients[OTHER_BUYER].cancel(cancelled)
         found.advance(SLOT - 300)
+        assert "No challenges" in cli.run("challenges").output
         assert cli.answer("challenge", "missing", receipt_file(found, placed, tmp_path))["number"] == 1
+        assert "open until" in cli.run("challenges").output
         found.node.lifecycle.advance()
         assert open_challenges(found) == 0
         other = of(found, OTHER_BUYER, tmp_path)
@@ -88,6 +100,8 @@ def test_an_honest_node_answers_from_its_book_and_from_a_cancellation(tmp_path: 
         found.node.lifecycle.advance()
         assert open_challenges(found) == 0
         assert concerns(found) == []
+        assert [each["outcome"] for each in challenges(cli)] == ["dismissed", "dismissed"]
+        assert challenges(cli, "--market", "elsewhere") == []
         assert credits_of(found, BUYER) == credits_of(found, OTHER_BUYER) == 0
         give_credits(found.node, found.keys[OTHER_BUYER].address, TERMS.stake)
         again = other.run("challenge", "missing", receipt_file(found, cancelled, tmp_path))

@@ -211,7 +211,8 @@ def test_a_slot_waits_while_two_are_silent_and_goes_on_when_one_comes_back(tmp_p
         found.close_gate()
         for seat in (0, 3):
             assert len(found.look(seat)) == 1
-            assert found.look(seat) == []  # nothing is left to do
+            assert found.look(seat) == []
+            assert "Nothing is proposed" in found.said(seat)
         for _ in range(2):
             found.close_gate()
             assert found.state() is SlotState.CLEARED

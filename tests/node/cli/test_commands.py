@@ -1,6 +1,7 @@
 """The subcommands against a real server."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -129,9 +130,16 @@ def test_trades_are_ones_own_if_one_gives_a_key(url: str, services: Services) ->
     settle(services)
     mine = run(url, "trades")
     assert "you" in mine.output
-    assert "15.00 ct/kWh" in mine.output
-    assert "0.0900 EUR" in mine.output
+    assert re.search(r"0\.600 +15\.00 +0\.0900 +12\b", mine.output)
     assert "No trades" in run(url, "trades", key=STRANGER.secret).output
     (trade,) = json.loads(run(url, "trades", "--json", key=None).output)
     assert (trade["seller"], trade["buyer"], trade["amount_nano"]) == (ALICE_HEX, BOB_HEX, "90000000")
     assert trade["settlement"]["block"] == 12
+
+
+@pytest.mark.parametrize(("command", "rows"), [("trades", 1), ("orders", 2)])
+def test_trades_and_orders_fit_80_columns(url: str, services: Services, command: str, rows: int) -> None:
+    settle(services)
+    _, header, _, *shown = run(url, command, key=None).output.splitlines()
+    assert "kWh" in header
+    assert [("0.600" in line, len(line) <= 80) for line in shown] == [(True, True)] * rows
