@@ -2,8 +2,8 @@
 
 All nodes of a market take its orders and show its slots. One has claimed it and acts on chain; when it ends, or
 loses its connection to the database, the next one that asks has the claim. Were two to act all the same, for the
-moment that a claim takes to be found lost, nothing would happen twice: steps are keyed by slot, on chain and in the
-store.
+moment that a claim takes to be found lost, nothing would happen twice: steps are keyed by slot, on chain and in
+the store.
 """
 
 import fcntl

@@ -23,14 +23,19 @@ class Postgres:
     def new_schema(self) -> str:
         """The URL of an empty schema, which takes less time to make than a database, and no room."""
         name = f"test_{next(self._numbers)}"
+        self.execute(f"CREATE SCHEMA {name}")
         url = make_url(self.server.get_uri(driver="psycopg"))
-        with psycopg.connect(self.server.get_uri()) as connection:
-            connection.execute(f"CREATE SCHEMA {name}")
         options = {"options": f"-csearch_path={name}"}
         return url.update_query_dict(options).render_as_string(hide_password=False)
 
-    def stop(self) -> None:
-        """Let it die as in a power cut: nothing that it has not written down yet is kept."""
+    def execute(self, *statements: str) -> None:
+        """Administer it."""
+        with psycopg.connect(self.server.get_uri()) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def crash(self) -> None:
+        """End it at once: it has to recover what it had written down when it starts again."""
         arguments = ("-w", "-m", "immediate", "-D", str(self.server.pgdata), "stop")
         pgexec("pg_ctl", arguments, bin_path=self.server.bin_path, user=self.server.system_user)
 
@@ -40,16 +45,15 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
-    """A server; unless it is to be durable, it does not wait for the disk, which nobody pulls out of a test."""
+def running_postgres() -> Iterator[Postgres]:
+    """A server that does not wait for the disk: it is never the machine that crashes."""
     # Under a folder of its own, as the server's user must get there: pytest's own folders are closed to it.
     with TemporaryDirectory(prefix="wattbook-postgres-") as folder:
         server = get_server(Path(folder) / "data", cleanup_mode=None)
         found = Postgres(server, count())
         try:
-            if not durable:
-                server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
+            server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
             yield found
         finally:
-            found.stop()
+            found.crash()
             server.cleanup()
