@@ -56,7 +56,7 @@ class RealClock:
 
 
 def _ahead_s() -> float:
-    """How far the time of day is ahead of a clock that nobody sets, and that stands still while the machine sleeps."""
+    """How far the time of day is ahead of a clock that nobody sets, and that stops while the machine sleeps."""
     return time.time() - time.monotonic()
 
 

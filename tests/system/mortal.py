@@ -17,11 +17,10 @@ from ledger.deployment import MarketTerms
 from ledger.keys import Key
 from matching.orders import Order, Side
 from matching.readings import Reading, SignedReading
-from node.client import WattbookClient
+from node.client import UnreachableError, WattbookClient
 from node.composition import open_node, serving
 from node.config import Config
 from node.failpoints import VARIABLE, FailingStore
-from node.client import UnreachableError
 from tests.system.chain_server import wait_for
 from tests.system.demo import free_port
 from tests.system.served import CONSUMER, SELLER, Served
@@ -73,6 +72,12 @@ class Mortal:
         """What its operator does."""
         api_key = (self._config.data / "operator-api-key").read_text(encoding="utf-8")
         return Served(f"http://127.0.0.1:{self._config.port}", api_key)
+
+    @property
+    def pid(self) -> int:
+        """The process in which it lives now."""
+        assert self._process.pid is not None
+        return self._process.pid
 
     def start(self) -> None:
         """Start it, again and again while it dies of that."""

@@ -159,14 +159,14 @@ def street(
     validators: tuple[bytes, ...] = (),
     approvals: int = 0,
     terms: MarketTerms = TERMS,
-    slot: int = SLOT,
+    slot: int | None = SLOT,
 ) -> Iterator[Street]:
-    """The street, twenty minutes before a slot."""
+    """The street, twenty minutes before a slot; with None, at the time of day."""
     config = Config(
         data=data,
         port=free_port(),
         chain_port=free_port(),
-        stepped_from=slot - 1_200,
+        stepped_from=None if slot is None else slot - 1_200,
         design=design,
         rpc_url=rpc_url,
         validators=validators,

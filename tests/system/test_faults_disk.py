@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from matching.orders import Side
-from node.http_client import ApiProblemError
+from node.client import ApiProblemError
 from node.store.records import OrderStatus, SlotState
 from tests.system.demo import WATTBOOK, free_port, opened
 from tests.system.mortal import SLOT, Mortal, mortal
