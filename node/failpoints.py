@@ -37,8 +37,8 @@ def _of(step: str) -> tuple[str, ...]:
 
 
 POINTS = (
-    "store.add_order",
-    "store.cancel_order",
+    "store.add_orders",
+    "store.cancel_orders",
     "store.ensure_slot",
     "store.close_slot",
     *_of("commit"),

@@ -31,7 +31,7 @@ SLOT = MIDNIGHT - 1_800
 """The last but one slot of a UTC day."""
 SETTLE_WITHIN_S = 600
 SILENT_S = 900
-NEVER = "store.add_order:1000000"
+NEVER = "store.add_orders:1000000"
 """A node with this failpoint counts what it reaches, and lives."""
 
 _REACHED = "reached.json"
