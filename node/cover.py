@@ -3,29 +3,11 @@
 All prices are the tariff's of the slot in question; all amounts are nano-credits.
 """
 
-from typing import Protocol
-
-from matching.orders import Side
+from matching.orders import Order, Side
 from matching.tariff import Tariff
 
 
-class Coverable(Protocol):
-    """What of an order its cover depends on; see `matching.orders.Order`."""
-
-    @property
-    def side(self) -> Side:
-        """Bid or offer."""
-
-    @property
-    def price(self) -> int:
-        """The limit price, nano-credit per Wh."""
-
-    @property
-    def quantity_wh(self) -> int:
-        """The most it trades, Wh."""
-
-
-def order_cover(order: Coverable, tariff: Tariff) -> int:
+def order_cover(order: Order, tariff: Tariff) -> int:
     """What an order may cost.
 
     A bid: its limit price and the grid fee, on all of it. An offer of energy that then fails to come: the retail

@@ -9,10 +9,11 @@ from ledger.market import AccountState
 from matching.orders import Order
 from matching.tariff import Tariff
 from node.cover import order_cover, position_cover
-from node.ports import Accounts, Tariffs
+from node.ports import Accounts
+from node.ports import Tariffs as TariffSource
 from node.refusals import UncoveredOrderError
 from node.store import Store
-from node.store.groups import Surroundings
+from node.store.groups import Surroundings, Tariffs
 
 _PERIOD_S = 7 * 86_400
 
@@ -33,7 +34,7 @@ class Standing:
 class Escrow:
     """Tells where accounts stand."""
 
-    def __init__(self, store: Store, accounts: Accounts, tariffs: Tariffs) -> None:
+    def __init__(self, store: Store, accounts: Accounts, tariffs: TariffSource) -> None:
         self._store = store
         self._accounts = accounts
         self._tariffs = tariffs
@@ -55,25 +56,28 @@ class Escrow:
         )
         return Standing(state=self._accounts.state(account), reserved_nano=reserved_nano)
 
-    def of_group(self, found: Surroundings, accounts: Collection[bytes], slots: Collection[int]) -> "GroupEscrow":
-        """What is free of these accounts, for new orders for these slots.
+    def tariffs(self, last_slot: int) -> Tariffs:
+        """All tariffs there have been, up to a slot's.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+        # Of whole periods, as the answer is remembered by what was asked.
+        return self._tariffs.tariffs(0, (last_slot // _PERIOD_S + 1) * _PERIOD_S)
+
+    def of_group(self, found: Surroundings, accounts: Collection[bytes], tariffs: Tariffs) -> "GroupEscrow":
+        """What is free of these accounts, for new orders.
 
         What the store says of them must have been read before: see `standing`.
 
         Raises:
             ChainUnavailableError: the chain is out of reach.
         """
-        states = self._accounts.states(accounts)
-        all_slots = {*slots, *(each.slot for each in found.covered), *(slot for _, slot, _ in found.positions)}
-        # Of whole periods, as the answer is remembered by what was asked.
-        first, last = min(all_slots) // _PERIOD_S * _PERIOD_S, (max(all_slots) // _PERIOD_S + 1) * _PERIOD_S
-        tariffs = _TariffsBySlot(self._tariffs.tariffs(first, last))
-        reserved_nano: Counter[bytes] = Counter()
-        for order in found.covered:
-            reserved_nano[order.account] += order_cover(order, tariffs.at(order.slot))
+        by_slot = _TariffsBySlot(tariffs)
+        reserved_nano = Counter(found.order_cover_nano)
         for account, slot, position_wh in found.positions:
-            reserved_nano[account] += position_cover(position_wh, tariffs.at(slot))
-        return GroupEscrow(states, reserved_nano, tariffs)
+            reserved_nano[account] += position_cover(position_wh, by_slot.at(slot))
+        return GroupEscrow(self._accounts.states(accounts), reserved_nano, by_slot)
 
     def epoch_holds(self, order: Order, state: AccountState) -> bool:
         """Whether the order is of the epoch that its account's orders for its slot must be of.
@@ -87,14 +91,14 @@ class Escrow:
 
 
 class _TariffsBySlot:
-    """Tariffs of a period, by slot; each with the first slot that it holds for, ascending."""
+    """Tariffs by slot."""
 
-    def __init__(self, tariffs: list[tuple[int, Tariff]]) -> None:
+    def __init__(self, tariffs: Tariffs) -> None:
         self._starts = [start for start, _ in tariffs]
         self._tariffs = [tariff for _, tariff in tariffs]
 
     def at(self, slot: int) -> Tariff:
-        """The one in force in a slot of the period."""
+        """The one in force in a slot."""
         return self._tariffs[bisect_right(self._starts, slot) - 1]
 
 

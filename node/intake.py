@@ -94,7 +94,9 @@ class Intake:
         self._limits = limits
         self._design = design
         self._admit = admit
-        taking = Taking(market=market, store=store, clock=clock, escrow=escrow, limits=limits, sign=self._sign)
+        taking = Taking(
+            market=market, store=store, clock=clock, escrow=escrow, limits=limits, sign=self._sign, admit=admit
+        )
         self._placing = GroupCommit(taking.take, group_size=_GROUP_SIZE, most_waiting=_MOST_WAITING)
         self._cancelling = GroupCommit(self._write_cancelled, group_size=_GROUP_SIZE, most_waiting=_MOST_WAITING)
         # What takes the time is libsecp256k1, which works on several cores at once.
@@ -119,14 +121,12 @@ class Intake:
             BusyError: too many wait to be written. Nothing was taken.
             ChainUnavailableError: the chain is out of reach. Nothing was taken.
         """
-        hashes = [order_hash(self._domain, each.order) for each in placements]
-        known = self._store.orders_by_hash(hashes)
-
-        def check(asked: tuple[Placement, bytes]) -> Arrival | OrderRecord:
-            placement, digest = asked
-            return known[digest] if digest in known else self._arrival(placement, digest)
-
-        return self._each(list(zip(placements, hashes, strict=True)), check, self._placing)
+        asked = [(each, order_hash(self._domain, each.order)) for each in placements]
+        outcomes = self._each(asked, lambda each: self._arrival(*each), self._placing)
+        # An order that is there is answered for, although its gate may have closed since.
+        refused = [digest for (_, digest), each in zip(asked, outcomes, strict=True) if not _is_record(each)]
+        known = self._store.orders_by_hash(refused) if refused else {}
+        return [known.get(digest, each) for (_, digest), each in zip(asked, outcomes, strict=True)]
 
     def cancel(self, order_hash: bytes, signature: bytes) -> OrderRecord:
         """Cancel an order whose slot's gate is open, by its account's signature; again, it stays cancelled.
@@ -164,14 +164,14 @@ class Intake:
     def _each(
         self,
         asked: Sequence[T],
-        check: Callable[[T], P | OrderRecord],
+        check: Callable[[T], P],
         commit: GroupCommit[P, OrderRecord | WattbookError],
     ) -> list[OrderRecord | WattbookError]:
-        """Check each by itself, and write those that passed and are not known already."""
+        """Check each by itself, and write those that passed."""
         checked = self._checked(asked, check)
-        to_write = [each for each in checked if not isinstance(each, OrderRecord | WattbookError)]
+        to_write = [each for each in checked if not isinstance(each, WattbookError)]
         written = iter(commit.submit(to_write) if to_write else ())
-        return [each if isinstance(each, OrderRecord | WattbookError) else next(written) for each in checked]
+        return [each if isinstance(each, WattbookError) else next(written) for each in checked]
 
     def _checked(self, asked: Sequence[T], check: Callable[[T], R]) -> list[R | WattbookError]:
         def part(start: int) -> list[R | WattbookError]:
@@ -192,7 +192,6 @@ class Intake:
         self._check_slot(order.slot)
         signed = SignedOrder(order=order, hash=digest, signature=placement.signature)
         self._check_signer(order_signer(signed), order.account)
-        self._admit(order.account)
         if statement is not None:
             self._check_statement(order, statement)
         return Arrival(signed, None if statement is None else statement.encoded())
@@ -238,6 +237,10 @@ def _outcome(check: Callable[[T], R], asked: T) -> R | WattbookError:
         return check(asked)
     except WattbookError as error:
         return error
+
+
+def _is_record(outcome: OrderRecord | WattbookError) -> bool:
+    return isinstance(outcome, OrderRecord)
 
 
 def _value(outcome: OrderRecord | WattbookError) -> OrderRecord:

@@ -64,6 +64,7 @@ class Taking:
         escrow: tells what covers an order.
         limits: what the operator takes.
         sign: the operator's signature of a receipt.
+        admit: called with the account of every new order; may refuse it.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Taking:
         escrow: Escrow,
         limits: Limits,
         sign: Callable[[Receipt], bytes],
+        admit: Callable[[bytes], None],
     ) -> None:
         self._market = market
         self._store = store
@@ -82,6 +84,7 @@ class Taking:
         self._escrow = escrow
         self._limits = limits
         self._sign = sign
+        self._admit = admit
 
     def take(self, group: Sequence[Arrival]) -> list[OrderRecord | WattbookError]:
         """What became of each: its record, durable, or what refuses it. An order that is there keeps its record.
@@ -93,11 +96,12 @@ class Taking:
         orders = [each.signed.order for each in group]
         accounts, slots = {order.account for order in orders}, {order.slot for order in orders}
         with self._store.exclusively(TAKING):
+            tariffs = self._escrow.tariffs(self._clock.now() + self._limits.horizon_s)
             # The store before the chain: a slot that settles in between then takes cover twice rather than never.
             found = self._store.surroundings(
-                hashes=[each.signed.hash for each in group], slots=slots, accounts=accounts
+                hashes=[each.signed.hash for each in group], slots=slots, accounts=accounts, tariffs=tariffs
             )
-            page = _Page(found, self._escrow.of_group(found, accounts, slots), self._limits)
+            page = _Page(found, self._escrow.of_group(found, accounts, tariffs), self._limits)
             # Again, as waiting took time; and for the last time, as the store tells which slots are closed.
             now = self._clock.now()
             outcomes = [self._outcome(each, page, now) for each in group]
@@ -115,6 +119,7 @@ class Taking:
         if signed.hash in page.known:
             return page.known[signed.hash]
         try:
+            self._admit(order.account)
             check_gate(self._market, order.slot, now)
             self._check_terms(order, page.escrow)
             index = page.next_index(order)

@@ -6,11 +6,24 @@ A transaction costs a wait for the disk, which the orders of a group share.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, bindparam, case, false, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    bindparam,
+    case,
+    false,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from ledger.eip712 import Receipt, SignedOrder
 from matching.errors import WattbookError
 from matching.orders import Side
+from matching.tariff import Tariff
 from node.store import schema
 from node.store.database import Database
 from node.store.errors import GateClosedError, UnknownOrderError
@@ -26,15 +39,8 @@ TAKING = "taking orders"
 _COVERED = (OrderStatus.OPEN, OrderStatus.CLOSED)
 
 
-@dataclass(frozen=True, slots=True)
-class CoveredOrder:
-    """What of an order its cover depends on."""
-
-    account: bytes
-    slot: int
-    side: Side
-    price: int
-    quantity_wh: int
+Tariffs = Sequence[tuple[int, Tariff]]
+"""Tariffs with the first slot that each holds for, ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +51,14 @@ class Surroundings:
         known: those of the orders that there are already, by hash.
         sizes: how many orders a slot has had, if any: the index of the next.
         counts: how many of a slot's orders are an account's, if any; cancelled ones count.
-        covered: the accounts' orders as `Orders.open_cover_orders` finds them.
+        order_cover_nano: what the accounts' orders as `Orders.open_cover_orders` finds them may cost, if anything.
         positions: the accounts' positions as `Orders.undelivered_positions` finds them: account, slot and Wh.
     """
 
     known: dict[bytes, OrderRecord]
     sizes: dict[int, int]
     counts: dict[tuple[int, bytes], int]
-    covered: list[CoveredOrder]
+    order_cover_nano: dict[bytes, int]
     positions: list[tuple[bytes, int, int]]
 
 
@@ -60,7 +66,7 @@ class Groups(Database):
     """The part of the store that takes groups of orders."""
 
     def surroundings(
-        self, *, hashes: Collection[bytes], slots: Collection[int], accounts: Collection[bytes]
+        self, *, hashes: Collection[bytes], slots: Collection[int], accounts: Collection[bytes], tariffs: Tariffs
     ) -> Surroundings:
         """What is there already. It stays true of sizes and counts while nobody else takes orders."""
         with self._read() as connection:
@@ -68,7 +74,7 @@ class Groups(Database):
                 known=orders_with_hashes(connection, hashes),
                 sizes=_sizes(connection, slots),
                 counts=_counts(connection, slots, accounts),
-                covered=_covered_orders(connection, accounts),
+                order_cover_nano=_order_cover(connection, accounts, tariffs),
                 positions=_positions(connection, accounts),
             )
 
@@ -107,7 +113,7 @@ class Groups(Database):
         """
         slot = signed.order.slot
         with self.exclusively(TAKING):
-            found = self.surroundings(hashes=[signed.hash], slots=[slot], accounts=[])
+            found = self.surroundings(hashes=[signed.hash], slots=[slot], accounts=[], tariffs=[])
             if signed.hash in found.known:
                 return found.known[signed.hash]
             record = new_record(signed, found.sizes.get(slot, 0), received_at, sign_receipt, wishes=wishes)
@@ -191,17 +197,29 @@ def _counts(
     return {(slot, account): count for slot, account, count in connection.execute(counted.group_by(*key))}
 
 
-def _covered_orders(connection: Connection, accounts: Collection[bytes]) -> list[CoveredOrder]:
-    columns = (_ORDERS.account, _ORDERS.slot, _ORDERS.side, _ORDERS.price, _ORDERS.quantity_wh)
+def _order_cover(connection: Connection, accounts: Collection[bytes], tariffs: Tariffs) -> dict[bytes, int]:
+    """The sum of `node.cover.order_cover`, as an account may have hundreds of orders."""
+    if not accounts:
+        return {}
+    of_bid = _ORDERS.price + _by_slot(tariffs, lambda tariff: tariff.grid_fee)
+    retail_price = _by_slot(tariffs, lambda tariff: tariff.retail_price)
+    of_offer = case((_ORDERS.price < retail_price, retail_price - _ORDERS.price), else_=0)
+    cover = _ORDERS.quantity_wh * case((_ORDERS.side == int(Side.BID), of_bid), else_=of_offer)
     rows = connection.execute(
-        select(*columns).where(
-            _ORDERS.account.in_(accounts), _ORDERS.status.in_(_COVERED), _ORDERS.posted == false()
-        )
+        select(_ORDERS.account, func.sum(cover))
+        .where(_ORDERS.account.in_(accounts), _ORDERS.status.in_(_COVERED), _ORDERS.posted == false())
+        .group_by(_ORDERS.account)
     )
-    return [
-        CoveredOrder(account, slot, Side(side), price, quantity_wh)
-        for account, slot, side, price, quantity_wh in rows
-    ]
+    return {account: int(nano) for account, nano in rows}
+
+
+def _by_slot(tariffs: Tariffs, price: Callable[[Tariff], int]) -> ColumnElement[int]:
+    """A price of the tariff in force in an order's slot."""
+    (_, first), *later = tariffs
+    if not later:
+        return literal(price(first), BigInteger)
+    in_force = [(_ORDERS.slot >= start, price(tariff)) for start, tariff in reversed(later)]
+    return case(*in_force, else_=price(first))
 
 
 def _positions(connection: Connection, accounts: Collection[bytes]) -> list[tuple[bytes, int, int]]:
