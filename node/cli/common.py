@@ -44,10 +44,10 @@ def fail(error: object) -> NoReturn:
 
 
 @contextmanager
-def connected(url: str, key: str | None = None) -> Iterator[WattbookClient]:
+def connected(url: str, key: str | None = None, *, patience_s: float = _PATIENCE_S) -> Iterator[WattbookClient]:
     """A client of the node; whatever is refused inside ends the command."""
     try:
-        with WattbookClient(url, None if key is None else parsed_key(key), patience_s=_PATIENCE_S) as client:
+        with WattbookClient(url, None if key is None else parsed_key(key), patience_s=patience_s) as client:
             yield client
     except WattbookError as error:
         fail(error)

@@ -14,6 +14,7 @@ from node.cli.challenges import challenges
 from node.cli.demo import demo
 from node.cli.deposit import deposit
 from node.cli.devices import devices_app
+from node.cli.events import events
 from node.cli.keystore import keys_app
 from node.cli.order import order
 from node.cli.orders import orders
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _command in (
-    demo, serve, order, orders, balance, bill, trades, audit, deposit, validate, simulate, sweep,
+    demo, serve, order, orders, balance, bill, trades, events, audit, deposit, validate, simulate, sweep,
 ):  # fmt: skip
     app.command()(_command)
 

@@ -79,7 +79,7 @@ def _moves(occurrence: Occurrence) -> Iterator[Event]:
         certificate = CertificateId.of(token_id)
         details = {
             "certificate": to_quantity(token_id),
-            "kind": certificate.kind.name.lower(),
+            "certificate_kind": certificate.kind.name.lower(),
             "device": str(certificate.device),
             "amount_wh": amount_wh,
             "transaction": to_data(occurrence.point.transaction),
