@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from node.api.fields import Address, Hash, Signature
+from node.api.fields import Address, Hash, Signature, Slot
 from node.api.orders import OrderFields, ReceiptOut, StatementFields, receipt_out, signed_fields
 from node.api.services import Parts
 from node.store.records import OrderRecord
@@ -66,7 +66,7 @@ class ProposalOut(BaseModel):
 
 
 @router.get("/{slot}/proposal")
-def read_proposal(slot: int, parts: Parts) -> ProposalOut:
+def read_proposal(slot: Slot, parts: Parts) -> ProposalOut:
     """The settlement of a slot that awaits its validators' approval, or had it."""
     proposal = parts.approvals.proposal(slot)
     return ProposalOut.model_validate(
@@ -86,7 +86,7 @@ def read_proposal(slot: int, parts: Parts) -> ProposalOut:
 
 
 @router.get("/{slot}/approvals")
-def read_approvals(slot: int, parts: Parts) -> ApprovalsOut:
+def read_approvals(slot: Slot, parts: Parts) -> ApprovalsOut:
     """Who approved a slot's settlement so far."""
     digest, given = parts.approvals.given(slot)
     validators = parts.approvals.validators()
@@ -100,7 +100,7 @@ def read_approvals(slot: int, parts: Parts) -> ApprovalsOut:
 
 
 @router.post("/{slot}/approvals")
-def approve(slot: int, fields: ApprovalFields, parts: Parts) -> ApprovalsOut:
+def approve(slot: Slot, fields: ApprovalFields, parts: Parts) -> ApprovalsOut:
     """Take a validator's approval. The same one again changes nothing."""
     parts.approvals.take(slot, fields.validator, fields.signature)
     return read_approvals(slot, parts)

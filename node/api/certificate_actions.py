@@ -12,7 +12,7 @@ from ledger.certificates.claims import NO_TEXT, SALT_BYTES, Claim, Purpose, text
 from ledger.certificates.ids import CertificateKind
 from ledger.certificates.selection import Part, bundle
 from ledger.chain import ZERO_ADDRESS
-from node.api.fields import Address, Hash, Named, TokenId, Uint64
+from node.api.fields import Address, DeviceNumber, Hash, Named, Slot, TokenId
 from node.api.operator import OPERATOR
 from node.api.services import Parts
 from node.api.transactions import UnsignedOut, unsigned_out
@@ -46,9 +46,9 @@ class SelectionFields(BaseModel):
     account: Address
     amount_wh: int | None = Field(default=None, ge=1)
     parts: list[PartOut] = []
-    first_slot: int | None = None
-    last_slot: int | None = None
-    device: Uint64 | None = None
+    first_slot: Slot | None = None
+    last_slot: Slot | None = None
+    device: DeviceNumber | None = None
     kind: Annotated[CertificateKind, Named(CertificateKind)] | None = None
 
 
@@ -65,8 +65,8 @@ class ClaimFields(BaseModel):
 
     purpose: Annotated[Purpose, Named(Purpose)]
     country: str
-    first_slot: int
-    last_slot: int
+    first_slot: Slot
+    last_slot: Slot
     beneficiary: Address = ZERO_ADDRESS
     text: str = Field(default="", max_length=MAX_TEXT)
 
@@ -94,8 +94,8 @@ class PairsFields(BaseModel):
 
     account: Address
     amount_wh: int | None = Field(default=None, ge=1)
-    first_slot: int | None = None
-    last_slot: int | None = None
+    first_slot: Slot | None = None
+    last_slot: Slot | None = None
 
 
 class RequestFields(BaseModel):
@@ -104,9 +104,9 @@ class RequestFields(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     account: Address
-    device: Uint64
-    first_slot: int
-    last_slot: int
+    device: DeviceNumber
+    first_slot: Slot
+    last_slot: Slot
 
 
 class PairOut(BaseModel):

@@ -12,6 +12,7 @@ from ledger.certificates.issuer import MAX_AMOUNT_WH, Import
 from ledger.certificates.records import Record
 from ledger.eecs import fuel_number, technology_number
 from ledger.hexcodec import from_quantity, to_quantity
+from matching.orders import MAX_TIME
 from node.api.certificate_out import (
     CertificateDetails,
     CertificateOut,
@@ -87,8 +88,8 @@ class ImportFields(BaseModel):
     serial: str
     to: Address
     area: int = Field(ge=1)
-    slot: int
-    slot_length_s: int
+    slot: Slot
+    slot_length_s: int = Field(ge=1, le=MAX_TIME)
     amount_wh: int = Field(ge=1, le=MAX_AMOUNT_WH)
     technology: str
     fuel: str

@@ -11,7 +11,7 @@ from ledger.coverage.carbon import Carbon
 from ledger.coverage.claims import Claims
 from ledger.coverage.periods import Granularity
 from ledger.coverage.table import csv_lines, rows
-from node.api.fields import Address
+from node.api.fields import Address, Slot
 from node.api.services import Parts
 from node.covering import carbon_of, claims_of
 
@@ -27,8 +27,8 @@ class Form(StrEnum):
 
 _CSV_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
-FirstSlot = Annotated[int, Query(ge=0, description="Start of the first slot.")]
-EndSlot = Annotated[int, Query(ge=0, description="End of the last slot, at most 366 days later.")]
+FirstSlot = Annotated[Slot, Query(description="Start of the first slot.")]
+EndSlot = Annotated[Slot, Query(description="End of the last slot, at most 366 days later.")]
 Account = Annotated[Address | None, Query(description="A member; without it, the community.")]
 TimeZone = Annotated[str, Query(description="IANA name of the calendar's time zone.")]
 

@@ -16,11 +16,11 @@ FAMILIES = {
     "approvals": ("approval.", "proposal.", "signature.", "slot.", "store.conflict"),
     "balances": ("member.unknown",),
     "bills": ("bill.", "member.unknown"),
-    "certificates": ("certificates.", "chain.reverted", "device.unknown", *_REQUESTED),
+    "certificates": ("certificates.", "chain.reverted", "device.eecs_code", "device.unknown", *_REQUESTED),
     "chain": ("request.not_found",),
     "clock": ("clock.",),
     "coverage": ("coverage.",),
-    "deposits": ("chain.reverted", "deposit."),
+    "deposits": ("chain.reverted", "deposit.", "order.not_a_member"),
     "devices": ("chain.reverted", "device.", "evidence.key_malformed", "store.conflict"),
     "events": ("event.", "signature.", "request.unauthorized"),
     "members": ("chain.reverted", "member.", "store.conflict"),
@@ -33,10 +33,14 @@ FAMILIES = {
 }
 """By tag, what the codes begin with that its resources answer with, besides those that any may."""
 
-ALWAYS = ("chain.unavailable", "internal.error", "request.too_many")
+ALWAYS = ("chain.unavailable", "internal.error", "request.too_many", "store.unavailable")
+ON_WRITES = ("devchain.storage_failed", "node.not_claimed")
 WATCHED = {"/health": (), "/ready": ("chain.unavailable", "node.late", "node.trouble", "store.unavailable")}
 READABLE = ("approvals", "bills", "coverage", "events", "statements")
 """Tags whose reads compute something, and may be refused for more than that there is nothing."""
+
+RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_RETRY_AFTER = {"description": "When to come again, in seconds.", "schema": {"type": "integer", "minimum": 1}}
 
 _METHODS = ("get", "post", "delete")
 _PROBLEM = {
@@ -50,7 +54,7 @@ _PROBLEM = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "code": {"type": "string"},
-        "field": {"type": "string", "description": "The field that is to blame, if one is."},
+        "field": {"type": ["string", "null"], "description": "The field that is to blame, if one is."},
         "most_wh": {
             "type": "integer",
             "description": "The most energy that it could have been, Wh, if it was too much.",
@@ -84,6 +88,8 @@ def codes_of(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]
         yield from WATCHED[path]
         return
     yield from ALWAYS
+    if method != "get":
+        yield from ON_WRITES
     if "422" in operation["responses"]:
         yield "request.invalid"
     if any(parameter["name"] == "X-API-Key" for parameter in operation.get("parameters", ())):
@@ -104,6 +110,8 @@ def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
     operation["responses"].pop("422", None)
     for status in sorted(by_status):
         operation["responses"][str(status)] = _response(sorted(by_status[status]))
+        if status in RETRIED:
+            operation["responses"][str(status)]["headers"] = {"Retry-After": _RETRY_AFTER}
 
 
 def _response(codes: list[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -10,6 +11,9 @@ from starlette.exceptions import HTTPException
 
 from matching.errors import WattbookError
 from node.problems import MEDIA_TYPE, Problem, problem
+
+RETRY_AFTER_S = 5
+"""When to ask a node again that lacks its chain or its store, unless the error knows better."""
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +29,9 @@ def install(app: FastAPI) -> None:
 
 
 def response(found: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """A problem as a response."""
+    """A problem as a response; whatever passes by itself says when to come again."""
+    if found.status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers = {"Retry-After": str(RETRY_AFTER_S), **(headers or {})}
     return JSONResponse(found.body(), status_code=found.status, media_type=MEDIA_TYPE, headers=headers)
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from ledger.audit.codec import encoded
 from ledger.audit.evidence_files import PublicKeys
 from node.api.services import Parts
+from node.api.tables import LinesResponse
 
 router = APIRouter(prefix="/evidence", tags=["readings"])
 
@@ -35,8 +35,8 @@ def list_days(parts: Parts) -> Days:
     return Days(items=parts.store.anchored_days())
 
 
-@router.get("/days/{day}", response_class=StreamingResponse)
-def stream_evidence(day: int, parts: Parts) -> StreamingResponse:
+@router.get("/days/{day}", response_class=LinesResponse)
+def stream_evidence(day: int, parts: Parts) -> LinesResponse:
     """A day's evidence, one piece a line of JSON, corrections in their places; nothing unless it is anchored."""
 
     def lines() -> Iterator[str]:
@@ -45,4 +45,4 @@ def stream_evidence(day: int, parts: Parts) -> StreamingResponse:
                 for record in records:
                     yield json.dumps(encoded(record.evidence)) + "\n"
 
-    return StreamingResponse(lines(), media_type="application/jsonl")
+    return LinesResponse(lines())

@@ -16,10 +16,11 @@ from ledger.evidence.rows import FileFormat, read_rows
 from ledger.evidence.substitutes import MAX_REASON_BYTES
 from matching.errors import WattbookError
 from matching.readings import MAX_ENERGY_WH, Reading, SignedReading
-from node.api.fields import Hash, Hexadecimal, MeterSignature, Uint64
+from node.api.fields import DeviceNumber, Hash, Hexadecimal, MeterSignature, Slot, Uint64
 from node.api.operator import OPERATOR
 from node.api.paging import Cursor, Limit, Page, cut, numbers
 from node.api.services import Parts
+from node.api.tables import LinesResponse
 from node.problems import RequestError, problem
 from node.readings_import import RowReport as ImportedRow
 from node.readings_import import import_rows
@@ -28,6 +29,7 @@ from node.store.records import ReadingRecord
 router = APIRouter(prefix="/readings", tags=["readings"])
 
 MAX_ROWS = 1_000
+
 
 Blob = Annotated[bytes, Hexadecimal()]
 
@@ -52,7 +54,7 @@ class OcmfFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    device: Uint64
+    device: DeviceNumber
     ocmf: str = Field(max_length=MAX_MESSAGE_BYTES)
 
 
@@ -61,8 +63,8 @@ class CorrectionFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    device: Uint64
-    slot: int
+    device: DeviceNumber
+    slot: Slot
     energy_wh: int = Field(ge=0, le=MAX_ENERGY_WH)
     reason: str = Field(min_length=1, max_length=MAX_REASON_BYTES)
 
@@ -127,12 +129,14 @@ def submit_readings(
     return Report(accepted=sum(row.accepted for row in rows), rows=rows)
 
 
-@router.post("/import", dependencies=[OPERATOR])
+@router.post("/import", dependencies=[OPERATOR], response_class=LinesResponse)
 async def import_readings(
     request: Request,
     parts: Parts,
     file_format: Annotated[FileFormat, Query(alias="format")],
-    device: Annotated[Uint64 | None, Query(description="Whose messages a file of bare OCMF lines holds.")] = None,
+    device: Annotated[
+        DeviceNumber | None, Query(description="Whose messages a file of bare OCMF lines holds.")
+    ] = None,
 ) -> StreamingResponse:
     """Take the rows of a file, and report each as a line of JSON; the operator's API key is needed.
 
@@ -151,7 +155,7 @@ async def import_readings(
             except WattbookError as error:  # of the file as a whole
                 yield json.dumps({"problem": problem(error).body()}) + "\n"
 
-    return StreamingResponse(report(), media_type="application/jsonl")
+    return LinesResponse(report())
 
 
 @router.post("/corrections", dependencies=[OPERATOR])
@@ -165,8 +169,8 @@ def correct_reading(fields: CorrectionFields, parts: Parts) -> ReadingOut:
 def list_readings(
     parts: Parts,
     *,
-    slot: int | None = None,
-    device: Uint64 | None = None,
+    slot: Slot | None = None,
+    device: DeviceNumber | None = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[ReadingOut]:
@@ -177,7 +181,7 @@ def list_readings(
 
 
 @router.get("/{device}/{slot}")
-def read_revisions(device: Uint64, slot: int, parts: Parts) -> list[ReadingOut]:
+def read_revisions(device: DeviceNumber, slot: Slot, parts: Parts) -> list[ReadingOut]:
     """All readings of a device and slot: what it was delivered with, then the corrections."""
     return [_reading_out(record) for record in parts.store.revisions(device, slot)]
 

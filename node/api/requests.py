@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ledger.certificates.records import Request
 from node.api.certificate_out import point_out
-from node.api.fields import Hash, Uint64
+from node.api.fields import DeviceNumber, Hash, Uint64
 from node.api.onchain import OnChain
 from node.api.operator import OPERATOR
 from node.api.paging import Cursor, Limit, Page, cut, integers
@@ -48,7 +48,7 @@ class RequestOut(BaseModel):
 def list_requests(
     parts: Parts,
     *,
-    device: Uint64 | None = None,
+    device: DeviceNumber | None = None,
     open_only: bool = False,
     limit: Limit = 100,
     cursor: Cursor = None,

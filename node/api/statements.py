@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,7 +14,8 @@ from ledger.statements.model import Kind, Scope
 from ledger.statements.page import CONTENT_SECURITY_POLICY, to_html
 from ledger.statements.pdf import to_pdf
 from ledger.statements.signing import SignedStatement
-from node.api.fields import Address, Hash
+from node.api.caching import LASTING_RESPONSES, IfNoneMatch, lasting, lasting_content
+from node.api.fields import Address, Hash, Slot
 from node.api.paging import Limit, Page
 from node.api.services import Parts
 
@@ -41,6 +42,11 @@ _MEDIA = {
 }
 
 
+_FORM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {media: {"schema": {"type": "string"}} for media in _MEDIA.values() if "json" not in media}}
+}
+
+
 class RevealedText(BaseModel):
     """A retirement's private text and its salt, which its holder reveals."""
 
@@ -60,8 +66,8 @@ class StatementFields(BaseModel):
 
     kind: Annotated[Kind, Field(strict=False)]
     account: Address | None = None
-    first_slot: int = Field(ge=0)
-    end_slot: int = Field(ge=0)
+    first_slot: Slot
+    end_slot: Slot
     time_zone: str = "UTC"
     transactions: list[Hash] = []
     factors: str | None = None
@@ -99,7 +105,7 @@ def list_statements(
     parts: Parts,
     *,
     limit: Limit = 100,
-    cursor: Annotated[int | None, Query(description="The `next` of the page before.")] = None,
+    cursor: Annotated[Slot | None, Query(description="The `next` of the page before.")] = None,
 ) -> Page[StatementOut]:
     """Statements, the latest first."""
     rows = parts.store.statements(before=cursor, limit=limit + 1)
@@ -107,18 +113,21 @@ def list_statements(
     return Page(items=[_out(parts, parts.stating.statement(row.digest)) for row in rows[:limit]], next=following)
 
 
-@router.get("/{digest}", response_model=None)
+@router.get("/{digest}", response_model=StatementOut, responses=_FORM_RESPONSES | LASTING_RESPONSES)
 def read_statement(
     digest: Hash,
     parts: Parts,
+    request: Request,
+    *,
     form: Annotated[StatementForm | None, Query(alias="format")] = None,
     accept: Annotated[str, Header()] = "",
-) -> StatementOut | Response:
-    """One statement, in the form that was asked for, by `format` or by the header `Accept`."""
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """One statement, in the form that was asked for, by `format` or by the header `Accept`; it never changes."""
     signed = parts.stating.statement(digest)
     wanted = form or next((each for each, media in _MEDIA.items() if media in accept), StatementForm.JSON)
     if wanted is StatementForm.JSON:
-        return _out(parts, signed)
+        return lasting(request, _out(parts, signed), is_final=True)
     content: bytes | str = signed.token
     if wanted is StatementForm.PDF:
         content = to_pdf(signed)
@@ -126,7 +135,8 @@ def read_statement(
         content = to_csv(signed.statement)
     name = f"statement-{signed.digest.hex()[:16]}.{wanted.value}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type=_MEDIA[wanted], headers=headers)
+    data = content if isinstance(content, bytes) else content.encode()
+    return lasting_content(request, data, _MEDIA[wanted], is_final=True, headers=headers)
 
 
 @pages.get("/verify/{digest}", response_class=HTMLResponse)

@@ -49,6 +49,12 @@ TABLE_RESPONSES: dict[int | str, dict[str, Any]] = {
 """What a route that answers with tables, too, says of that."""
 
 
+class LinesResponse(StreamingResponse):
+    """JSON, one object a line."""
+
+    media_type = "application/jsonl"
+
+
 class CellKind(StrEnum):
     """What a column holds; as Arrow names it."""
 
