@@ -1,8 +1,8 @@
 """The audit as people run it: the chain alone, a node's published orders or its store against it."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +23,10 @@ from node.design import Design
 from node.order_sets import OrderSets
 from node.reconcile import Reconciliation
 from node.store import Store
+from node.store.beginning import beginning
+from node.store.copying import copy_database, copy_file
+from node.store.engines import shown_store
+from node.store.errors import StoreUnavailableError
 
 
 class NothingToAuditError(WattbookError):
@@ -152,38 +156,62 @@ def audit_folder(chain: Chain, data: Path, *, exchange: bytes | None = None) -> 
     if deployment is None:
         raise NothingToAuditError(f"{data} holds no market")
     if not path.is_file():
-        raise NothingToAuditError(f"{data} holds no store: {path.name} is missing")
+        raise NothingToAuditError(f"{data} holds no store: {path.name} is missing; is it in PostgreSQL?")
+    _require_asked(str(data), deployment, chain, exchange)
+    with TemporaryDirectory() as temporary:
+        copy = Path(temporary) / path.name
+        return _audit_copy(chain, deployment, copy, str(path), lambda: copy_file(path, copy))
+
+
+def audit_shared(chain: Chain, url: str, *, exchange: bytes | None = None) -> NodeAudit:
+    """Re-verify the history of a shared store's market, and hold a copy of the store against it.
+
+    The database stays as it is, and nodes may be running: what is compared is the store of one moment.
+
+    Args:
+        chain: the chain.
+        url: the PostgreSQL database.
+        exchange: the exchange that it is expected to be of; None if any will do.
+
+    Raises:
+        NothingToAuditError: the store is of another exchange or chain, or of no market.
+        ForeignStoreError: the database holds no store of this version.
+        StoreUnavailableError: it does not answer.
+        StoreUrlError: the URL names no database that could be used.
+        WattbookError: whatever `audit_node` raises.
+    """
+    with TemporaryDirectory() as temporary:
+        copy = Path(temporary) / "store.sqlite"
+        copy_database(url, copy)
+        with beginning(f"sqlite:///{copy}") as store:
+            text = store.whereabouts()
+        if text is None:
+            raise NothingToAuditError(f"{shown_store(url)} holds no market")
+        deployment = Deployment.decoded(text, shown_store(url))
+        _require_asked(shown_store(url), deployment, chain, exchange)
+        return _audit_copy(chain, deployment, copy, shown_store(url), lambda: None)
+
+
+def _require_asked(where: str, deployment: Deployment, chain: Chain, exchange: bytes | None) -> None:
     for name, ours, asked in (
         ("chain", deployment.chain_id, chain.chain_id),
         ("exchange", "0x" + deployment.exchange.hex(), "0x" + (exchange or deployment.exchange).hex()),
     ):
         if ours != asked:
-            raise NothingToAuditError(f"{data} is of {name} {ours}: cannot be held against {name} {asked}")
+            raise NothingToAuditError(f"{where} is of {name} {ours}: cannot be held against {name} {asked}")
+
+
+def _audit_copy(chain: Chain, deployment: Deployment, copy: Path, of: str, make: Callable[[], None]) -> NodeAudit:
+    """Audit a copy, as to open a store is to write to it; one that cannot be made or opened is a finding."""
     try:
-        with _copied(path, deployment) as store:
-            return audit_node(chain, deployment.exchange, store, design=deployment.design)
-    except (sqlite3.Error, SQLAlchemyError) as error:
-        findings = Findings()
-        findings.require("store.damaged", str(path), False, expected="a database", found=error)
-        return _with_store(audit(chain, deployment.exchange, keep_slots=True), findings)
-
-
-@contextmanager
-def _copied(path: Path, deployment: Deployment) -> Iterator[Store]:
-    """A copy of the store as it is now: to open a store is to write to it."""
-    with TemporaryDirectory() as folder:
-        copy = Path(folder) / path.name
-        with (
-            closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(copy)) as target,
-        ):
-            source.backup(target)
+        make()
         domain = Domain(deployment.chain_id, deployment.exchange)
-        store = Store(f"sqlite:///{copy}", domain=domain, market=deployment.market)
-        try:
-            yield store
-        finally:
-            store.close()
+        with closing(Store(f"sqlite:///{copy}", domain=domain, market=deployment.market)) as store:
+            return audit_node(chain, deployment.exchange, store, design=deployment.design)
+    except (sqlite3.Error, SQLAlchemyError, StoreUnavailableError) as error:
+        findings = Findings()
+        findings.require("store.damaged", of, False, expected="a database", found=error)
+        return _with_store(audit(chain, deployment.exchange, keep_slots=True), findings)
 
 
 def _with_store(report: AuditReport, findings: Findings) -> NodeAudit:

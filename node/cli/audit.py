@@ -40,6 +40,15 @@ def audit(
     checkpoint: Annotated[
         Path | None, typer.Option(help="A file to go on from, if it exists, and to write how far the audit came.")
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            envvar="WATTBOOK_STORE",
+            metavar="URL",
+            help="The PostgreSQL database of a node's store, to hold it against the chain too.",
+            show_default=False,
+        ),
+    ] = None,
     evidence: Annotated[
         Path | None,
         typer.Option(help="A folder of `wattbook readings export`, to hold what meters signed against the chain."),
@@ -52,7 +61,8 @@ def audit(
     """
     if data is not None and not data.is_dir():
         raise typer.BadParameter(f"{data} is no folder", param_hint="--data")
-    if data is not None and (node, checkpoint, evidence) != (None, None, None):
+    compared = data or (store if node is None else None)
+    if compared is not None and (node, checkpoint, evidence) != (None, None, None):
         raise typer.BadParameter("a store is compared as a whole: without --node, --checkpoint and --evidence")
     if evidence is not None and not evidence.is_dir():
         raise typer.BadParameter(f"{evidence} is no folder", param_hint="--evidence")
@@ -61,7 +71,7 @@ def audit(
     address = None if exchange is None else _address(exchange)
     try:
         with closing(JsonRpcChain(rpc)) as chain:
-            audited = _audited(chain, address, data, node, checkpoint=checkpoint, evidence=evidence)
+            audited = _audited(chain, address, compared, node, checkpoint=checkpoint, evidence=evidence)
     except (WattbookError, OSError) as error:
         _could_not(error)
     summary = _summary(audited)
@@ -76,22 +86,24 @@ def audit(
 def _audited(
     chain: "Chain",
     exchange: bytes | None,
-    data: Path | None,
+    store: Path | str | None,
     node: str | None,
     *,
     checkpoint: Path | None,
     evidence: Path | None,
 ) -> "NodeAudit":
     from ledger.audit.evidence_files import read_evidence
-    from node.auditing import audit_chain, audit_folder, audit_url
+    from node.auditing import audit_chain, audit_folder, audit_shared, audit_url
 
     files = None if evidence is None else read_evidence(evidence)
-    if data is not None:
-        return audit_folder(chain, data, exchange=exchange)
+    if isinstance(store, Path):
+        return audit_folder(chain, store, exchange=exchange)
+    if store is not None:
+        return audit_shared(chain, store, exchange=exchange)
     if node is not None:
         return audit_url(chain, exchange, node, checkpoint=checkpoint, evidence=files)
     if exchange is None:
-        raise typer.BadParameter("name the exchange, a node or a data folder", param_hint="--exchange")
+        raise typer.BadParameter("name the exchange, a node, a data folder or a store", param_hint="--exchange")
     return audit_chain(chain, exchange, checkpoint=checkpoint, evidence=files)
 
 

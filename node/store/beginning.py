@@ -43,9 +43,10 @@ def beginning(url: str) -> Iterator[Beginning]:
     engine = open_engine(url)
     try:
         with refusals(), engine.begin() as connection:
-            # Opening a market takes as long as the chain does.
-            connection.execute(text("SET LOCAL lock_timeout = 0"))
-            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            if engine.dialect.name == "postgresql":
+                # Opening a market takes as long as the chain does.
+                connection.execute(text("SET LOCAL lock_timeout = 0"))
+                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             hold_in_transaction(connection, _BEGINNING)
             bring_up_to_date(connection)
             yield Beginning(connection)

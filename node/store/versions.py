@@ -36,11 +36,19 @@ def bring_up_to_date(connection: Connection) -> None:
         _note_revision(connection, schema.REVISION)
         return
     _require_line(connection)
-    if not found.has_table(_REVISION.name):
+    revision = revision_of(connection)
+    if revision is None:
         _note_revision(connection, BASELINE)
-    revision = connection.scalar(select(_REVISION.c.version_num))
     if revision != schema.REVISION:
         upgrade(connection)
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision that a database says it is at, or None."""
+    if not inspect(connection).has_table(_REVISION.name):
+        return None
+    revision: str | None = connection.scalar(select(_REVISION.c.version_num))
+    return revision
 
 
 def _require_line(connection: Connection) -> None:
