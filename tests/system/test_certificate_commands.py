@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
@@ -19,12 +20,26 @@ CERTIFICATE = hex(int(CertificateId(SLOT, PANELS)))
 PERIOD = ("--from", str(SLOT), "--until", str(SLOT + LENGTH))
 
 
-@pytest.fixture
-def found(tmp_path: Path) -> Iterator[Homes]:
+@contextmanager
+def traded(folder: Path) -> Iterator[Homes]:
     """Homes that have traded for a slot."""
-    with homes(tmp_path / "node") as found:
+    with homes(folder) as found:
         found.trade(SLOT, 300)
         found.slot(SLOT, {PANELS: 1_000, LOAD: 700})
+        yield found
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homes]:
+    """Shared by tests that leave nothing that another would trip over."""
+    with traded(tmp_path_factory.mktemp("node")) as found:
+        yield found
+
+
+@pytest.fixture
+def untouched(tmp_path: Path) -> Iterator[Homes]:
+    """A test's own."""
+    with traded(tmp_path / "node") as found:
         yield found
 
 
@@ -39,7 +54,8 @@ def office(found: Homes) -> tuple[str, str]:
     return "--api-key", found.street.node.services.operator_api_key
 
 
-def test_members_see_use_and_state_their_certificates(found: Homes, tmp_path: Path) -> None:
+def test_members_see_use_and_state_their_certificates(untouched: Homes, tmp_path: Path) -> None:
+    found = untouched
     key = tmp_path / "key"
     key.write_text(found.street.keys[SELLER_OF_SUN].secret.hex())
     assert "generation" in run(found, "certificates")
