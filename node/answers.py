@@ -116,6 +116,45 @@ class OrderAnswer:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedAnswer:
+    """What became of one order of a list: its receipt, or `code` and `detail` of why it was refused."""
+
+    receipt: SignedReceipt | None
+    code: str | None
+    detail: str | None
+
+    @classmethod
+    def parse(cls, fields: Json) -> Self:
+        """From JSON."""
+        problem = fields["problem"] or {}
+        return cls(
+            receipt=None if fields["receipt"] is None else SignedReceipt.parse(fields["receipt"]),
+            code=problem.get("code"),
+            detail=problem.get("detail"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CancelledAnswer:
+    """What became of one cancellation of a list: `code` and `detail` say why an order is not cancelled."""
+
+    order_hash: bytes
+    code: str | None
+    detail: str | None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the order is cancelled."""
+        return self.code is None
+
+    @classmethod
+    def parse(cls, order_hash: bytes, fields: Json) -> Self:
+        """From JSON, of the order that was asked about."""
+        problem = fields["problem"] or {}
+        return cls(order_hash, problem.get("code"), problem.get("detail"))
+
+
 def parsed_order(fields: Json) -> Order:
     """An order from the JSON that shows it."""
     return Order(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ledger.eip712 import Receipt, cancellation_hash, receipt_hash, sign_order
@@ -13,9 +14,11 @@ from matching.tariff import Tariff
 from node.answers import (
     BalanceAnswer,
     BillAnswer,
+    CancelledAnswer,
     Json,
     MarketAnswer,
     OrderAnswer,
+    PlacedAnswer,
     RowAnswer,
     SignedReceipt,
     SlotAnswer,
@@ -23,8 +26,11 @@ from node.answers import (
 )
 from node.client.calls import Call, Request, operation
 from node.client.described import Described, ask
-from node.client.errors import ReceiptError
+from node.client.errors import ReceiptError, UnexpectedAnswerError
 from node.wishes import Statement
+
+_ROWS = 1_000
+_MOST_OPEN = 100_000
 
 
 class MarketOperations(Described):
@@ -64,6 +70,45 @@ class MarketOperations(Described):
         receipt = self._parsed(lambda fields: SignedReceipt.parse(fields["receipt"]), answer)
         _check(terms, receipt, signed.hash, order)
         return receipt
+
+    @operation
+    def place_all(self, orders: Sequence[Order]) -> Call[list[PlacedAnswer]]:
+        """Sign and place many orders, a thousand in a request; each is taken or refused on its own.
+
+        Raises:
+            ReceiptError: a receipt does not hold.
+            ValueError: the key is not an order's account's.
+        """
+        terms = yield from self._terms()
+        signed = [sign_order(terms.domain, order, self._signer()) for order in orders]
+        bodies = [_order_body(each.order, each.signature, None) for each in signed]
+        rows = yield from self._rows("/v1/orders", bodies)
+        answers = [self._parsed(PlacedAnswer.parse, row) for row in rows]
+        for each, answer in zip(signed, answers, strict=True):
+            if answer.receipt is not None:
+                _check(terms, answer.receipt, each.hash, each.order)
+        return answers
+
+    @operation
+    def cancel_all(
+        self, order_hashes: Sequence[bytes] | None = None, *, slot: int | None = None
+    ) -> Call[list[CancelledAnswer]]:
+        """Cancel these orders of the member's; by default all that are open, or all that are open for a slot."""
+        terms, key = (yield from self._terms()), self._signer()
+        if order_hashes is None:
+            wanted = {"account": key.address, "slot": slot, "status": "open"}
+            found = yield from self._list("/v1/orders", OrderAnswer.parse, _MOST_OPEN, **wanted)
+            order_hashes = [each.hash for each in found]
+        bodies = [
+            {
+                "order": to_data(order_hash),
+                "signature": to_data(key.sign(cancellation_hash(terms.domain, key.address, order_hash))),
+            }
+            for order_hash in order_hashes
+        ]
+        rows = yield from self._rows("/v1/orders/cancellations", bodies)
+        asked = zip(order_hashes, rows, strict=True)
+        return [self._parsed(partial(CancelledAnswer.parse, each), row) for each, row in asked]
 
     @operation
     def cancel(self, order_hash: bytes) -> Call[OrderAnswer]:
@@ -154,6 +199,17 @@ class MarketOperations(Described):
         request = Request("POST", "/v1/clock", json={"now": now}, headers={"X-API-Key": api_key})
         answer = yield from ask(request)
         return self._parsed(lambda fields: [SlotAnswer.parse(slot) for slot in fields["slots"]], answer)
+
+    def _rows(self, path: str, bodies: Sequence[Json]) -> Call[list[Json]]:
+        """What became of each row of a list, which may be longer than one request's."""
+        rows: list[Json] = []
+        for start in range(0, len(bodies), _ROWS):
+            part = list(bodies[start : start + _ROWS])
+            answer = yield from ask(Request("POST", path, json=part))
+            rows += self._parsed(lambda fields: list(fields["rows"]), answer)
+        if len(rows) != len(bodies):
+            raise UnexpectedAnswerError(f"{self.base_url} answers {len(bodies)} rows with {len(rows)}")
+        return rows
 
     def _market(self) -> Call[MarketAnswer]:
         return (yield from self._read("/v1/market", MarketAnswer.parse))

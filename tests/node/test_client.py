@@ -68,6 +68,22 @@ def test_an_order_is_cancelled(alice: WattbookClient) -> None:
     assert alice.cancel(receipt.order_hash).status is OrderStatus.CANCELLED
 
 
+def test_many_orders_are_placed_and_cancelled_each_by_itself(alice: WattbookClient, services: Services) -> None:
+    orders = [order(salt=salt, quantity_wh=10, slot=SLOT + 900 * (salt % 2)).order for salt in range(4)]
+    answers = alice.place_all([*orders, order(quantity_wh=100_000).order])
+    assert [answer.code for answer in answers] == [None, None, None, None, "order.uncovered"]
+    receipts = [answer.receipt for answer in answers if answer.receipt is not None]
+    assert [receipt.index for receipt in receipts] == [0, 0, 1, 1]
+    assert alice.place_all(orders) == answers[:-1]
+    of_slot = alice.cancel_all(slot=SLOT)
+    assert {each.order_hash for each in of_slot} == {receipt.order_hash for receipt in receipts[::2]}
+    unknown = alice.cancel_all([receipts[0].order_hash, b"\1" * 32])
+    assert [(each.cancelled, each.code) for each in unknown] == [(True, None), (False, "order.unknown")]
+    assert len(alice.cancel_all()) == 2
+    assert alice.cancel_all() == []
+    assert {record.status for record in services.store.orders()} == {OrderStatus.CANCELLED}
+
+
 @pytest.mark.parametrize("impostor", [STRANGER, ALICE])
 def test_a_receipt_that_the_operator_did_not_sign_is_refused(
     alice: WattbookClient, server: Server, services: Services, impostor: Key

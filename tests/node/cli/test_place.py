@@ -1,0 +1,78 @@
+"""Files of orders, and many cancellations, against a real server."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from node.api.services import Services
+from node.cli.main import app
+from node.store.records import OrderStatus
+from tests.node.parts import ALICE, SLOT
+
+
+def run(url: str, *arguments: object) -> Result:
+    environment = {"WATTBOOK_URL": url, "WATTBOOK_KEY": "0x" + ALICE.secret.hex()}
+    return CliRunner().invoke(app, [str(each) for each in arguments], env=environment)
+
+
+def written(path: Path, *lines: object) -> Path:
+    path.write_text("\n".join(each if isinstance(each, str) else json.dumps(each) for each in lines))
+    return path
+
+
+def bid(**changes: object) -> dict[str, object]:
+    return {"slot": SLOT, "side": "bid", "price": 100_000, "quantity_wh": 10} | changes
+
+
+def test_a_file_is_placed_line_by_line_and_once_however_often_it_is_handed_in(
+    url: str, services: Services, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "orders.jsonl", bid(), bid(), "", bid(quantity_wh=100_000, price=200_000))
+    for _ in range(2):
+        result = run(url, "place", file)
+        assert result.exit_code == 2
+        assert "3 orders: 2 taken, 1 refused." in result.output
+        assert "order 3" in result.output
+        assert "order.uncovered" in result.output
+        assert len(services.store.orders()) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "line 2"),
+        ("[]", "must be an object"),
+        (bid(tip=1), "must be an object of"),
+        (bid(side="buy"), "BUY"),
+        (bid(quantity_wh=0), "quantity_wh"),
+        ({"slot": SLOT}, "side"),
+    ],
+)
+def test_a_file_with_a_line_that_is_no_order_is_not_placed(
+    url: str, services: Services, tmp_path: Path, line: object, reason: str
+) -> None:
+    result = run(url, "place", written(tmp_path / "orders.jsonl", bid(), line))
+    assert result.exit_code == 1
+    assert "line 2" in result.output
+    assert reason in result.output
+    assert services.store.orders() == []
+
+
+def test_orders_are_cancelled_by_name_by_slot_or_all(url: str, services: Services, tmp_path: Path) -> None:
+    run(url, "place", written(tmp_path / "orders.jsonl", bid(), bid(), bid(slot=SLOT + 900), bid(slot=SLOT + 900)))
+    first = services.store.orders()[0].signed.hash
+
+    def still_open() -> int:
+        return len(services.store.orders(status=OrderStatus.OPEN))
+
+    assert run(url, "cancel", "0x" + first.hex()).exit_code == 0
+    assert still_open() == 3
+    assert "2 orders cancelled" in run(url, "cancel", "--all", "--slot", SLOT + 900).output
+    assert still_open() == 1
+    assert "1 orders cancelled" in run(url, "cancel", "--all").output
+    assert still_open() == 0
+    assert run(url, "cancel", "0x" + "11" * 32).exit_code == 2
+    assert run(url, "cancel").exit_code == 2
+    assert "hexadecimal" in run(url, "cancel", "zz").output
