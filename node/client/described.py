@@ -106,11 +106,13 @@ def checked(response: httpx.Response) -> Json:
     if response.is_error:
         if not isinstance(answer.get("code"), str):
             raise unexpected(response)
+        most_wh = answer.get("most_wh")
         raise ApiProblemError(
             answer["code"],
             response.status_code,
             str(answer.get("detail", "")),
-            most_wh=answer.get("most_wh"),
+            # What answers may be no node.
+            most_wh=most_wh if isinstance(most_wh, int) else None,
         )
     return answer
 
