@@ -81,9 +81,14 @@ class DataFolder:
         return self.path / "node.lock"
 
     @property
+    def store_file(self) -> Path:
+        """The store's database, unless it is elsewhere."""
+        return self.path / "store.sqlite"
+
+    @property
     def store_url(self) -> str:
-        """The store's database."""
-        return f"sqlite:///{self.path / 'store.sqlite'}"
+        """The same as a URL."""
+        return f"sqlite:///{self.store_file}"
 
     def deployment(self) -> Deployment | None:
         """The market's whereabouts, or None before it was opened.

@@ -5,6 +5,7 @@ import typer
 from node.cli import certificate_actions, certificate_office, certificate_reports
 from node.cli.api_keys import api_keys_app
 from node.cli.audit import audit
+from node.cli.backup import backup, restore
 from node.cli.balance import balance
 from node.cli.bill import bill
 from node.cli.certificates import certificates_app
@@ -34,7 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _command in (
-    demo, serve, order, orders, balance, bill, trades, events, audit, deposit, validate, simulate, sweep,
+    demo, serve, order, orders, balance, bill, trades, events, audit, deposit, validate,
+    backup, restore, simulate, sweep,
 ):  # fmt: skip
     app.command()(_command)
 
