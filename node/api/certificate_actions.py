@@ -12,6 +12,7 @@ from ledger.certificates.claims import NO_TEXT, SALT_BYTES, Claim, Purpose, text
 from ledger.certificates.ids import CertificateKind
 from ledger.certificates.selection import Part, bundle
 from ledger.chain import ZERO_ADDRESS
+from ledger.evidence.tree import DAY_S
 from node.api.fields import Address, DeviceNumber, Hash, Named, Slot, TokenId
 from node.api.operator import OPERATOR
 from node.api.services import Parts
@@ -24,6 +25,8 @@ from node.store.records import PrivateText
 router = APIRouter(prefix="/certificates", tags=["certificates"])
 
 MAX_TEXT = 1_000
+MAX_REQUEST_S = 366 * DAY_S
+"""Longest period of a request for certificates; as in `contracts/devices.vy`."""
 
 
 class PartOut(BaseModel):
@@ -215,6 +218,10 @@ def prepare_request(fields: RequestFields, parts: Parts) -> Prepared:
     device = parts.store.device(fields.device)
     if device is None:
         raise RequestError(f"there is no device {fields.device}", code="device.unknown")
+    if fields.last_slot >= fields.first_slot + MAX_REQUEST_S:
+        raise RequestError(
+            f"field 'last_slot' is {fields.last_slot}: must be within 366 days of 'first_slot'", field="last_slot"
+        )
     slots = range(fields.first_slot, fields.last_slot + 1, device.details.slot_length_s)
     evidence = evidence_hash(parts.store, fields.device, slots)
     call = actions.request(

@@ -30,8 +30,8 @@ class ClockOut(BaseModel):
 class MarketOut(BaseModel):
     """The market, its clock and tariff now, and where and for whom signatures count.
 
-    Slots of a frozen market wait, and are voided when their time to be settled is over. `claimed_by` names the node
-    that moves slots on, of those that share the market; None while none does.
+    Slots of a frozen market wait, and are voided when their time to be settled is over. `claimed_by` names the
+    node that moves slots on, of those that share the market; None while none does.
     """
 
     id: Hash
