@@ -30,6 +30,10 @@ MEANINGS = {
     "coverage.period": "The period is empty, too long, or not of whole slots.",
     "coverage.unknown_factor": "No emission factor is known for what was asked.",
     "deposit.known": "A payment with this reference was entered before.",
+    "devchain.storage_failed": (
+        "The embedded chain's database refused to write, a full disk being the likely reason; "
+        "nothing of the block was kept."
+    ),
     "device.eecs_code": "A code has not the form that EECS codes have, or two codes do not go together.",
     "device.foreign": "A device's number is taken by another device, or its details differ from those on chain.",
     "device.invalid": "A device's or an area's field is outside its limits.",
@@ -66,6 +70,7 @@ MEANINGS = {
     "internal.error": "Something went wrong in the node; its log says what.",
     "member.foreign": "An account belongs to another market already.",
     "member.unknown": "There is no member with this account.",
+    "node.busy": "More orders wait to be written than may; `Retry-After` says when to come again.",
     "node.late": "Too many slots are not settled long after their gates closed.",
     "node.not_claimed": "Another node has claimed the market: it alone acts on chain. Ask that one, or later.",
     "node.trouble": "Slots do not move on; the message says why.",

@@ -19,8 +19,10 @@ from node.cli.events import events
 from node.cli.keystore import keys_app
 from node.cli.order import order
 from node.cli.orders import orders
+from node.cli.place import cancel, place
 from node.cli.post_order import post_order
 from node.cli.readings import readings_app
+from node.cli.rebuild import archive, rebuild
 from node.cli.serve import serve
 from node.cli.simulate import simulate
 from node.cli.sweep import sweep
@@ -35,8 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _command in (
-    demo, serve, order, orders, balance, bill, trades, events, audit, deposit, validate,
-    backup, restore, simulate, sweep,
+    demo, serve, order, orders, place, cancel, balance, bill, trades, events, audit, deposit, validate, backup,
+    restore, archive, rebuild, simulate, sweep,
 ):  # fmt: skip
     app.command()(_command)
 

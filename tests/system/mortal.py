@@ -31,6 +31,8 @@ SLOT = MIDNIGHT - 1_800
 """The last but one slot of a UTC day."""
 SETTLE_WITHIN_S = 600
 SILENT_S = 900
+END = MIDNIGHT + SETTLE_WITHIN_S + 1 + SILENT_S
+"""When it all has happened that happens in `live`."""
 NEVER = "store.add_orders:1000000"
 """A node with this failpoint counts what it reaches, and lives."""
 
@@ -201,13 +203,12 @@ def live(node: Mortal, points: Sequence[str]) -> list[bytes]:
         node.place(CONSUMER, Side.BID, 200_000, slot=SLOT + 900),
     ]
     node.advance(SLOT - 300)
-    too_late = MIDNIGHT + SETTLE_WITHIN_S + 1
-    node.advance(too_late)
+    node.advance(END - SILENT_S)
     for device, energy_wh in ((1, 400), (2, 500)):
         node.meter(device, energy_wh)
-    node.advance(too_late + SILENT_S)
+    node.advance(END)
     node.correct(1, 300)
-    node.advance(too_late + SILENT_S)
+    node.advance(END)
     return [*orders, cancelled, *late]
 
 

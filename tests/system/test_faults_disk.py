@@ -116,6 +116,7 @@ def serve_without_a_privilege(data: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.slow
 def test_a_folder_that_may_not_be_written_to_is_refused_at_the_start(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     refused = serve_without_a_privilege(tmp_path / "node")
@@ -125,6 +126,7 @@ def test_a_folder_that_may_not_be_written_to_is_refused_at_the_start(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_store_that_may_not_be_written_to_is_refused_at_the_start(tmp_path: Path) -> None:
     with mortal(tmp_path):
         pass

@@ -1,0 +1,149 @@
+"""Archives: what only people and meters know of a market, apart from what the chain tells of it.
+
+An archive is a folder: signed orders and readings, members' names, devices and their keys, as lines of JSON. With
+it and the chain, `node.rebuild` makes a store anew. What settlement and certification came to, the chain tells.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from ledger.audit.codec import decoded, encoded
+from matching.errors import WattbookError
+from node.datadir import Deployment
+from node.store import Store
+from node.store.records import DeviceRecord, MemberRecord, OrderRecord, ReadingRecord
+
+_MARKET = "market.json"
+_PAGE = 1_000
+
+T = TypeVar("T")
+
+
+class ArchiveError(WattbookError):
+    """An archive's folder exists already, or what is in it cannot be read."""
+
+    code = "archive.unusable"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """An entry of an OCMF meter's journal: a message, or the slot that a substitute stood in for."""
+
+    device: int
+    number: int
+    source: bytes | None
+    covered_slot: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCorrection:
+    """A correction that certificates did not follow yet, and the revision that they withdraw if that was known."""
+
+    device: int
+    slot: int
+    withdrawn_revision: int | None
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What is in an archive; each kind is read line by line as it is asked for.
+
+    Raises:
+        ArchiveError: a file or a line of it cannot be read.
+    """
+
+    folder: Path
+
+    @property
+    def deployment(self) -> Deployment:
+        """Which market it is of."""
+        path = self.folder / _MARKET
+        try:
+            return decoded(Deployment, json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ArchiveError(f"{path} cannot be read: {error!r}") from error
+
+    def members(self) -> Iterator[MemberRecord]:
+        """Accounts and names."""
+        return self._lines("members", MemberRecord)
+
+    def devices(self) -> Iterator[DeviceRecord]:
+        """Devices with their keys."""
+        return self._lines("devices", DeviceRecord)
+
+    def orders(self) -> Iterator[OrderRecord]:
+        """Orders, by slot and in the order of their arrival; those that were only posted are on chain."""
+        return self._lines("orders", OrderRecord)
+
+    def readings(self) -> Iterator[ReadingRecord]:
+        """Readings; of each device and slot in the order of their revisions."""
+        return self._lines("readings", ReadingRecord)
+
+    def journal(self) -> Iterator[JournalEntry]:
+        """OCMF meters' journals, in order."""
+        return self._lines("journal", JournalEntry)
+
+    def open_corrections(self) -> Iterator[OpenCorrection]:
+        """What certificates did not follow yet."""
+        return self._lines("open-corrections", OpenCorrection)
+
+    def _lines(self, name: str, kind: type[T]) -> Iterator[T]:
+        path = self.folder / f"{name}.jsonl"
+        try:
+            with path.open(encoding="utf-8") as file:
+                for number, line in enumerate(file, start=1):
+                    try:
+                        yield decoded(kind, json.loads(line))
+                    except (ValueError, KeyError, TypeError, AttributeError, WattbookError) as error:
+                        raise ArchiveError(f"{path}, line {number}, cannot be read: {error!r}") from error
+        except OSError as error:
+            raise ArchiveError(f"{path} cannot be read: {error}") from error
+
+
+def write_archive(store: Store, deployment: Deployment, folder: Path) -> int:
+    """Write a store's archive into a new folder, and return how many orders are in it. The node may be running.
+
+    Raises:
+        ArchiveError: the folder exists.
+    """
+    if folder.exists():
+        raise ArchiveError(f"{folder} exists: name a new folder")
+    folder.mkdir(parents=True)
+    devices = store.devices()
+    (folder / _MARKET).write_text(json.dumps(encoded(deployment), indent=2) + "\n", encoding="utf-8")
+    _write(folder, "members", store.members())
+    _write(folder, "devices", devices)
+    _write(folder, "journal", (entry for device in devices for entry in _journal(store, device.device)))
+    corrections = [record.evidence for record in store.open_corrections()]
+    _write(
+        folder,
+        "open-corrections",
+        (OpenCorrection(it.device, it.slot, store.correction_of(it.device, it.slot)) for it in corrections),
+    )
+    latest = (record.evidence for record in reversed(store.latest_readings()))
+    _write(folder, "readings", (record for it in latest for record in store.revisions(it.device, it.slot)))
+    return _write(folder, "orders", (each for each in _orders(store) if each.receipt_signature is not None))
+
+
+def _write(folder: Path, name: str, records: Iterable[object]) -> int:
+    count = 0
+    with (folder / f"{name}.jsonl").open("x", encoding="utf-8") as file:
+        for record in records:
+            file.write(json.dumps(encoded(record)) + "\n")
+            count += 1
+    return count
+
+
+def _orders(store: Store) -> Iterator[OrderRecord]:
+    after: tuple[int, int] | None = None
+    while page := store.orders(after=after, limit=_PAGE):
+        yield from page
+        after = page[-1].signed.order.slot, page[-1].index
+
+
+def _journal(store: Store, device: int) -> Iterator[JournalEntry]:
+    for number, (source, covered_slot) in enumerate(store.ocmf_journal(device)):
+        yield JournalEntry(device, number, source, covered_slot)

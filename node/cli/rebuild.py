@@ -1,0 +1,78 @@
+"""`wattbook archive` and `wattbook rebuild`: what the chain does not know, kept apart, and a store made anew."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ledger.jsonrpc import JsonRpcChain
+from matching.errors import WattbookError
+from node.cli.common import AsJson, fail, print_json
+
+
+def archive(
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    *,
+    data: Annotated[Path, typer.Option(help="The node's data folder; it may be running.")] = Path("var/node"),
+) -> None:
+    """Write signed orders and readings, names, devices and keys: all that a store has and the chain has not."""
+    from ledger.eip712 import Domain
+    from node.archive import write_archive
+    from node.datadir import DataFolder
+    from node.store import Store
+
+    if not data.is_dir():
+        raise typer.BadParameter(f"{data} is no folder", param_hint="--data")
+    try:
+        found = DataFolder(data)
+        deployment = found.deployment()
+        if deployment is None:
+            fail(f"{data} holds no market")
+        domain = Domain(deployment.chain_id, deployment.exchange)
+        with closing(Store(found.store_url, domain=domain, market=deployment.market)) as store:
+            orders = write_archive(store, deployment, folder)
+    except (WattbookError, OSError) as error:
+        fail(error)
+    typer.echo(f"{orders} orders in {folder}. It names members and devices: keep it to yourself.")
+
+
+def rebuild(
+    *,
+    orders: Annotated[Path, typer.Option(help="The folder that `wattbook archive` wrote.", file_okay=False)],
+    data: Annotated[Path, typer.Option(help="A new data folder.")],
+    rpc: Annotated[
+        str, typer.Option(envvar="WATTBOOK_RPC", help="The chain's JSON-RPC endpoint.")
+    ] = "http://127.0.0.1:8545",
+    json: AsJson = False,
+) -> None:
+    """Make a node's store anew from the chain and an archive, and hold it against the chain.
+
+    Exit status 0 if everything holds, 1 if not, or if it could not be made.
+    """
+    from node.archive import Archive
+    from node.rebuild import LOST
+    from node.rebuild import rebuild as rebuilt_from
+
+    try:
+        with closing(JsonRpcChain(rpc)) as chain:
+            found = rebuilt_from(chain, Archive(orders), data)
+    except (WattbookError, OSError) as error:
+        fail(error)
+    if json:
+        print_json(
+            {
+                "slots": found.slots,
+                "orders": found.orders,
+                "findings": [{"rule": it.rule, "where": it.where} for it in found.findings],
+                "lost": list(LOST),
+            }
+        )
+    else:
+        typer.echo(f"{found.slots} slots and {found.orders} orders in {data}. Lost for good:")
+        for each in LOST:
+            typer.echo(f"  {each}")
+        for it in found.findings:
+            typer.echo(f"{it.rule}: {it.where}: expected {it.expected}, found {it.found}", err=True)
+    if found.findings:
+        raise typer.Exit(1)
