@@ -1,5 +1,6 @@
 """A PostgreSQL server for tests, that needs nothing set up: one for a session, with a schema for each test."""
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,19 +21,28 @@ class Postgres:
     server: PostgresServer
     _numbers: Iterator[int]
 
+    @property
+    def uri(self) -> str:
+        """Where it is, as its own programs take it."""
+        return self.server.get_uri()
+
     def new_schema(self) -> str:
         """The URL of an empty schema, which takes less time to make than a database, and no room."""
         name = f"test_{next(self._numbers)}"
         self.execute(f"CREATE SCHEMA {name}")
-        url = make_url(self.server.get_uri(driver="psycopg"))
+        url = make_url(self.uri).set(drivername="postgresql+psycopg")
         options = {"options": f"-csearch_path={name}"}
         return url.update_query_dict(options).render_as_string(hide_password=False)
 
     def execute(self, *statements: str) -> None:
         """Administer it."""
-        with psycopg.connect(self.server.get_uri()) as connection:
+        with psycopg.connect(self.uri) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of its own programs, e.g. pg_dump."""
+        subprocess.run([self.server.bin_path / program, *arguments], check=True)
 
     def crash(self) -> None:
         """End it at once: it has to recover what it had written down when it starts again."""

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -206,3 +207,24 @@ def test_writes_wait_for_the_disk_even_where_the_database_would_not(store_url: s
     with store._write() as connection:
         assert connection.scalar(text("SHOW synchronous_commit")) == "on"
     store.close()
+
+
+def test_a_dump_put_back_is_the_same_store(
+    stores: tuple[Store, Store], postgres: Postgres, tmp_path: Path
+) -> None:
+    for salt in range(3):
+        stores[0].add_order(order(salt=salt), NOW, sign_receipt)
+    dump = tmp_path / "market.dump"
+    postgres.run("pg_dump", "--format=custom", f"--schema={schema_of(stores[0])}", f"--file={dump}", postgres.uri)
+    before = stores[0].orders()
+    postgres.execute(f"DROP SCHEMA {schema_of(stores[0])} CASCADE")
+    postgres.run("pg_restore", f"--dbname={postgres.uri}", str(dump))
+    assert stores[1].orders() == before
+    stores[1].add_order(order(salt=3), NOW, sign_receipt)
+    assert [record.index for record in stores[0].orders()] == list(range(4))
+
+
+def schema_of(store: Store) -> str:
+    with store._read() as connection:
+        name: str = connection.scalar(text("SELECT current_schema()"))
+        return name
