@@ -3,6 +3,7 @@
 from calendar import monthrange
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,7 @@ from ledger.devchain.rpc import create_app
 from matching.orders import Side
 from node.bills import Month
 from node.cli.units import period
-from node.client import ApiProblemError
+from node.client import ApiProblemError, WattbookClient
 from node.composition import running_server
 from node.store.records import OrderStatus, SlotState
 from tests.system.demo import free_port
@@ -115,8 +116,10 @@ def test_a_chain_that_was_away_for_an_hour_finds_its_slots_settled_afterwards(tm
         for slot in slots:
             found.advance(slot - 300)
             assert states(found, [slot]) == [SlotState.CLOSED]
+        key = found.keys[BUYER]
+        impatient = replace(found, clients=[WattbookClient(found.node.url, key, patience_s=0)] * len(found.keys))
         with pytest.raises(ApiProblemError) as refused:
-            found.place(BUYER, Side.BID, 100, 200_000, slot=slots[-1] + LENGTH)
+            impatient.place(BUYER, Side.BID, 100, 200_000, slot=slots[-1] + LENGTH)
         assert (refused.value.status, refused.value.code) == (503, "chain.unavailable")
         ready = httpx.get(f"{found.node.url}/ready")
         assert (ready.status_code, ready.json()["code"]) == (503, "chain.unavailable")
