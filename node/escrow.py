@@ -13,7 +13,7 @@ from node.ports import Accounts
 from node.ports import Tariffs as TariffSource
 from node.refusals import UncoveredOrderError
 from node.store import Store
-from node.store.groups import Surroundings, Tariffs
+from node.store.surroundings import Surroundings, Tariffs
 
 _PERIOD_S = 7 * 86_400
 

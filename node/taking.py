@@ -23,8 +23,9 @@ from node.refusals import (
 )
 from node.store import Store
 from node.store.errors import GateClosedError
-from node.store.groups import TAKING, Surroundings, new_record, slot_closed
+from node.store.groups import TAKING, new_record, slot_closed
 from node.store.records import OrderRecord
+from node.store.surroundings import Surroundings
 
 
 @dataclass(frozen=True, slots=True)

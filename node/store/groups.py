@@ -4,62 +4,27 @@ A transaction costs a wait for the disk, which the orders of a group share.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    bindparam,
-    case,
-    false,
-    func,
-    insert,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ledger.eip712 import Receipt, SignedOrder
 from matching.errors import WattbookError
-from matching.orders import Side
-from matching.tariff import Tariff
 from node.store import schema
 from node.store.database import Database
 from node.store.errors import GateClosedError, UnknownOrderError
 from node.store.orders import order_columns, order_event, orders_with_hashes
 from node.store.records import OrderRecord, OrderStatus, SlotState
 from node.store.slots import add_slot
+from node.store.surroundings import Surroundings, Tariffs, read_surroundings
 from node.store.telling import EventKind, tell
 
 _ORDERS, _SLOTS = schema.orders.c, schema.slots.c
+
 TAKING = "taking orders"
 """The section (see `Database.exclusively`) in which a slot's next index is looked up and used."""
 
-_COVERED = (OrderStatus.OPEN, OrderStatus.CLOSED)
-
-
-Tariffs = Sequence[tuple[int, Tariff]]
-"""Tariffs with the first slot that each holds for, ascending."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What new orders of some accounts for some slots are checked against.
-
-    Attributes:
-        known: those of the orders that there are already, by hash.
-        sizes: how many orders a slot has had, if any: the index of the next.
-        counts: how many of a slot's orders are an account's, if any; cancelled ones count.
-        order_cover_nano: what the accounts' orders as `Orders.open_cover_orders` finds them may cost, if anything.
-        positions: the accounts' positions as `Orders.undelivered_positions` finds them: account, slot and Wh.
-    """
-
-    known: dict[bytes, OrderRecord]
-    sizes: dict[int, int]
-    counts: dict[tuple[int, bytes], int]
-    order_cover_nano: dict[bytes, int]
-    positions: list[tuple[bytes, int, int]]
+_STATES = select(_SLOTS.slot, _SLOTS.state).where(_SLOTS.slot.in_(bindparam("slots", expanding=True)))
 
 
 class Groups(Database):
@@ -70,13 +35,7 @@ class Groups(Database):
     ) -> Surroundings:
         """What is there already. It stays true of sizes and counts while nobody else takes orders."""
         with self._read() as connection:
-            return Surroundings(
-                known=orders_with_hashes(connection, hashes),
-                sizes=_sizes(connection, slots),
-                counts=_counts(connection, slots, accounts),
-                order_cover_nano=_order_cover(connection, accounts, tariffs),
-                positions=_positions(connection, accounts),
-            )
+            return read_surroundings(connection, hashes=hashes, slots=slots, accounts=accounts, tariffs=tariffs)
 
     def add_orders(self, records: Sequence[OrderRecord]) -> dict[int, SlotState]:
         """Keep new orders, each slot's from its next index on, and open their slots if need be.
@@ -87,7 +46,7 @@ class Groups(Database):
             return {}
         slots = {record.signed.order.slot for record in records}
         with self._write() as connection:
-            rows = connection.execute(select(_SLOTS.slot, _SLOTS.state).where(_SLOTS.slot.in_(slots)))
+            rows = connection.execute(_STATES, {"slots": list(slots)})
             states = {row.slot: row.state for row in rows}
             for slot in sorted(slots - states.keys()):
                 add_slot(connection, slot)
@@ -182,55 +141,6 @@ def new_record(
 def slot_closed(slot: int, state: SlotState) -> GateClosedError:
     """What an order is refused with whose slot is no longer open."""
     return GateClosedError(f"slot {slot} is {state}: takes no more orders")
-
-
-def _sizes(connection: Connection, slots: Collection[int]) -> dict[int, int]:
-    last = select(_ORDERS.slot, func.max(_ORDERS.index)).where(_ORDERS.slot.in_(slots)).group_by(_ORDERS.slot)
-    return {slot: index + 1 for slot, index in connection.execute(last)}
-
-
-def _counts(
-    connection: Connection, slots: Collection[int], accounts: Collection[bytes]
-) -> dict[tuple[int, bytes], int]:
-    key = (_ORDERS.slot, _ORDERS.account)
-    counted = select(*key, func.count()).where(_ORDERS.slot.in_(slots), _ORDERS.account.in_(accounts))
-    return {(slot, account): count for slot, account, count in connection.execute(counted.group_by(*key))}
-
-
-def _order_cover(connection: Connection, accounts: Collection[bytes], tariffs: Tariffs) -> dict[bytes, int]:
-    """The sum of `node.cover.order_cover`, as an account may have hundreds of orders."""
-    if not accounts:
-        return {}
-    of_bid = _ORDERS.price + _by_slot(tariffs, lambda tariff: tariff.grid_fee)
-    retail_price = _by_slot(tariffs, lambda tariff: tariff.retail_price)
-    of_offer = case((_ORDERS.price < retail_price, retail_price - _ORDERS.price), else_=0)
-    cover = _ORDERS.quantity_wh * case((_ORDERS.side == int(Side.BID), of_bid), else_=of_offer)
-    rows = connection.execute(
-        select(_ORDERS.account, func.sum(cover))
-        .where(_ORDERS.account.in_(accounts), _ORDERS.status.in_(_COVERED), _ORDERS.posted == false())
-        .group_by(_ORDERS.account)
-    )
-    return {account: int(nano) for account, nano in rows}
-
-
-def _by_slot(tariffs: Tariffs, price: Callable[[Tariff], int]) -> ColumnElement[int]:
-    """A price of the tariff in force in an order's slot."""
-    (_, first), *later = tariffs
-    if not later:
-        return literal(price(first), BigInteger)
-    in_force = [(_ORDERS.slot >= start, price(tariff)) for start, tariff in reversed(later)]
-    return case(*in_force, else_=price(first))
-
-
-def _positions(connection: Connection, accounts: Collection[bytes]) -> list[tuple[bytes, int, int]]:
-    net_wh = func.sum(case((_ORDERS.side == int(Side.BID), _ORDERS.fill_wh), else_=-_ORDERS.fill_wh))
-    rows = connection.execute(
-        select(_ORDERS.account, _ORDERS.slot, net_wh)
-        .join(schema.slots, _SLOTS.slot == _ORDERS.slot)
-        .where(_SLOTS.state == SlotState.SETTLED, _ORDERS.account.in_(accounts))
-        .group_by(_ORDERS.account, _ORDERS.slot)
-    )
-    return [(account, slot, int(net)) for account, slot, net in rows]
 
 
 def _cancelled(order_hash: bytes, record: OrderRecord | None, signature: bytes) -> OrderRecord | WattbookError:

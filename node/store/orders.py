@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, false, func, select, tuple_
+from sqlalchemy import Connection, Row, bindparam, case, false, func, select, tuple_
 
 from ledger.eip712 import SignedOrder
 from matching.orders import CertificatePreference, Order, Side
@@ -13,6 +13,7 @@ from node.store.records import OrderRecord, OrderStatus, SlotState
 from node.store.telling import Event, EventKind
 
 _ORDERS = schema.orders.c
+_WITH_HASHES = select(schema.orders).where(_ORDERS.hash.in_(bindparam("hashes", expanding=True)))
 
 Cursor = tuple[int, int]
 """Where a page of orders ends: slot and index of its last order."""
@@ -155,7 +156,7 @@ def order_event(kind: EventKind, record: OrderRecord) -> Event:
 
 def orders_with_hashes(connection: Connection, hashes: Collection[bytes]) -> dict[bytes, OrderRecord]:
     """See `Orders.orders_by_hash`."""
-    rows = connection.execute(select(schema.orders).where(_ORDERS.hash.in_(hashes)))
+    rows = connection.execute(_WITH_HASHES, {"hashes": list(hashes)})
     return {row.hash: order_record(row) for row in rows}
 
 
