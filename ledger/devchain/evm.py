@@ -87,12 +87,13 @@ class _Vm(ParisVM):
 
 @dataclass(frozen=True, slots=True)
 class CallMessage:
-    """A message to try out; `to` is None to create a contract."""
+    """A message to try out; `to` is None to create a contract, `gas` if it may have as much as there is."""
 
     to: Address | None
     data: bytes
     sender: Address = ZERO_ADDRESS
     value_wei: int = 0
+    gas: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ class Evm:
 
     def call(self, header: BlockHeaderAPI, message: CallMessage) -> Outcome:
         """Run a message in the surroundings of `header`, free of charge, and forget what it did."""
-        return self._simulate(header, message, CALL_GAS_LIMIT)
+        return self._simulate(header, message, _allowed(message, CALL_GAS_LIMIT))
 
     def estimate(self, header: BlockHeaderAPI, message: CallMessage) -> Outcome:
         """The gas that a message needs as a transaction, from one run; a little too much, never too little.
@@ -187,7 +188,7 @@ class Evm:
         What it used with gas in plenty is enough, unless the contract calls others: each of them gets at most
         63/64 of what is left (EIP-150). So 1/63 is added for every level of calls in calls.
         """
-        outcome = self._simulate(header, message, header.gas_limit)
+        outcome = self._simulate(header, message, _allowed(message, header.gas_limit))
         gas = outcome.gas_needed
         for _ in range(outcome.call_depth):
             gas = gas * 64 // 63 + CALL_STIPEND
@@ -211,6 +212,10 @@ class Evm:
             return Outcome(b"", "intrinsic gas too low", reverted=False, gas_needed=unsigned.intrinsic_gas)
         transaction = cast(SignedTransactionAPI, SpoofTransaction(unsigned, from_=sender))
         return _outcome(state.apply_transaction(transaction), gas)
+
+
+def _allowed(message: CallMessage, limit: int) -> int:
+    return limit if message.gas is None else min(message.gas, limit)
 
 
 def _outcome(computation: ComputationAPI, gas: int) -> Outcome:

@@ -17,6 +17,9 @@ MAX_TOPICS = 4
 MAX_ALTERNATIVES = 1_000
 """Of addresses, and of topics in one position; geth's limit too."""
 
+MAX_CALL_GAS = 50_000_000
+"""Gas of a call or estimate, geth's default too: everybody else waits while an endless loop uses it up."""
+
 Json = Any
 """Whatever JSON can say; the readers below find out what it is."""
 
@@ -75,7 +78,7 @@ def read_field(fields: Mapping[str, Json], key: str, reader: Callable[[Json, str
 
 
 def read_call(value: Json, name: str) -> CallMessage:
-    """A message call or unsigned transaction; its gas and fees are not looked at."""
+    """A message call or unsigned transaction; its gas counts up to `MAX_CALL_GAS`, its fees are not looked at."""
     fields = read_object(value, name)
     data = read_field(fields, "input", read_data, None)
     return CallMessage(
@@ -83,6 +86,7 @@ def read_call(value: Json, name: str) -> CallMessage:
         data=read_field(fields, "data", read_data, b"") if data is None else data,
         sender=read_field(fields, "from", read_address, ZERO_ADDRESS),
         value_wei=read_field(fields, "value", read_quantity, 0),
+        gas=min(read_field(fields, "gas", read_quantity, MAX_CALL_GAS), MAX_CALL_GAS),
     )
 
 

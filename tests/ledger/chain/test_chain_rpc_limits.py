@@ -75,3 +75,18 @@ def test_a_filter_has_so_many_alternatives_and_no_more(rpc: Caller) -> None:
     for method in ("eth_getLogs", "eth_newFilter"):
         for criteria in unsound:
             assert rpc.error(method, criteria)["code"] == -32602
+
+
+@pytest.mark.parametrize(
+    ("gas", "most"), [({}, 50_000_000), ({"gas": "0x186a0"}, 100_000), ({"gas": hex(10**12)}, 50_000_000)]
+)
+def test_a_call_gets_the_gas_that_it_names_up_to_a_limit(rpc: Caller, gas: dict[str, str], most: int) -> None:
+    tells_gas_left = "0x5a60005260206000f3"  # GAS, stored at 0 and returned
+    left = int(rpc("eth_call", {"data": tells_gas_left, **gas}), 16)
+    assert most - 60_000 < left < most
+
+
+def test_a_call_without_enough_gas_is_refused(rpc: Caller) -> None:
+    endless = "0x5b600056"  # JUMPDEST, and back to it
+    for method in ("eth_call", "eth_estimateGas"):
+        assert rpc.error(method, {"data": endless, "gas": "0x186a0"}) == {"code": -32000, "message": "out of gas"}
