@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
-import httpx
-
 from ledger import merkle
 from ledger.audit.findings import Findings
 from ledger.audit.model import MarketModel, Model, SlotModel
@@ -23,6 +21,7 @@ from ledger.hexcodec import from_data, to_data
 from ledger.keys import InvalidSignatureError, recover
 from matching.errors import WattbookError
 from node.answers import parsed_order
+from node.client import WattbookClient
 from node.design import Design, ListedDevice
 from node.reconcile.context import OnChain
 from node.reconcile.orders import is_borne_out
@@ -30,7 +29,7 @@ from node.store.records import OrderRecord, OrderStatus
 from node.wishes import decoded
 
 _PAGE = 1_000
-_TIMEOUT_S = 60.0
+_PATIENCE_S = 3.0
 
 T = TypeVar("T")
 
@@ -49,12 +48,12 @@ class OrderSets:
     """
 
     def __init__(self, url: str, chain: Chain) -> None:
-        self._http = httpx.Client(base_url=url, timeout=_TIMEOUT_S)
+        self._client = WattbookClient(url, patience_s=_PATIENCE_S)
         self._chain = chain
 
     def close(self) -> None:
         """Drop the connections."""
-        self._http.close()
+        self._client.close()
 
     @cached_property
     def _market(self) -> dict[str, Any]:
@@ -167,13 +166,9 @@ class OrderSets:
 
     def _get(self, path: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
-            response = self._http.get(path, params=parameters)
-            answer = response.json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise NodeError(f"{self._http.base_url}{path}: {error!r}") from error
-        if response.is_error or not isinstance(answer, dict):
-            raise NodeError(f"{self._http.base_url}{path}: status {response.status_code}, {str(answer)[:200]}")
-        return answer
+            return self._client.read(path, **parameters or {})
+        except WattbookError as error:
+            raise NodeError(f"{path}: {error}") from error
 
 
 def _parsed(parse: Callable[[], T]) -> T:
