@@ -98,3 +98,10 @@ def test_what_is_answered_is_described(http: httpx.Client, described: dict[str, 
     assert answer.headers["content-type"] == MEDIA_TYPE
     content = problems(described["paths"][route][method.lower()])[str(answer.status_code)]
     assert answer.json()["code"] in content["examples"]
+
+
+def test_whatever_passes_by_itself_is_said_to_tell_when_to_come_again(described: dict[str, Any]) -> None:
+    for path, _, operation in operations(described):
+        for status, response in operation["responses"].items():
+            retried = status in ("429", "503") and path != "/health"
+            assert ("Retry-After" in response.get("headers", {})) == retried

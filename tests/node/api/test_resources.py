@@ -250,7 +250,9 @@ def test_the_operator_moves_the_clock_and_sees_what_moved(http: httpx.Client, se
 
 
 def test_whoever_watches_is_told_that_all_is_well(http: httpx.Client) -> None:
-    assert http.get("/health").json() == http.get("/ready").json() == {"status": "ok", "concerns": []}
+    well = {"status": "ok", "concerns": []}
+    assert http.get("/health").json() == well
+    assert http.get("/ready").json() == well | {"claimed_by": "this node", "is_ours": True}
 
 
 class OutOfReach(Ledger):
@@ -263,7 +265,9 @@ def test_a_node_without_its_chain_is_healthy_but_not_ready(
 ) -> None:
     server.app.state.services = replace(services, accounts=OutOfReach())
     assert http.get("/health").status_code == 200
-    assert_problem(http.get("/ready"), 503, "chain.unavailable")
+    answer = http.get("/ready")
+    assert_problem(answer, 503, "chain.unavailable")
+    assert int(answer.headers["retry-after"]) > 0
 
 
 def test_unknown_routes_and_methods_are_problems(http: httpx.Client) -> None:
