@@ -2,6 +2,7 @@
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -43,6 +44,7 @@ class Metrics:
             buckets=_REQUEST_BUCKETS_S,
             registry=registry,
         )
+        self._streams = Gauge("wattbook_event_streams", "Open streams of events.", registry=registry)
         self._steps = Histogram(
             "wattbook_step_seconds",
             "How long steps on chain took, until they were seen to have happened.",
@@ -61,6 +63,10 @@ class Metrics:
             "wattbook_step_failures", "Attempts at a step that failed.", ["step", "code"], registry=registry
         )
         self._last_block = Gauge("wattbook_last_step_block", "Block of the last step.", registry=registry)
+
+    def event_stream(self) -> AbstractContextManager[object]:
+        """A stream of events is open until the block is left."""
+        return self._streams.track_inprogress()
 
     def order_accepted(self) -> None:
         """An order was taken."""

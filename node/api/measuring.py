@@ -4,6 +4,8 @@ import json
 import re
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
+from http import HTTPStatus
 
 import structlog
 from fastapi import APIRouter, FastAPI
@@ -13,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from node.metrics import MEDIA_TYPE, Metrics
 
 _ORDERS = "/v1/orders"
+_STREAM = "/v1/events"
 # Asked for every few seconds.
 _UNTOLD = ("/health", "/ready", "/metrics")
 _NAMED = ("order_hash", "slot", "account", "device")
@@ -46,14 +49,17 @@ class Measuring:
                 kept.extend(message.get("body", b"")[:_KEPT_BYTES])
             await send(message)
 
+        is_stream = scope["path"] == _STREAM and scope["method"] == "GET"
         try:
-            await self._app(scope, receive, watched)
+            with self._metrics.event_stream() if is_stream else nullcontext():
+                await self._app(scope, receive, watched)
         finally:
             self._tell(scope, status, bytes(kept), time.monotonic() - began)
 
     def _tell(self, scope: Scope, status: int, body: bytes, seconds: float) -> None:
         route = route_of(scope)
-        self._metrics.request(scope["method"], route, status, seconds)
+        if route != _STREAM or status != HTTPStatus.OK:  # streams last for as long as their readers wish
+            self._metrics.request(scope["method"], route, status, seconds)
         about = {name: _shown(value) for name, value in scope.get("path_params", {}).items() if name in _NAMED}
         code = None if status < 400 else _code(body)
         if (scope["method"], route) == ("POST", _ORDERS):

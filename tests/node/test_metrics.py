@@ -143,3 +143,23 @@ def test_orders_and_requests_are_counted(services: Services) -> None:
     assert found[count, "POST", "/v1/orders", "403"] == 1
     assert found[count, "GET", "/v1/orders/{order_hash}", "404"] == 1
     assert found[count, "GET", "none", "404"] == 1
+
+
+def test_open_streams_of_events_are_counted_and_not_timed(services: Services) -> None:
+    metrics = Metrics()
+    server = Server(services, create_app(services, metrics=metrics))
+    try:
+        with httpx.stream("GET", f"{server.url}/v1/events") as answer:
+            next(answer.iter_lines())
+            assert told(metrics)["wattbook_event_streams",] == 1
+        httpx.get(f"{server.url}/v1/events?follow=false")
+        httpx.get(f"{server.url}/v1/market")
+    finally:
+        server.stop()
+    found = told(metrics)
+    assert found["wattbook_event_streams",] == 0
+    assert {label for name, *labels in found if name == "wattbook_request_seconds_count" for label in labels} == {
+        "GET",
+        "/v1/market",
+        "200",
+    }
