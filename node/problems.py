@@ -14,6 +14,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUS = {
     "approval.not_a_validator": HTTPStatus.FORBIDDEN,
     "approval.signature": HTTPStatus.FORBIDDEN,
+    "audit.unknown": HTTPStatus.NOT_FOUND,
     "bill.invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
     "certificates.action": HTTPStatus.UNPROCESSABLE_ENTITY,
     "certificates.already_otherwise": HTTPStatus.CONFLICT,

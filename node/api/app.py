@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from node.api import (
     approvals,
+    audits,
     balances,
     bills,
     certificate_actions,
@@ -45,6 +46,7 @@ _ROUTERS = (
     receipts.router,
     slots.router,
     approvals.router,
+    audits.router,
     trades.router,
     balances.router,
     bills.router,
@@ -78,6 +80,7 @@ def create_app(
         version="1",
         docs_url=None,
         redoc_url=None,
+        lifespan=audits.auditing,
     )
     app.state.services = services
     app.add_middleware(BodyLimit)

@@ -14,6 +14,7 @@ _REQUESTED = ("request.evidence", "request.not_approved", "request.too_early", "
 
 FAMILIES = {
     "approvals": ("approval.", "proposal.", "signature.", "slot.", "store.conflict"),
+    "audits": ("audit.",),
     "balances": ("member.unknown",),
     "bills": ("bill.", "member.unknown"),
     "certificates": ("certificates.", "chain.reverted", "device.eecs_code", "device.unknown", *_REQUESTED),

@@ -1,5 +1,6 @@
 """What the API shows of a real market: every member's history, tokens, receipts, tariffs and validators."""
 
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -119,3 +120,19 @@ def test_a_request_for_too_long_a_period_is_refused_before_anything_is_read(trad
     }
     refused = http.post("/v1/certificates/request/prepare", json=body)
     assert (refused.status_code, refused.json()["field"]) == (422, "last_slot")
+
+
+def test_the_operator_has_the_chain_audited_and_everybody_reads_the_report(traded: Traded) -> None:
+    market, http, _ = traded
+    assert http.post("/v1/audits").json()["code"] == "request.unauthorized"
+    started = http.post("/v1/audits", headers={"X-API-Key": market.node.services.operator_api_key})
+    assert started.status_code == 202
+    give_up_at = time.monotonic() + 60
+    while (found := http.get(started.headers["location"]).json())["state"] == "running":
+        assert time.monotonic() < give_up_at
+        time.sleep(0.1)
+    assert found["state"] == "holds"
+    assert found["report"]["finding_count"] == 0 < found["report"]["checks"]
+    assert found["report"]["last_block"] <= market.node.chain.head().number
+    assert http.get("/v1/audits").json()["items"] == [found]
+    assert http.get("/v1/audits/2").json()["code"] == "audit.unknown"
