@@ -22,6 +22,9 @@ _PATIENCE_S = 3.0
 _KEY_BYTES = 32
 
 Url = Annotated[str, typer.Option("--url", envvar="WATTBOOK_URL", help="Where the node is.")]
+PARTLY_REFUSED = 3
+"""Exit status if some of many were refused; 1 is that nothing was done, 2 that a command was used wrongly."""
+
 MemberKey = Annotated[
     str | None,
     typer.Option("--key", envvar="WATTBOOK_KEY", help="Your private key, in hexadecimal.", show_envvar=True),

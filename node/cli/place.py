@@ -11,7 +11,7 @@ from eth_hash.auto import keccak
 from ledger.hexcodec import from_data
 from matching.errors import WattbookError
 from matching.orders import MAX_TIME, CertificatePreference, Order, Side
-from node.cli.common import DEFAULT_URL, AsJson, MemberKey, Url, connected, fail, print_json
+from node.cli.common import DEFAULT_URL, PARTLY_REFUSED, AsJson, MemberKey, Url, connected, fail, print_json
 
 _FIELDS = {"slot", "side", "price", "quantity_wh", "certificates", "expires_at", "salt"}
 _SHOWN = 20
@@ -33,7 +33,7 @@ def place(
     """Place a file of orders, signed with your key. The same file again changes nothing.
 
     Each line stands or falls alone. It is a JSON object with `slot` (Unix seconds), `side` ("bid" or "offer"),
-    `price` (nano-credit per Wh) and `quantity_wh`; perhaps `certificates`, `expires_at` and `salt`. Exit status 2
+    `price` (nano-credit per Wh) and `quantity_wh`; perhaps `certificates`, `expires_at` and `salt`. Exit status 3
     if any were refused.
     """
     with connected(url, key) as client:
@@ -51,7 +51,7 @@ def place(
         if len(refused) > _SHOWN:
             typer.echo(f"  and {len(refused) - _SHOWN} more", err=True)
     if refused:
-        raise typer.Exit(2)
+        raise typer.Exit(PARTLY_REFUSED)
 
 
 def cancel(
@@ -63,7 +63,7 @@ def cancel(
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
-    """Cancel orders before their slots' gates close. Exit status 2 if any could not be."""
+    """Cancel orders before their slots' gates close. Exit status 3 if any could not be."""
     if bool(orders) == every:
         raise typer.BadParameter("name orders, or give --all", param_hint="ORDERS, --all")
     with connected(url, key) as client:
@@ -80,7 +80,7 @@ def cancel(
         for answer in left:
             typer.echo(f"  0x{answer.order_hash.hex()}: {answer.detail} ({answer.code})", err=True)
     if left:
-        raise typer.Exit(2)
+        raise typer.Exit(PARTLY_REFUSED)
 
 
 def _read(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:

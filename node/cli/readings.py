@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from node.cli.common import DEFAULT_URL, AsJson, Url, connected, fail, print_json
+from node.cli.common import DEFAULT_URL, PARTLY_REFUSED, AsJson, Url, connected, fail, print_json
 from node.cli.keys import ApiKey
 
 readings_app = typer.Typer(help="Meter readings.", no_args_is_help=True)
@@ -43,7 +43,7 @@ def import_readings(
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
-    """Hand in a file; each row stands or falls alone. Exit status 2 if rows were refused."""
+    """Hand in a file; each row stands or falls alone. Exit status 3 if rows were refused."""
     wanted = form or _FORMS.get(file.suffix)
     if wanted is None:
         raise typer.BadParameter(f"cannot be told from {file.name}: csv, jsonl or ocmf", param_hint="--format")
@@ -64,4 +64,4 @@ def import_readings(
         if len(refused) > _SHOWN:
             typer.echo(f"  and {len(refused) - _SHOWN} more", err=True)
     if refused:
-        raise typer.Exit(2)
+        raise typer.Exit(PARTLY_REFUSED)

@@ -8,6 +8,7 @@ import typer
 
 from ledger.jsonrpc import JsonRpcChain
 from matching.errors import WattbookError
+from node.cli.audit import FINDINGS, NOT_AUDITED
 from node.cli.common import AsJson, fail, print_json
 
 
@@ -48,7 +49,7 @@ def rebuild(
 ) -> None:
     """Make a node's store anew from the chain and an archive, and hold it against the chain.
 
-    Exit status 0 if everything holds, 1 if not, or if it could not be made.
+    Exit status 0 if everything holds, 1 if anything is wrong, 2 if it could not be made.
     """
     from node.archive import Archive
     from node.rebuild import LOST
@@ -58,7 +59,8 @@ def rebuild(
         with closing(JsonRpcChain(rpc)) as chain:
             found = rebuilt_from(chain, Archive(orders), data)
     except (WattbookError, OSError) as error:
-        fail(error)
+        typer.echo(f"error: could not rebuild: {error}", err=True)
+        raise typer.Exit(NOT_AUDITED) from error
     if json:
         print_json(
             {
@@ -75,4 +77,4 @@ def rebuild(
         for it in found.findings:
             typer.echo(f"{it.rule}: {it.where}: expected {it.expected}, found {it.found}", err=True)
     if found.findings:
-        raise typer.Exit(1)
+        raise typer.Exit(FINDINGS)

@@ -137,10 +137,11 @@ def test_a_folder_that_is_not_empty_is_left_alone(lived: Path, archived: Path) -
 def test_the_command_says_what_is_lost(lived: Path, archived: Path, tmp_path: Path) -> None:
     with opened(lived) as original, served(original.chain) as url:
         options = ["--orders", str(archived), "--data", str(tmp_path / "new"), "--rpc", url]
-        shown = CliRunner().invoke(app, ["rebuild", *options])
+        shown, again = (CliRunner().invoke(app, ["rebuild", *options]) for _ in range(2))
     assert shown.exit_code == 0, shown.output
     assert "7 orders" in shown.stdout
     assert all(each in shown.stdout for each in LOST)
+    assert (again.exit_code, "is not empty" in again.stderr) == (2, True)
 
 
 def copied(archived: Path, tmp_path: Path) -> Path:

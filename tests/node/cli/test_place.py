@@ -32,7 +32,7 @@ def test_a_file_is_placed_line_by_line_and_once_however_often_it_is_handed_in(
     file = written(tmp_path / "orders.jsonl", bid(), bid(), "", bid(quantity_wh=100_000, price=200_000))
     for _ in range(2):
         result = run(url, "place", file)
-        assert result.exit_code == 2
+        assert result.exit_code == 3
         assert "3 orders: 2 taken, 1 refused." in result.output
         assert "order 3" in result.output
         assert "order.uncovered" in result.output
@@ -73,6 +73,6 @@ def test_orders_are_cancelled_by_name_by_slot_or_all(url: str, services: Service
     assert still_open() == 1
     assert "1 orders cancelled" in run(url, "cancel", "--all").output
     assert still_open() == 0
-    assert run(url, "cancel", "0x" + "11" * 32).exit_code == 2
+    assert run(url, "cancel", "0x" + "11" * 32).exit_code == 3
     assert run(url, "cancel").exit_code == 2
     assert "hexadecimal" in run(url, "cancel", "zz").output
