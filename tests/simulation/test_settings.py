@@ -42,7 +42,7 @@ def test_a_strategy_is_changed_like_anything_else() -> None:
     [
         ("utility.fee", 1, "there is no 'fee', only retail_price, feed_in_price, grid_fee"),
         ("households.bright.name", "x", "there is no 'bright', only sunny, dark"),
-        ("community_battery.capacity_wh", 1, "there is no 'capacity_wh' in None"),
+        ("community_battery.capacity_wh", 1, "the scenario has no 'community_battery'; another variant"),
         ("utility", 1, "has parts"),
         ("utility.grid_fee", "much", "must be of the kind of 0"),
         ("utility.grid_fee", None, "must be of the kind of 0"),
