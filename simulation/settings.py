@@ -49,7 +49,9 @@ def _changed(thing: Any, segments: list[str], value: Value, path: str) -> Any:
     head, *rest = segments
     if thing is None:
         part = path.removesuffix("." + ".".join(segments))
-        raise SettingError(f"setting '{path}': the scenario has no '{part}'; another variant or community may have")
+        raise SettingError(
+            f"setting '{path}': the scenario has no '{part}'; another variant or community may have"
+        )
     if isinstance(thing, tuple):
         position = _position(thing, head, path)
         return (*thing[:position], _changed(thing[position], rest, value, path), *thing[position + 1 :])
