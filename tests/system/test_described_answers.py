@@ -113,7 +113,7 @@ def many(examples: int) -> settings:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 def test_what_is_there_is_answered_as_described(asked: Asked, operation: Any) -> None:
-    @many(2)
+    @many(1)
     @given(operation.as_strategy())
     def run(case: Case) -> None:
         asked.ask(case, about_known=True, with_key=True)
@@ -121,7 +121,7 @@ def test_what_is_there_is_answered_as_described(asked: Asked, operation: Any) ->
     run()
 
 
-@many(150)
+@many(100)
 @given(case=REQUESTS, about_known=st.booleans(), with_key=st.booleans())
 def test_whatever_is_asked_is_answered_as_described(
     asked: Asked, case: Case, about_known: bool, with_key: bool
@@ -130,7 +130,7 @@ def test_whatever_is_asked_is_answered_as_described(
 
 
 @pytest.mark.slow
-@many(800)
+@many(600)
 @given(case=REQUESTS, about_known=st.booleans(), with_key=st.booleans())
 def test_whatever_is_asked_for_long_is_answered_as_described(
     asked: Asked, case: Case, about_known: bool, with_key: bool
