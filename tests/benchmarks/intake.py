@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -29,7 +30,8 @@ from ledger.onboarding import register_members
 from matching.orders import Order, Side
 from node.composition import Node, open_node, serving
 from node.config import Config
-from node.store.records import SlotState
+from node.intake import Placement
+from node.store.records import OrderRecord, SlotState
 from tests.anvil import installed, running_anvil
 from tests.chains import ANVIL, EMBEDDED
 from tests.system.demo import free_port
@@ -46,6 +48,7 @@ RATE_S = 20
 IN_FLIGHT = (1, 8, 32)
 
 
+@cache
 def member_keys() -> list[Key]:
     """The members' keys."""
     return [Key(number.to_bytes(32)) for number in range(1_000, 1_000 + MEMBERS)]
@@ -272,19 +275,10 @@ def _print(name: str, orders: int, seconds: float, latencies: Sequence[float], c
 def close_large_slot(kind: str, rpc_url: str | None = None) -> None:
     """Print how long a slot of 10,000 orders takes from gate closure to settled."""
     with tempfile.TemporaryDirectory(dir="var") as data, community(Path(data), rpc_url) as node:
-        keys, domain = member_keys(), node.services.domain
-        for number in range(CLOSING):
-            key, side = keys[number % MEMBERS], Side(number % 2)
-            order = Order(
-                account=key.address,
-                market=node.market.id,
-                slot=FIRST_SLOT,
-                side=side,
-                price=100_000 if side is Side.OFFER else 200_000,
-                quantity_wh=100,
-                salt=number,
-            )
-            node.services.intake.place(order, sign_order(domain, order, key).signature)
+        placements = [_placement(node, number) for number in range(CLOSING)]
+        for start in range(0, CLOSING, LIST_ROWS):
+            taken = node.services.intake.place_all(placements[start : start + LIST_ROWS])
+            assert all(isinstance(each, OrderRecord) for each in taken)
         node.clock.advance_to(node.market.gate_closes_at(FIRST_SLOT))  # type: ignore[attr-defined]
         if rpc_url is not None:
             _put_clock(rpc_url, node.clock.now())
@@ -295,6 +289,21 @@ def close_large_slot(kind: str, rpc_url: str | None = None) -> None:
             f"{kind:9} {CLOSING:,} orders settled {time.perf_counter() - began:6.1f} s after gate closure",
             flush=True,
         )
+
+
+def _placement(node: Node, number: int) -> Placement:
+    """One of as many bids as offers, all of which trade, by all members in turn."""
+    key, side = member_keys()[number % MEMBERS], Side(number % 2)
+    order = Order(
+        account=key.address,
+        market=node.market.id,
+        slot=FIRST_SLOT,
+        side=side,
+        price=100_000 if side is Side.OFFER else 200_000,
+        quantity_wh=100,
+        salt=number,
+    )
+    return Placement(order, sign_order(node.services.domain, order, key).signature)
 
 
 def _put_clock(rpc_url: str, now: int) -> None:
