@@ -9,15 +9,17 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
 
 from ledger.devchain.copying import copy_chain
+from ledger.eip712 import Domain
 from matching.errors import WattbookError
 from node.datadir import DataFolder
+from node.store import Store
 from node.store.copying import copy_file
 
 MANIFEST = "backup.json"
@@ -110,7 +112,17 @@ def restore(source: Path, data: Path) -> dict[str, FileEntry]:
                     f"the backup's file {name} is damaged: it has {found.bytes} bytes and SHA-256 {found.sha256}, "
                     f"must have {entry.bytes} and {entry.sha256}"
                 )
+        _tell_restored(DataFolder(draft))
     return entries
+
+
+def _tell_restored(folder: DataFolder) -> None:
+    """Let those who follow events know that some that they have seen may never have happened."""
+    deployment = folder.deployment()
+    if deployment is not None:
+        domain = Domain(deployment.chain_id, deployment.exchange)
+        with closing(Store(folder.store_url, domain=domain, market=deployment.market)) as store:
+            store.tell_restored()
 
 
 def _manifest(source: Path) -> dict[str, FileEntry]:

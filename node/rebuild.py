@@ -87,6 +87,7 @@ def rebuild(chain: Chain, archive: Archive, data: Path) -> Rebuilt:
     domain = Domain(deployment.chain_id, deployment.exchange)
     store = Store(folder.store_url, domain=domain, market=deployment.market)
     try:
+        store.tell_restored()
         rebuilding = _Rebuilding(
             chain=chain,
             contracts=attach(chain, deployment.exchange),

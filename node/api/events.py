@@ -145,8 +145,11 @@ def _beginning(parts: Services, after: int | None) -> int:
     first, last = parts.store.event_numbers()
     if after is None:
         return last
-    if after > last:
-        raise RequestError(f"there is no event {after} yet: the latest is {last}", code="event.unknown")
+    if after > last or (after >= first and not parts.store.has_event(after)):
+        raise RequestError(
+            f"there is no event {after}, the latest is {last}: the store was made anew, or is another",
+            code="event.unknown",
+        )
     if 0 < after < first - 1:
         raise RequestError(
             f"events after {after} are forgotten, up to {first - 1}: read what you follow anew, and go on after "

@@ -50,6 +50,8 @@ def _in_words(event: EventAnswer) -> str:
                 f"{details['side']} of {units.shown_energy(details['quantity_wh'])} at "
                 f"{units.shown_price(details['price'])} {happened}: order {details['order']}"
             )
+        case "store":
+            return f"{event.number:>6}  the node's store was {happened}: read anew what you follow"
         case "certificate":
             text = (
                 f"{units.shown_energy(details['amount_wh'])} of {details['certificate_kind']} of device "

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, u
 from node.store import schema
 from node.store.database import Database
 from node.store.errors import StoreConflictError
-from node.store.telling import Event, EventKind, tell
+from node.store.telling import Event, EventKind, tell, tell_restored
 
 _EVENTS = schema.events.c
 _PRIVATE = (EventKind.ORDER_ACCEPTED, EventKind.ORDER_CANCELLED)
@@ -64,6 +64,16 @@ class Events(Database):
             for row in rows
         )
         return EventPage(found, found[-1].number if len(found) == limit else max(after, last))
+
+    def has_event(self, number: int) -> bool:
+        """Whether an event of this number is kept."""
+        with self._read() as connection:
+            return connection.scalar(select(_EVENTS.number).where(_EVENTS.number == number)) is not None
+
+    def tell_restored(self) -> None:
+        """Say that the store was made anew, from a backup or from the chain: followers must read anew, too."""
+        with self._write() as connection:
+            tell_restored(connection)
 
     def prune_events(self, *, keep: int) -> None:
         """Forget all but the last events, of which there must be at least one: the next is numbered after it."""

@@ -4,10 +4,12 @@ Whoever follows events remembers the last number it has seen and asks for higher
 below a number that somebody has seen. A database's own sequence does not promise that, as of two transactions the
 one with the lower number may be committed later. Numbers are given out here instead, one above the highest:
 `Database` lets only one writer at a time into the store, whatever the number of nodes, so they follow the order of
-commits, and have no gaps.
+commits, and have no gaps; but a store that was made anew goes on far above all numbers that were given before.
 """
 
 import json
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -18,7 +20,7 @@ from node.store import schema
 
 
 class EventKind(StrEnum):
-    """What happened. A slot's events are named after the state it entered."""
+    """What happened. A slot's events are named after the state it entered; the last is about no slot."""
 
     ORDER_ACCEPTED = "order_accepted"
     ORDER_CANCELLED = "order_cancelled"
@@ -30,6 +32,7 @@ class EventKind(StrEnum):
     SLOT_DELIVERED = "slot_delivered"
     SLOT_CERTIFIED = "slot_certified"
     CERTIFICATE_MOVED = "certificate_moved"
+    STORE_RESTORED = "store_restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,16 @@ def tell(connection: Connection, *events: Event) -> None:
     if not events:
         return
     last = connection.scalar(select(func.max(schema.events.c.number))) or 0
+    _write(connection, last + 1, events)
+
+
+def tell_restored(connection: Connection) -> None:
+    """Say that the store was made anew, and may lack what it had told: no number that it gave then comes again."""
+    # No store tells a million things a second for long.
+    _write(connection, time.time_ns() // 1_000, [Event(EventKind.STORE_RESTORED, 0)])
+
+
+def _write(connection: Connection, first: int, events: Sequence[Event]) -> None:
     rows = [
         {
             "number": number,
@@ -65,6 +78,6 @@ def tell(connection: Connection, *events: Event) -> None:
             "other": event.other,
             "details": json.dumps(event.details),
         }
-        for number, event in enumerate(events, start=last + 1)
+        for number, event in enumerate(events, start=first)
     ]
     connection.execute(insert(schema.events), rows)

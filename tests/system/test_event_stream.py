@@ -167,5 +167,5 @@ def test_a_kill_costs_a_follower_no_event(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_six_kills_cost_a_follower_no_event(tmp_path: Path) -> None:
-    follow_over_kills(tmp_path, kills=3, seed=2)
+def test_three_kills_cost_a_follower_no_event(tmp_path: Path) -> None:
+    follow_over_kills(tmp_path, kills=2, seed=2)

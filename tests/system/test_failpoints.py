@@ -36,6 +36,8 @@ IN_NO_LIFE = {
     "add_cover": "the same",
     "tell_certificates": "told with how far it was told; see the tests of events",
     "prune_events": "forgets what was told long ago",
+    "tell_restored": "said of a restored or rebuilt store, before a node has it",
+    "tell_restored": "no part of a node's life",
 }
 """Writes of the store that are no failpoints, and why."""
 

@@ -173,6 +173,19 @@ def test_an_event_that_has_not_happened_is_refused(http: httpx.Client, services:
     assert refused(http, params={"after": "-1"}) == (422, "request.invalid")
 
 
+def test_what_a_restored_store_lacks_is_not_passed_over_in_silence(http: httpx.Client, services: Services) -> None:
+    """Its numbers go on above those that it had given, so that none of these means another event now."""
+    services.store.close_slot(SLOT)
+    services.store.tell_restored()
+    for number in range(1, 4):
+        services.store.close_slot(SLOT + 900 * number)
+    assert refused(http, headers={"Last-Event-ID": "3"}) == (409, "event.unknown")
+    (_, restored, *later) = so_far(http)
+    assert restored[1:] == ("store_restored", {"slot": 0})
+    assert [number - restored[0] for number, _, _ in later] == [1, 2, 3]
+    assert so_far(http, headers={"Last-Event-ID": "1"}) == [restored, *later]
+
+
 def test_events_that_are_forgotten_are_not_passed_over_in_silence(http: httpx.Client, services: Services) -> None:
     for number in range(6):
         services.store.close_slot(SLOT + 900 * number)
