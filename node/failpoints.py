@@ -57,6 +57,7 @@ POINTS = (
     "store.record_certified",
     *_of("anchor"),
     "store.note_anchored",
+    "store.tell_certificates",
     "store.add_correction",
     "store.note_correction_of",
     *_of("withdraw"),

@@ -34,10 +34,8 @@ IN_NO_LIFE = {
     "add_approval": "the same",
     "add_ocmf": "readings that come in OCMF",
     "add_cover": "the same",
-    "tell_certificates": "told with how far it was told; see the tests of events",
     "prune_events": "forgets what was told long ago",
     "tell_restored": "said of a restored or rebuilt store, before a node has it",
-    "tell_restored": "no part of a node's life",
 }
 """Writes of the store that are no failpoints, and why."""
 
@@ -100,6 +98,7 @@ def test_a_slot_is_settled_once_though_the_node_dies_where_most_could_go_wrong(t
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_500)
 def test_a_slot_is_settled_once_though_the_node_dies_at_each_point_of_its_life(tmp_path: Path) -> None:
     with mortal(tmp_path) as node:
         kill_everywhere(node, POINTS, tmp_path)
@@ -124,6 +123,7 @@ def put_forward(url: str, now: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_500)
 def test_a_chain_elsewhere_goes_on_while_the_node_dies_at_each_point(
     tmp_path: Path, elsewhere: tuple[str, Callable[[int], None]]
 ) -> None:
@@ -159,7 +159,9 @@ def test_the_page_about_operation_lists_the_points() -> None:
     assert tuple(re.findall(r"`((?:store|send|sent)\.[a-z_.]+)`", listed)) == POINTS
 
 
-@pytest.mark.parametrize("text", ["nowhere", "store.add_orders:0", "store.add_orders:twice", "store.add_orders:-1"])
+@pytest.mark.parametrize(
+    "text", ["nowhere", "store.add_orders:0", "store.add_orders:twice", "store.add_orders:-1"]
+)
 def test_no_other_name_is_a_failpoint(text: str) -> None:
     with pytest.raises(UnknownFailpointError, match=text):
         failpoint_of(text)
