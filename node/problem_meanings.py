@@ -46,7 +46,7 @@ MEANINGS = {
         "A device cannot be changed for slots or days that have begun: they may be metered and certified already."
     ),
     "device.unknown": "There is no device with this number.",
-    "event.forgotten": "Events that come after the one that was named are no longer kept: read the resources anew.",
+    "event.forgotten": "Events after the one that was named are no longer kept: read the resources anew.",
     "event.signature": "The signature to follow an account is not the account's, or does not hold now.",
     "event.too_many_streams": "As many streams of events are open as the node feeds, or feeds one address.",
     "event.unknown": "The event that was named has not happened; the node's store may have been restored.",
