@@ -6,7 +6,8 @@ last nano-credit.
 """
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 from matching.tariff import Tariff
 
@@ -73,6 +74,9 @@ class Charges:
         return self.utility_alone_nano - self.total_nano
 
 
+_AMOUNTS = attrgetter(*(each.name for each in fields(Charges)))
+
+
 def charges_of(trades: SlotTrades, metered: SlotMetered | None, tariff: Tariff) -> Charges:
     """One slot's charges; without readings, those of its trades only, as nothing else is due before delivery."""
     charged = Charges(trades.bought_wh, trades.sold_wh, trades.paid_nano, trades.received_nano)
@@ -100,7 +104,7 @@ def charges_of(trades: SlotTrades, metered: SlotMetered | None, tariff: Tariff) 
 
 def summed(charges: Iterable[Charges]) -> Charges:
     """The charges of many slots together."""
-    columns = zip(*(astuple(each) for each in charges), strict=True)
+    columns = zip(*map(_AMOUNTS, charges), strict=True)
     return Charges(*(sum(column) for column in columns))
 
 
