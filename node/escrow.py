@@ -80,14 +80,19 @@ class Escrow:
         return GroupEscrow(self._accounts.states(accounts), reserved_nano, by_slot)
 
     def epoch_holds(self, order: Order, state: AccountState) -> bool:
-        """Whether the order is of the epoch that its account's orders for its slot must be of.
+        """See `epoch_holds`."""
+        return epoch_holds(self._accounts, order, state)
 
-        Raises:
-            ChainUnavailableError: the chain is out of reach.
-        """
-        if order.slot >= state.epoch_from_slot:
-            return order.epoch == state.epoch
-        return self._accounts.epoch_holds(order.account, order.slot, order.epoch)
+
+def epoch_holds(accounts: Accounts, order: Order, state: AccountState) -> bool:
+    """Whether an order is of the epoch that its account's orders for its slot must be of, by the account's state.
+
+    Raises:
+        ChainUnavailableError: the chain, which is asked only about slots that had closed, is out of reach.
+    """
+    if order.slot >= state.epoch_from_slot:
+        return order.epoch == state.epoch
+    return accounts.epoch_holds(order.account, order.slot, order.epoch)
 
 
 class _TariffsBySlot:

@@ -1,10 +1,12 @@
 """Why clearing leaves orders out: the exchange would refuse them by now, and with them all others of the slot."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 from ledger.eip712 import SignedOrder
 from ledger.market import AccountState
 from matching.orders import Order, Side
+from node.escrow import epoch_holds
 from node.ports import Accounts
 from node.store.records import OrderRecord
 
@@ -30,19 +32,22 @@ def rejected(orders: Sequence[OrderRecord], accounts: Accounts, *, market: bytes
     Raises:
         ChainUnavailableError: the chain is out of reach.
     """
-    states = {account: accounts.state(account) for account in {_order(record).account for record in orders}}
+    by_account = defaultdict(list)
+    for record in orders:
+        by_account[_order(record).account].append(record)
+    states = accounts.states(by_account.keys())
     found = {}
     for record in orders:
         order = _order(record)
-        if states[order.account].market != market:
+        state = states[order.account]
+        if state.market != market:
             found[record.signed.hash] = NOT_A_MEMBER_REASON
-        elif not accounts.epoch_holds(order.account, order.slot, order.epoch):
+        elif not epoch_holds(accounts, order, state):
             found[record.signed.hash] = CANCELLED_REASON
         elif not record.posted and order.expires_at < now + TIME_TO_SETTLE_S:
             found[record.signed.hash] = EXPIRED_REASON
-    for account, state in states.items():
-        own = [record for record in orders if _order(record).account == account]
-        for order_hash in uncovered(own, state, found):
+    for account, own in by_account.items():
+        for order_hash in uncovered(own, states[account], found):
             found[order_hash] = UNCOVERED_REASON
     return found
 
