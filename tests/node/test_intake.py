@@ -11,8 +11,11 @@ from ledger.eip712 import Domain, SignedOrder, cancellation_hash
 from ledger.keys import InvalidSignatureError
 from matching.errors import WattbookError
 from matching.orders import InvalidOrderError, Order, Side
+from matching.tariff import Tariff
 from node.api.services import Services
 from node.clock import SteppedClock
+from node.cover import order_cover
+from node.intake import Placement
 from node.refusals import OrderSignatureError, UncoveredOrderError
 from node.store.errors import GateClosedError, UnknownOrderError
 from node.store.records import OrderRecord, OrderStatus
@@ -138,6 +141,28 @@ def test_concurrent_orders_of_one_account_do_not_use_the_same_cover(services: Se
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(attempt, range(16))) == 3
     assert services.escrow.standing(ALICE.address).free_nano == CREDIT
+
+
+def test_the_orders_of_a_list_use_up_cover_in_their_order(services: Services) -> None:
+    price = CREDIT // 1_000 - TARIFF.grid_fee
+    signed = [order(price=price, quantity_wh=3_000, salt=salt) for salt in (1, 2, 2, 3, 4)]
+    outcomes = services.intake.place_all([Placement(each.order, each.signature) for each in signed])
+    taken = [each for each in outcomes if isinstance(each, OrderRecord)]
+    assert [each.index for each in taken] == [0, 1, 1, 2]
+    assert isinstance(outcomes[-1], UncoveredOrderError)
+    assert services.store.orders() == [taken[0], taken[1], taken[3]]
+
+
+def test_what_the_store_sums_up_is_what_each_orders_cover_adds_up_to(services: Services) -> None:
+    tariffs = [(0, TARIFF), (SLOT + 900, Tariff(260_000, 90_000, 30_000)), (SLOT + 1_800, Tariff(150_000, 0, 0))]
+    for number in range(18):
+        slot, side, price = SLOT + 900 * (number % 3), Side(number % 2), 50_000 * (number % 6)
+        place(services, order(slot=slot, side=side, price=price, quantity_wh=10 + number, salt=number))
+    found = services.store.surroundings(hashes=[], slots=[], accounts=[ALICE.address], tariffs=tariffs)
+    by_slot = {SLOT + 900 * number: tariff for number, (_, tariff) in enumerate(tariffs)}
+    covers = [order_cover(each.signed.order, by_slot[each.signed.order.slot]) for each in services.store.orders()]
+    assert len(covers) == 18
+    assert found.order_cover_nano == {ALICE.address: sum(covers)}
 
 
 def test_an_order_that_may_lose_nothing_needs_no_cover(services: Services, ledger: Ledger) -> None:

@@ -272,3 +272,15 @@ def test_many_orders_are_cancelled_each_by_its_owners_signature(http: httpx.Clie
     ]  # fmt: skip
     assert http.post("/v1/orders/cancellations", json=rows).json() == report
     assert_problem(http.post("/v1/orders/cancellations", json={}), 422, "request.invalid")
+
+
+def test_more_than_the_node_keeps_waiting_is_refused_for_a_while(
+    http: httpx.Client, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services.intake._placing, "_most_waiting", 1)
+    rows = [body_of(order(salt=salt, quantity_wh=10)) for salt in range(2)]
+    response = http.post("/v1/orders", json=rows)
+    assert_problem(response, 503, "node.busy")
+    assert int(response.headers["Retry-After"]) >= 1
+    assert services.store.orders() == []
+    assert http.post("/v1/orders", json=rows[:1]).json()["accepted"] == 1
