@@ -67,10 +67,10 @@ MEMBER = AccountState(balance_nano=10 * CREDIT, debt_nano=0, epoch=0, market=MAR
 class Ledger:
     """Accounts as the exchange would keep them, and one tariff for all slots."""
 
-    states: dict[bytes, AccountState] = field(default_factory=dict)
+    kept: dict[bytes, AccountState] = field(default_factory=dict)
 
     def state(self, account: bytes) -> AccountState:
-        return self.states.get(account, NOBODY)
+        return self.kept.get(account, NOBODY)
 
     def states(self, accounts: Collection[bytes]) -> dict[bytes, AccountState]:
         return {account: self.state(account) for account in accounts}
@@ -112,7 +112,7 @@ class OnboardingInMemory:
     def register_member(self, account: bytes, name: str) -> MemberRecord:
         member = MemberRecord(account, name)
         self.store.add_member(member)
-        self.ledger.states.setdefault(account, MEMBER)
+        self.ledger.kept.setdefault(account, MEMBER)
         return member
 
     def area(self, zone: str | None = None) -> int:
@@ -164,7 +164,6 @@ def small_node(folder: Path) -> tuple[Services, Ledger]:
         store=store,
         clock=clock,
         escrow=escrow,
-        tariffs=ledger,
         limits=LIMITS,
     )
     services = Services(
