@@ -55,7 +55,7 @@ from node.limits import Rate
 from node.measured_steps import MeasuredStepper
 from node.metering import Metering
 from node.metrics import Metrics, NodeState
-from node.opening import find_or_open_market, open_chain, require_same, require_validators
+from node.opening import find_or_open_market, open_chain, require_chain, require_same, require_validators
 from node.parties import Parties
 from node.registration import Registration
 from node.server import require_usable, running_server
@@ -109,10 +109,12 @@ def open_node(config: Config) -> Iterator[Node]:
         require_same(config, known)
     require_usable(config.front)
     with ExitStack() as stack:
-        if config.store_url is None:
-            stack.callback(FolderLock(folder.lock).release)
         clock = _BeforeStoreClock(config)
         chain = open_chain(config, folder, clock.now, stack)
+        if known is not None:
+            require_chain(config, chain, known)
+        if config.store_url is None:
+            stack.callback(FolderLock(folder.lock).release)
         deployment = find_or_open_market(config, folder, chain, clock.now())
         contracts = attach(chain, deployment.exchange)
         market = read_market(contracts, deployment.market)
@@ -159,6 +161,7 @@ def open_node(config: Config) -> Iterator[Node]:
                 due=(
                     Corrections(store, certificates, certifying, issuer).follow,
                     Deciding(store, certificates, issuer, is_automatic=config.automatic_requests).decide_open,
+                    issuing.issue_approved,
                     Anchoring(store, contracts, issuer, clock.settled).anchor_days,
                     CertificateTelling(store, contracts, confirmations=_confirmations(config)).tell,
                 ),

@@ -4,6 +4,7 @@ import structlog
 from eth_hash.auto import keccak
 
 from ledger.certificates.issuer import MAX_REASON_BYTES, Issuer
+from ledger.devices import Device, DeviceKind
 from ledger.evidence.evidence import Evidence
 from ledger.evidence.tree import DayTree, day_of
 from node.certificate_view import CertificateView
@@ -41,17 +42,21 @@ class Deciding:
             if device is None:
                 continue  # another market's: its issuer answers for it
             slots = range(request.first_slot, request.last_slot + 1, device.details.slot_length_s)
-            refusal = self._refusal(device.device, slots, request.evidence)
+            refusal = self._refusal(device.details, slots, request.evidence)
             self._issuer.decide(request.number, approved=refusal is None, reason=refusal or "")
             log.info("request decided", number=request.number, approved=refusal is None)
 
-    def _refusal(self, device: int, slots: range, claimed: bytes) -> str | None:
+    def _refusal(self, device: Device, slots: range, claimed: bytes) -> str | None:
         """Why a request is refused; None if it is approved."""
+        if device.kind not in (DeviceKind.GENERATOR, DeviceKind.LOAD):
+            return "a storage and what charges it are certified with their slots, and not for a request"
+        if self._view.is_expired(slots.start):
+            return f"slot {slots.start} is over for too long: its certificate would have expired"
         try:
-            measured_wh(self._store, device, slots)
+            measured_wh(self._store, device.device, slots)
         except MissingEvidenceError as error:
             return str(error).encode()[:MAX_REASON_BYTES].decode(errors="ignore")
-        found = evidence_hash(self._store, device, slots)
+        found = evidence_hash(self._store, device.device, slots)
         return None if claimed == found else f"the slots' evidence is 0x{found.hex()}"
 
 

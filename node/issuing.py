@@ -1,23 +1,29 @@
 """Issuing: what the issuer does when somebody asks, or when a re-organisation took it away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import rlp
+import structlog
 
 from ledger.certificates.ids import CertificateId
 from ledger.certificates.issuer import Anchor, Import, Issuer
+from ledger.certificates.occurrences import Point
+from ledger.certificates.records import Request
 from ledger.certificates.shares import shares_of
 from ledger.evidence.evidence import Quality
+from ledger.metered import CERTIFICATE_KINDS
 from matching.errors import WattbookError
 from node.certificate_view import CertificateView
 from node.certifying import Certifying
 from node.refusals import UnknownDeviceError
 from node.store import Store
-from node.store.records import SlotState
+from node.store.records import DeviceRecord, SlotState
 
 _UNCERTIFIED = tuple(state for state in SlotState if state is not SlotState.CERTIFIED)
+
+log = structlog.get_logger(__name__)
 
 
 class RequestNotApprovedError(WattbookError):
@@ -65,6 +71,9 @@ class Issuing:
         self._contracts = view.contracts
         self._issuer = issuer
         self._turn = turn
+        # Where the approvals are that nothing is left to be issued for. Nothing of it need last: see `_is_issued`.
+        self._issued: dict[int, Point] = {}
+        self._waits_for: dict[int, str] = {}
         self._again: dict[str, Callable[[dict[str, Any]], object]] = {
             "withdraw": lambda of: issuer.withdraw(CertificateId.of(of["id"]), of["reason"]),
             "reissue": lambda of: self._reissue(CertificateId.of(of["id"]), of["corrected_wh"]),
@@ -112,7 +121,7 @@ class Issuing:
     def issue(self, number: int) -> int:
         """Issue certificates for every slot of an approved request, and return how many Wh they come to.
 
-        Slots that are certified already are passed over.
+        Slots that are certified already, and those whose certificates would have expired, are passed over.
 
         Raises:
             UnknownRequestError: there is no such request.
@@ -127,15 +136,41 @@ class Issuing:
         device = self._store.device(request["device"])
         if device is None:
             raise UnknownDeviceError(f"device {request['device']} is not registered here")
-        length = device.details.slot_length_s
-        slots = range(request["first_slot"], request["last_slot"] + 1, length)
+        slots = _slots(device, request["first_slot"], request["last_slot"])
         # All with the turn: a correction that comes in between would find nothing to correct.
         with self._turn:
-            self._certifying.check_whole()
-            amounts_wh = measured_wh(self._store, device.device, slots)
-            left_wh = self._left(device.device, slots, amounts_wh) if device.details.standing else amounts_wh
-            self._issuer.issue(device.details, slots.start, left_wh, request=number)
-        return sum(amounts_wh)
+            return self._issue(device, slots, number)
+
+    def issue_approved(self) -> None:
+        """Issue certificates for the approved requests that some are still missing for, as `issue` does.
+
+        One that cannot be issued for is tried again at the next call, and holds up no other.
+
+        The caller has the turn.
+
+        Raises:
+            ChainUnavailableError: the chain is out of reach.
+        """
+        with self._view.history() as history:
+            requests = [
+                (request, request.decision.point)
+                for request in history.requests.values()
+                if request.decision is not None
+                and request.decision.approved
+                and self._issued.get(request.number) != request.decision.point
+            ]
+        for request, approved in requests:
+            try:
+                self._issue_missing(request)
+            except WattbookError as error:
+                if self._waits_for.get(request.number) != str(error):
+                    log.warning(
+                        "approved request waits", number=request.number, code=error.code, reason=str(error)
+                    )
+                    self._waits_for[request.number] = str(error)
+            else:
+                self._issued[request.number] = approved
+                self._waits_for.pop(request.number, None)
 
     def request(self, number: int) -> dict[str, Any]:
         """A request as the contract keeps it.
@@ -165,6 +200,35 @@ class Issuing:
         function, arguments = contract.interface.decode_call(fields[7])
         self._again[function](arguments)
 
+    def _issue_missing(self, request: Request) -> None:
+        device = self._store.device(request.device)
+        if device is None:
+            return  # another market's: its issuer answers for it
+        slots = _slots(device, request.first_slot, request.last_slot)
+        if not self._is_issued(device, slots):
+            amount_wh = self._issue(device, slots, request.number)
+            log.info("request issued for", number=request.number, amount_wh=amount_wh)
+
+    def _is_issued(self, device: DeviceRecord, slots: range) -> bool:
+        """Whether the chain has a certificate of every slot that there can be one of."""
+        kind = CERTIFICATE_KINDS[device.details.kind]
+        with self._view.history() as history:
+            missing = [slot for slot in slots if CertificateId(slot, device.device, kind) not in history.records]
+        return not any(measured_wh(self._store, device.device, self._not_expired(missing)))
+
+    def _issue(self, device: DeviceRecord, slots: range, request: int) -> int:
+        self._certifying.check_whole()
+        measured = measured_wh(self._store, device.device, slots)
+        valid = set(self._not_expired(slots))
+        amounts_wh = [wh if slot in valid else 0 for slot, wh in zip(slots, measured, strict=True)]
+        left_wh = self._left(device.device, slots, amounts_wh) if device.details.standing else amounts_wh
+        self._issuer.issue(device.details, slots.start, left_wh, request=request)
+        return sum(amounts_wh)
+
+    def _not_expired(self, slots: Iterable[int]) -> list[int]:
+        now, lifetime_s = self._view.now(), self._view.lifetime_s
+        return [slot for slot in slots if now < slot + lifetime_s]
+
     def _left(self, device: int, slots: range, amounts_wh: list[int]) -> list[int]:
         """The amounts of a standing device without those that were certified with their slots."""
         for record in self._store.slots(states=_UNCERTIFIED):
@@ -192,7 +256,11 @@ class Issuing:
         self._issuer.issue(device.details, of["first_slot"], of["amounts"], request=of["request"])
 
 
-def measured_wh(store: Store, device: int, slots: range) -> list[int]:
+def _slots(device: DeviceRecord, first_slot: int, last_slot: int) -> range:
+    return range(first_slot, last_slot + 1, device.details.slot_length_s)
+
+
+def measured_wh(store: Store, device: int, slots: Iterable[int]) -> list[int]:
     """What a device was measured with in each of these slots.
 
     Raises:

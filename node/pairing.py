@@ -10,7 +10,10 @@ from matching.errors import WattbookError
 
 
 class NothingToPairError(WattbookError):
-    """No certificate of the account is of a slot and zone in which it has uncovered consumption on chain."""
+    """No certificate of the account is of a slot and zone in which it has uncovered consumption on chain.
+
+    Consumption that nothing was matched with is on chain once its owner has requested that.
+    """
 
     code = "certificates.nothing_to_pair"
 
@@ -45,10 +48,18 @@ def pairs_of(
             rest_wh = waiting[0].amount_wh - wh
             waiting[:1] = [Part(waiting[0].id, rest_wh)] if rest_wh else []
     if not pairs:
-        raise NothingToPairError(
-            f"0x{account.hex()} holds no certificate of a slot and zone in which its consumption is not covered"
-        )
+        raise NothingToPairError(_why_nothing(account, has_certificates=bool(usable)))
     return pairs
+
+
+def _why_nothing(account: bytes, *, has_certificates: bool) -> str:
+    if not has_certificates:
+        return f"0x{account.hex()} holds no certificate that it may retire"
+    return (
+        f"0x{account.hex()} has no uncovered consumption on chain in the slots and zones of its certificates: "
+        "what its loads metered in a slot in which nothing was matched is there once it is requested "
+        "(`wattbook certificates request`, `POST /v1/certificates/request/prepare`)"
+    )
 
 
 def _place(history: CertificateHistory, certificate: CertificateId) -> tuple[int, int, str]:

@@ -1,18 +1,22 @@
 """Homes with a battery on a street: their meters, and what people do over HTTP. For tests only."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from ledger.certificates.ids import CertificateId, CertificateKind
+from ledger.chain import ChainUnavailableError
 from ledger.devices import DeviceKind
+from ledger.steps import Step
 from matching.orders import Side
 from matching.readings import Reading, SignedReading
 from node.auditing import audit_node
+from node.measured_steps import MeasuredStepper
 from node.store.records import SlotState
 from tests.system.street import BUYER, SELLER_OF_SUN, SLOT, Street, meter_key, register, street
 
@@ -91,9 +95,11 @@ class Homes:
 
 
 @contextmanager
-def homes(data: Path, *, slot: int = SLOT, broken: tuple[str, ...] = ()) -> Iterator[Homes]:
+def homes(
+    data: Path, *, slot: int = SLOT, broken: tuple[str, ...] = (), automatic_requests: bool = True
+) -> Iterator[Homes]:
     """Such a street; `broken` are the rules that an audit finds broken at last."""
-    with street(data, slot=slot) as found:
+    with street(data, slot=slot, automatic_requests=automatic_requests) as found:
         seller = found.keys[SELLER_OF_SUN]
         register(found.node, BATTERY, seller, DeviceKind.STORAGE, efficiency_ppm=EFFICIENCY_PPM)
         register(found.node, CHARGER, seller, DeviceKind.CHARGE, storage=BATTERY)
@@ -104,3 +110,23 @@ def homes(data: Path, *, slot: int = SLOT, broken: tuple[str, ...] = ()) -> Iter
         exchange = found.node.contracts.exchange.address
         findings = audit_node(found.node.chain, exchange, found.node.store, design="uniform").findings
         assert tuple(finding.rule for finding in findings) == broken, findings
+
+
+@contextmanager
+def out_of_reach(monkeypatch: pytest.MonkeyPatch, is_meant: Callable[[Step], bool]) -> Iterator[None]:
+    """The chain is out of reach meanwhile for these steps."""
+    run = MeasuredStepper.run
+
+    def run_others(self: MeasuredStepper, step: Step) -> None:
+        if is_meant(step):
+            raise ChainUnavailableError("the chain is out of reach")
+        run(self, step)
+
+    with monkeypatch.context() as outage:
+        outage.setattr(MeasuredStepper, "run", run_others)
+        yield
+
+
+def no_last_part_of(slot: int, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[None]:
+    """Of a slot that is certified in several parts, the last is out of reach meanwhile."""
+    return out_of_reach(monkeypatch, lambda step: (step.slot, step.name) == (slot, "certify"))

@@ -160,6 +160,7 @@ def street(
     approvals: int = 0,
     terms: MarketTerms = TERMS,
     slot: int | None = SLOT,
+    automatic_requests: bool = True,
 ) -> Iterator[Street]:
     """The street, twenty minutes before a slot; with None, at the time of day."""
     config = Config(
@@ -172,6 +173,7 @@ def street(
         validators=validators,
         approvals=approvals,
         terms=terms,
+        automatic_requests=automatic_requests,
     )
     accounts = dev_accounts()[FIRST_MEMBER_ACCOUNT : FIRST_MEMBER_ACCOUNT + members]
     keys = [Key(account.private_key) for account in accounts]
