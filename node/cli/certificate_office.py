@@ -97,7 +97,7 @@ def reissue(
 ) -> None:
     """Issue a withdrawn certificate anew, for the right amount."""
     with connected(url) as client:
-        corrected_wh = units.energy_wh(kwh)
+        corrected_wh = units.energy_wh(kwh, least_wh=0)
         answer = client.issuer_act("reissue", id=certificate, corrected_wh=corrected_wh, api_key=api_key)
         issued, owed = answer["issued_wh"], answer["correction"]["shortfall_wh"]
         debt = f"; the device owes {units.shown_energy(owed)}" if owed else ""

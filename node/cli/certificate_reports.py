@@ -62,6 +62,20 @@ def statement(
     until: Until,
     time_zone: TimeZone = "UTC",
     factors: Annotated[str | None, typer.Option(help="Emission factors of a disclosure, such as NL/2023.")] = None,
+    transactions: Annotated[
+        list[str] | None,
+        typer.Option("--transaction", help="Of a retirement: only what this one retired; as often as needed."),
+    ] = None,
+    texts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--text", help="Of a retirement: a private text to reveal, with its --salt; as often as needed."
+        ),
+    ] = None,
+    salts: Annotated[
+        list[str] | None,
+        typer.Option("--salt", help="The salt that `retire` printed; one for each --text, in their order."),
+    ] = None,
     file: Annotated[
         Path | None,
         typer.Option(help="Where to write it; .pdf, .jws, .csv or .json says as what.", dir_okay=False),
@@ -76,6 +90,8 @@ def statement(
     form = "pdf" if file is None else file.suffix.removeprefix(".")
     if form not in (*_SIGNED, "csv", "json"):
         raise typer.BadParameter("must end with .pdf, .jws, .csv or .json", param_hint="--file")
+    if len(texts or ()) != len(salts or ()):
+        raise typer.BadParameter("give a --salt for each --text", param_hint="--salt")
     with connected(url) as client:
         first_slot, end_slot = units.period(since, until, units.time_zone(time_zone))
         answer = client.make_statement(
@@ -85,6 +101,8 @@ def statement(
             end_slot=end_slot,
             time_zone=time_zone,
             factors=factors,
+            transactions=transactions or [],
+            texts=[{"text": text, "salt": salt} for text, salt in zip(texts or (), salts or (), strict=True)],
         )
         if file is not None:
             file.write_bytes(client.statement_file(answer["digest"], form))

@@ -9,6 +9,7 @@ from matching.orders import MAX_SALT, Order, Side
 from node.answers import MarketAnswer
 from node.cli import units
 from node.cli.common import DEFAULT_URL, AsJson, MemberKey, Url, connected, print_json
+from node.cli.preference import Certificates, PreferenceName
 
 _NEXT = "next"
 
@@ -23,6 +24,7 @@ def order(
         str,
         typer.Option(help="When: 'next', an ISO date and time (local unless it names its zone), or Unix seconds."),
     ] = _NEXT,
+    certificates: Certificates = PreferenceName.AUTO_RETIRE,
     key: MemberKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
@@ -39,6 +41,7 @@ def order(
             side=Side.BID if bid else Side.OFFER,
             price=units.price(price),
             quantity_wh=units.energy_wh(kwh),
+            certificates=certificates.preference,
             epoch=client.balance().epoch,
             salt=secrets.randbelow(MAX_SALT + 1),
         )

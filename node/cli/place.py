@@ -12,6 +12,7 @@ from ledger.hexcodec import from_data
 from matching.errors import WattbookError
 from matching.orders import MAX_TIME, CertificatePreference, Order, Side
 from node.cli.common import DEFAULT_URL, PARTLY_REFUSED, AsJson, MemberKey, Url, connected, fail, print_json
+from node.cli.preference import PreferenceName
 
 _FIELDS = {"slot", "side", "price", "quantity_wh", "certificates", "expires_at", "salt"}
 _SHOWN = 20
@@ -33,8 +34,8 @@ def place(
     """Place a file of orders, signed with your key. The same file again changes nothing.
 
     Each line stands or falls alone. It is a JSON object with `slot` (Unix seconds), `side` ("bid" or "offer"),
-    `price` (nano-credit per Wh) and `quantity_wh`; perhaps `certificates`, `expires_at` and `salt`. Exit status 3
-    if any were refused.
+    `price` (nano-credit per Wh) and `quantity_wh`; perhaps `certificates` ("bundled", "unbundled" or
+    "auto-retire"), `expires_at` and `salt`. Exit status 3 if any were refused.
     """
     with connected(url, key) as client:
         market, epoch = client.market().id, client.balance().epoch
@@ -106,7 +107,7 @@ def _order(number: int, fields: dict[str, Any], account: bytes, market: bytes, e
             side=Side[fields["side"].upper()],
             price=fields["price"],
             quantity_wh=fields["quantity_wh"],
-            certificates=CertificatePreference[fields.get("certificates", "auto_retire").upper()],
+            certificates=_preference(fields.get("certificates", PreferenceName.AUTO_RETIRE)),
             epoch=epoch,
             expires_at=fields.get("expires_at", MAX_TIME),
             salt=int(fields.get("salt", int.from_bytes(keccak(content)[:8]))),
@@ -115,3 +116,8 @@ def _order(number: int, fields: dict[str, Any], account: bytes, market: bytes, e
         fail(LineError(f"line {number}: {error} is missing, or is not as it should be"))
     except WattbookError as error:
         fail(LineError(f"line {number}: {error}"))
+
+
+def _preference(name: str) -> CertificatePreference:
+    """As the commands write it, or as the API does: with an underscore."""
+    return PreferenceName(name.replace("_", "-")).preference

@@ -11,6 +11,7 @@ from node.cli import units
 from node.cli.common import AsJson, MemberKey, print_json
 from node.cli.keys import KeyFile
 from node.cli.onchain import DEFAULT_RPC, Exchange, Rpc, on_chain
+from node.cli.preference import Certificates, PreferenceName
 
 
 def post_order(
@@ -23,6 +24,7 @@ def post_order(
     slot: Annotated[
         str, typer.Option(help="When: an ISO date and time (local unless it names its zone), or Unix seconds.")
     ],
+    certificates: Certificates = PreferenceName.AUTO_RETIRE,
     key: MemberKey = None,
     key_file: KeyFile = None,
     rpc: Rpc = DEFAULT_RPC,
@@ -47,6 +49,7 @@ def post_order(
             side=Side.BID if bid else Side.OFFER,
             price=units.price(price),
             quantity_wh=units.energy_wh(kwh),
+            certificates=certificates.preference,
             epoch=read_account(contracts, found.key.address).epoch,
             salt=secrets.randbelow(MAX_SALT + 1),
         )

@@ -18,13 +18,16 @@ class UnitError(WattbookError):
     code = "cli.units"
 
 
-def energy_wh(kwh: str) -> int:
+def energy_wh(kwh: str, *, least_wh: int = 1) -> int:
     """Wh from kWh.
 
     Raises:
-        UnitError: not a number, or not a whole number of Wh.
+        UnitError: not a number, not a whole number of Wh, or less than `least_wh`.
     """
-    return _whole("kWh", kwh, _WH_PER_KWH, "three decimals")
+    found_wh = _whole("kWh", kwh, _WH_PER_KWH, "three decimals")
+    if found_wh < least_wh:
+        raise UnitError(f"kWh is {kwh}: must be at least {Decimal(least_wh) / _WH_PER_KWH}")
+    return found_wh
 
 
 def price(ct_per_kwh: str) -> int:

@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from typer.testing import CliRunner
 
-from ledger.certificates.ids import CertificateId
+from ledger.certificates.ids import CertificateId, CertificateKind
 from node.cli.main import app
-from tests.system.homes import LENGTH, LOAD, PANELS, Homes, homes
-from tests.system.street import BUYER, SELLER_OF_SUN, SLOT, meter_key
+from tests.system.homes import LENGTH, LOAD, OWN_LOAD, PANELS, Homes, homes
+from tests.system.recourse import command_line
+from tests.system.street import BUYER, OTHER_BUYER, SELLER_OF_SUN, SLOT, meter_key
 
 CERTIFICATE = hex(int(CertificateId(SLOT, PANELS)))
 PERIOD = ("--from", str(SLOT), "--until", str(SLOT + LENGTH))
@@ -50,16 +51,21 @@ def run(found: Homes, *arguments: str, status: int = 0) -> str:
     return result.output
 
 
+def key_file(found: Homes, member: int, folder: Path) -> tuple[str, str]:
+    path = folder / f"key {member}"
+    path.write_text(found.street.keys[member].secret.hex())
+    return "--key-file", str(path)
+
+
 def office(found: Homes) -> tuple[str, str]:
     return "--api-key", found.street.node.services.operator_api_key
 
 
 def test_members_see_use_and_state_their_certificates(untouched: Homes, tmp_path: Path) -> None:
     found = untouched
-    key = tmp_path / "key"
-    key.write_text(found.street.keys[SELLER_OF_SUN].secret.hex())
+    key = key_file(found, SELLER_OF_SUN, tmp_path)
     assert "generation" in run(found, "certificates")
-    held = run(found, "certificates", "holdings", "--key-file", str(key))
+    held = run(found, "certificates", "holdings", *key)
     assert "generation" in held
     assert "0.700 kWh may be transferred or retired" in held
     assert "of consumption" not in held
@@ -67,14 +73,12 @@ def test_members_see_use_and_state_their_certificates(untouched: Homes, tmp_path
     assert "consumption" in bought
     assert "0.000 kWh may be transferred or retired" in bought
     assert "0.400 kWh of consumption, which is not covered" in bought
-    moved = run(found, "certificates", "transfer", found.address(BUYER), "--kwh", "0.2", "--key-file", str(key))
+    moved = run(found, "certificates", "transfer", found.address(BUYER), "--kwh", "0.2", *key)
     assert "0.200 kWh of 1 certificate transferred" in moved
-    too_much = run(
-        found, "certificates", "transfer", found.address(1), "--kwh", "9", "--key-file", str(key), status=1
-    )
+    too_much = run(found, "certificates", "transfer", found.address(1), "--kwh", "9", *key, status=1)
     assert "at most 0.500 kWh" in too_much
     use = ("--country", "US", "--used-from", str(SLOT), "--used-until", str(SLOT + LENGTH))
-    assert "retired" in run(found, "certificates", "retire", "--kwh", "0.1", *use, "--key-file", str(key))
+    assert "retired" in run(found, "certificates", "retire", "--kwh", "0.1", *use, *key)
     assert "retired" in run(found, "certificates", "show", CERTIFICATE)
     assert "42.8 %" in run(found, "certificates", "coverage", *PERIOD, "--by", "slot")
     file = tmp_path / "statement.pdf"
@@ -84,14 +88,81 @@ def test_members_see_use_and_state_their_certificates(untouched: Homes, tmp_path
     assert checked.exit_code == 0, checked.output
 
 
+def test_orders_say_who_gets_the_certificates(tmp_path: Path) -> None:
+    with homes(tmp_path / "node") as found:
+        node, keys = found.street.node, [key.secret.hex() for key in found.street.keys]
+        offer = ("order", "--offer", "--kwh", "0.8", "--price", "10", "--slot", str(SLOT))
+        run(found, *offer, "--certificates", "bundled", "--key", keys[SELLER_OF_SUN])
+        bid = ("--bid", "--price", "20", "--slot", str(SLOT))
+        run(found, "order", *bid, "--kwh", "0.3", "--certificates", "bundled", "--key", keys[BUYER])
+        line = {"slot": SLOT, "side": "bid", "price": 200_000, "quantity_wh": 100, "certificates": "auto-retire"}
+        file = tmp_path / "orders.jsonl"
+        file.write_text(json.dumps(line))
+        run(found, "place", str(file), "--key", keys[BUYER])
+        other = command_line(
+            node.chain_url, node.contracts.exchange.address, found.street.keys[OTHER_BUYER], tmp_path
+        )
+        other.answer("post-order", *bid, "--kwh", "0.2", "--certificates", "unbundled")
+        unknown = run(found, "order", *bid, "--kwh", "1", "--certificates", "mine", "--key", keys[0], status=2)
+        assert "unbundled" in unknown
+        found.slot(SLOT, {PANELS: 1_000, LOAD: 700})
+        held_wh = [
+            sum(holding.amount_wh for holding in found.street.clients[member].holdings() if holding.usable)
+            for member in (SELLER_OF_SUN, BUYER, OTHER_BUYER)
+        ]
+        assert held_wh == [600, 300, 0]
+        claims = found.certificate(PANELS, SLOT, CertificateKind.GENERATION)["claims"]
+        assert [(claim["topic"], claim["amount_wh"]) for claim in claims] == [("matched", 100)]
+
+
+def test_members_pair_export_and_reveal_what_they_retired_for(untouched: Homes, tmp_path: Path) -> None:
+    found, seller, buyer = untouched, *(key_file(untouched, each, tmp_path) for each in (SELLER_OF_SUN, BUYER))
+    give = ("certificates", "transfer", found.address(BUYER))
+    assert "kWh is 0: must be at least 0.001" in run(found, *give, "--kwh", "0", *seller, status=1)
+    run(found, *give, "--id", f"{CERTIFICATE}:0.2", *seller)
+    paired = run(found, "certificates", "pair", *PERIOD, "--kwh", "0.15", *buyer)
+    assert "0.150 kWh of 1 certificate retired against consumption" in paired
+    exported = run(found, "certificates", "export", "--registry", "AIB", "--serial", "7", "--kwh", "0.05", *seller)
+    assert "0.050 kWh of 1 certificate exported" in exported
+    factors = run(found, "certificates", "coverage", *PERIOD, "--region", "NL")
+    assert "CO2 grid" in factors
+
+    use = ("--country", "US", "--used-from", str(SLOT), "--used-until", str(SLOT + LENGTH))
+    retire = ("certificates", "retire", "--purpose", "product", *use, *seller)
+    retired = json.loads(run(found, *retire, "--kwh", "0.1", "--text", "a cake", "--json"))
+    told = run(found, *retire, "--kwh", "0.02", "--text", "bread")
+    assert "Keep this to reveal the text: salt 0x" in told
+    file = tmp_path / "cake.jws"
+    state = (
+        "certificates",
+        "statement",
+        "--kind",
+        "retirement",
+        *PERIOD,
+        "--account",
+        found.address(SELLER_OF_SUN),
+    )
+    cake = ("--text", "a cake", "--salt", retired["salt"])
+    this = ("--transaction", retired["transaction"]["hash"])
+    stated = json.loads(run(found, *state, *cake, *this, "--file", str(file), "--json"))["statement"]
+    assert stated["total_wh"] == 100
+    assert [(each["text"], each["purpose"]) for each in stated["retirements"]] == [("a cake", "product")]
+    rpc = ("--rpc", found.street.node.chain_url)
+    checked = CliRunner().invoke(app, ["certificates", "verify", str(file), *rpc])
+    assert checked.exit_code == 0, checked.output
+    assert "no retirement of these has the text" in run(
+        found, *state, "--text", "a pie", "--salt", retired["salt"], status=1
+    )
+    assert "--salt for each --text" in run(found, *state, "--text", "a cake", status=2)
+
+
 def test_a_period_that_ends_before_it_begins_is_refused_in_words(found: Homes, tmp_path: Path) -> None:
-    key = tmp_path / "key"
-    key.write_text(found.street.keys[SELLER_OF_SUN].secret.hex())
+    key = key_file(found, SELLER_OF_SUN, tmp_path)
     commands = {
         "coverage": (),
         "statement": (),
-        "transfer": (found.address(BUYER), "--kwh", "0.1", "--key-file", str(key)),
-        "request": (str(PANELS), "--key-file", str(key)),
+        "transfer": (found.address(BUYER), "--kwh", "0.1", *key),
+        "request": (str(PANELS), *key),
     }
     wrong_way = ("--from", str(SLOT + LENGTH), "--until", str(SLOT))
     for command, more in commands.items():
@@ -115,7 +186,39 @@ def test_the_operator_puts_right_enters_and_imports(found: Homes, tmp_path: Path
     assert "is issued for" in run(found, "certificates", "reissue", CERTIFICATE, "--kwh", "1", *office(found))
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"device": "1", "slot": 1, "energy_wh": 1}\n')
-    assert "1 refused" in run(found, "readings", "import", str(rows), *office(found), status=2)
+    assert "1 refused" in run(found, "readings", "import", str(rows), *office(found), status=3)
+
+
+def test_the_operator_decides_issues_imports_and_changes_devices(tmp_path: Path) -> None:
+    with homes(tmp_path / "node", automatic_requests=False) as found:
+        buyer, seller = (key_file(found, each, tmp_path) for each in (BUYER, SELLER_OF_SUN))
+        found.slot(SLOT, {PANELS: 1_000, LOAD: 700})
+        pair = ("certificates", "pair", *buyer)
+        assert "holds no certificate" in run(found, *pair, status=1)
+        run(found, "certificates", "transfer", found.address(BUYER), "--kwh", "0.25", *seller)
+        assert "once it is requested (`wattbook certificates request`" in run(found, *pair, status=1)
+        assert "No requests" in run(found, "certificates", "requests")
+        for _ in range(2):
+            assert "Requested, block" in run(found, "certificates", "request", str(LOAD), *PERIOD, *buyer)
+        assert run(found, "certificates", "requests", "--open").count("open") == 2
+        decide = ("certificates", "decide")
+        assert "1 is approved" in run(found, *decide, "1", "--approve", *office(found))
+        assert "2 is refused" in run(found, *decide, "2", "--refuse", "--reason", "asked twice", *office(found))
+        assert "asked twice" in run(found, "certificates", "requests")
+        assert "0.700 kWh certified" in run(found, "certificates", "issue", "1", *office(found))
+        assert "0.250 kWh of 1 certificate retired against consumption" in run(found, *pair)
+
+        serial = ("--registry", "AIB", "--serial", "9", "--to", found.address(BUYER), "--kwh", "2")
+        origin = ("--area", "1", "--slot", str(SLOT - SLOT % 3_600 - 3_600), "--technology", "T020002")
+        imported = run(found, "certificates", "import", *serial, *origin, "--fuel", "F01050100", *office(found))
+        assert "is issued for 2.000 kWh" in imported
+        new_key = "0x" + meter_key(9).public_key().public_bytes_raw().hex()
+        rotated = ("--meter-key", new_key, "--from", str(SLOT + 8 * LENGTH))
+        assert "has 2 keys" in run(found, "devices", "rotate-key", str(OWN_LOAD), *rotated, *office(found))
+        day = datetime.fromtimestamp(SLOT, UTC).date() + timedelta(2)
+        closed = run(found, "devices", "close", str(OWN_LOAD), "--day", f"{day}", *office(found))
+        assert f"closed from {day}" in closed
+        assert "(closed)" in run(found, "devices", "list")
 
 
 def test_a_device_is_entered_with_its_place_age_and_support(found: Homes) -> None:

@@ -63,7 +63,7 @@ def test_the_same_order_twice_is_two_orders(url: str, services: Services) -> Non
     [
         (("order", "--bid", "--kwh", "100", "--price", "20"), "free in escrow"),
         (("order", "--bid", "--kwh", "1", "--price", "20", "--slot", "2001-01-01T00:00Z"), "gate of slot"),
-        (("order", "--bid", "--kwh", "0", "--price", "20"), "quantity_wh"),
+        (("order", "--bid", "--kwh", "0", "--price", "20"), "kWh is 0: must be at least 0.001"),
         (("order", "--bid", "--kwh", "100.001", "--price", "0"), "at most 100.000 kWh"),
         (("order", "--bid", "--kwh", "1.23456", "--price", "20"), "three decimals"),
         (("trades", "--url", "http://127.0.0.1:1"), "no answer"),

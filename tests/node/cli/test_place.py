@@ -46,6 +46,7 @@ def test_a_file_is_placed_line_by_line_and_once_however_often_it_is_handed_in(
         ("[]", "must be an object"),
         (bid(tip=1), "must be an object of"),
         (bid(side="buy"), "BUY"),
+        (bid(certificates="mine"), "mine"),
         (bid(quantity_wh=0), "quantity_wh"),
         ({"slot": SLOT}, "side"),
     ],

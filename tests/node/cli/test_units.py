@@ -20,7 +20,7 @@ def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @given(st.integers(0, 2**31 - 1))
 def test_energy_and_price_are_read_exactly(number: int) -> None:
-    assert units.energy_wh(f"{number // 1_000}.{number % 1_000:03}") == number
+    assert units.energy_wh(f"{number // 1_000}.{number % 1_000:03}", least_wh=0) == number
     assert units.price(f"{number // 10_000}.{number % 10_000:04}") == number
 
 
@@ -28,6 +28,18 @@ def test_energy_and_price_are_read_exactly(number: int) -> None:
 def test_what_is_no_whole_number_of_watt_hours_is_refused(text: str) -> None:
     with pytest.raises(units.UnitError):
         units.energy_wh(text)
+
+
+@pytest.mark.parametrize("text", ["0", "0.000", "-1"])
+def test_less_energy_than_a_watt_hour_is_refused_in_kwh(text: str) -> None:
+    with pytest.raises(units.UnitError, match=f"kWh is {text}: must be at least 0.001"):
+        units.energy_wh(text)
+
+
+def test_nothing_is_an_amount_where_it_may_be() -> None:
+    assert units.energy_wh("0", least_wh=0) == 0
+    with pytest.raises(units.UnitError, match=r"must be at least 0$"):
+        units.energy_wh("-0.001", least_wh=0)
 
 
 @pytest.mark.parametrize("text", ["14.50001", "cheap", "-inf"])
