@@ -170,6 +170,14 @@ def test_who_bought_gets_back_what_it_held(issued: World) -> None:
     retire(issued, bert, TOKEN + 1, 60)
 
 
+def test_the_issuer_can_take_from_a_buyer_by_a_correction(issued: World) -> None:
+    # No rule of the contracts: an audit finds it, by `correct.shares`.
+    anna, bert = (key.address for key in issued.members[:2])
+    assert [held(issued, each, TOKEN) for each in (anna, bert)] == [400, 100]
+    assert correct(issued, 500) == (500, 0)
+    assert [held(issued, each, TOKEN + 1) for each in (anna, bert)] == [500, 0]
+
+
 def test_nobody_gets_more_of_a_correction_than_it_held(issued: World) -> None:
     bert, cora = (key.address for key in issued.members[1:3])
     retire(issued, issued.members[1], TOKEN, 30)

@@ -41,11 +41,15 @@ SLOTS_OF_A_DAY = 96
 LOADS, BATTERY, CHARGER = 100, 200, 201
 BATCH = 16
 MORNING = SLOT // 86_400 * 86_400 + 86_400
-ISSUANCES = (
-    "certify, per certificate, 10 devices slot by slot",
-    "issue, per certificate, 48 slots of a device",
-    "mint, per certificate, 47 slots of 10,000 devices",
-)
+BUDGETS = {"certify,": 45_000, "issue,": 45_000, "mint,": 45_000, "retire_pairs,": 35_000}
+"""The most gas that a certificate issued, or a pair retired, may take; by how the names of the figures begin."""
+
+OVER_BUDGET = {
+    "mint, per certificate, one slot of 10,000 devices",
+    "retire_pairs, a single pair, all of the transaction",
+}
+"""Known misses: one alone bears what a transaction costs anyhow, and a minted one its device's leaf and path."""
+
 SOME_SLOTS = 4  # of a day; all but the first cost the same
 
 
@@ -326,10 +330,11 @@ def test_gas_is_as_in_the_snapshot(gas: dict[str, float], request: pytest.Fixtur
     assert gas == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
 
 
-def test_an_issuance_stays_within_its_budget(gas: dict[str, float]) -> None:
-    for name in ISSUANCES:
-        assert gas[name] <= 45_000
-
-
-def test_a_pair_stays_within_its_budget(gas: dict[str, float]) -> None:
-    assert gas[f"retire_pairs, per pair of {BATCH}"] <= 35_000
+def test_an_issuance_and_a_pair_stay_within_their_budgets_unless_they_are_alone(gas: dict[str, float]) -> None:
+    over = {
+        name
+        for name, used in gas.items()
+        for kind, most in BUDGETS.items()
+        if name.startswith(kind) and used > most
+    }
+    assert over == OVER_BUDGET
