@@ -92,12 +92,12 @@ def find_or_open_market(config: Config, folder: DataFolder, chain: Chain, now: i
     """Where the market is, as the folder or else a shared store says; opened now if neither does.
 
     Raises:
-        DataFolderError: it is on another chain or of another kind, or folder and store are of different markets.
+        DataFolderError: what the store says is on another chain, of another kind, or not the folder's market.
         StoreUnavailableError: the shared store's database does not answer.
     """
     known = folder.deployment()
     if config.store_url is None:
-        return _checked(config, chain, known) or _open_market(config, folder, chain, now)
+        return known or _open_market(config, folder, chain, now)
     with beginning(config.store_url) as shared:
         text = shared.whereabouts()
         if text is not None:
