@@ -11,10 +11,8 @@ from ledger.eip712 import Domain, SignedOrder, cancellation_hash
 from ledger.keys import InvalidSignatureError
 from matching.errors import WattbookError
 from matching.orders import InvalidOrderError, Order, Side
-from matching.tariff import Tariff
 from node.api.services import Services
 from node.clock import SteppedClock
-from node.cover import order_cover
 from node.intake import Placement
 from node.refusals import OrderSignatureError, UncoveredOrderError
 from node.store.errors import GateClosedError, UnknownOrderError
@@ -151,18 +149,6 @@ def test_the_orders_of_a_list_use_up_cover_in_their_order(services: Services) ->
     assert [each.index for each in taken] == [0, 1, 1, 2]
     assert isinstance(outcomes[-1], UncoveredOrderError)
     assert services.store.orders() == [taken[0], taken[1], taken[3]]
-
-
-def test_what_the_store_sums_up_is_what_each_orders_cover_adds_up_to(services: Services) -> None:
-    tariffs = [(0, TARIFF), (SLOT + 900, Tariff(260_000, 90_000, 30_000)), (SLOT + 1_800, Tariff(150_000, 0, 0))]
-    for number in range(18):
-        slot, side, price = SLOT + 900 * (number % 3), Side(number % 2), 50_000 * (number % 6)
-        place(services, order(slot=slot, side=side, price=price, quantity_wh=10 + number, salt=number))
-    found = services.store.surroundings(hashes=[], slots=[], accounts=[ALICE.address], tariffs=tariffs)
-    by_slot = {SLOT + 900 * number: tariff for number, (_, tariff) in enumerate(tariffs)}
-    covers = [order_cover(each.signed.order, by_slot[each.signed.order.slot]) for each in services.store.orders()]
-    assert len(covers) == 18
-    assert found.order_cover_nano == {ALICE.address: sum(covers)}
 
 
 def test_an_order_that_may_lose_nothing_needs_no_cover(services: Services, ledger: Ledger) -> None:
