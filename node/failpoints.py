@@ -63,8 +63,10 @@ POINTS = (
     *_of("withdraw"),
     *_of("reissue"),
     "store.close_correction",
+    *_of("decide"),
+    *_of("issue"),
 )
-"""Every write and send of a slot's life, from its first order to the correction of a reading, in their order."""
+"""Every write and send of a slot's life, from its first order to what is requested afterwards, in their order."""
 
 _WRITES = tuple(point.split(".")[1] for point in POINTS if point.startswith("store."))
 

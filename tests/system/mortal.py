@@ -139,17 +139,21 @@ class Mortal:
         self._set_chain_clock(now)
         self.until_done(lambda client, served: client.advance_clock(now, api_key=served.api_key))
 
-    def meter(self, device: int, energy_wh: int) -> None:
+    def meter(
+        self, device: int, energy_wh: int, *, slot: int = SLOT, sequence: int = 1, before_wh: int = 0
+    ) -> None:
+        """A reading, and what the register stood at before."""
+
         def action(client: WattbookClient, _: Served) -> None:
             market = client.market()
             reading = Reading(
                 chain_id=market.domain.chain_id,
                 market=market.id,
                 device=device,
-                slot=SLOT,
+                slot=slot,
                 energy_wh=energy_wh,
-                register_wh=energy_wh,
-                sequence=1,
+                register_wh=before_wh + energy_wh,
+                sequence=sequence,
             )
             client.submit(SignedReading(reading, meter_key(device).sign(reading.signing_bytes())))
 
@@ -158,6 +162,11 @@ class Mortal:
     def correct(self, device: int, energy_wh: int) -> None:
         fields = {"device": str(device), "slot": SLOT, "energy_wh": energy_wh, "reason": "wrong transformer"}
         self.until_done(lambda _, served: served.enter("readings/corrections", **fields))
+
+    def request(self, key: Key, device: int, slot: int) -> None:
+        """The owner's own transaction, of which the node has no part."""
+        fields = {"device": str(device), "first_slot": slot, "last_slot": slot}
+        self.until_done(lambda client, _: client.act("request", **fields), key)
 
     def _answers(self) -> bool:
         try:
@@ -190,7 +199,8 @@ def live(node: Mortal, points: Sequence[str]) -> list[bytes]:
     """A slot's whole life, its neighbours', and a correction's; returns the orders that were answered.
 
     The first slot is traded, the next one comes too late and is voided, the others have no orders. The meters are
-    silent but for the first slot. Then the day is over, and what the panels' meter sent was wrong.
+    silent but for the first slot, and the load's for the next. Then the day is over, what the panels' meter sent
+    was wrong, and the load's owner requests certificates of what it consumed without a trade.
     """
     node.kill()
     node.ahead = list(points)
@@ -206,8 +216,10 @@ def live(node: Mortal, points: Sequence[str]) -> list[bytes]:
     node.advance(END - SILENT_S)
     for device, energy_wh in ((1, 400), (2, 500)):
         node.meter(device, energy_wh)
+    node.meter(2, 100, slot=SLOT + 900, sequence=2, before_wh=500)
     node.advance(END)
     node.correct(1, 300)
+    node.request(CONSUMER, 2, SLOT + 900)
     node.advance(END)
     return [*orders, cancelled, *late]
 

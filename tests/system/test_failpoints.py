@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ledger.certificates.history import read_history
+from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.deployment import attach
 from ledger.jsonrpc import JsonRpcChain
 from node.failpoints import NO_POINT, POINTS, UnknownFailpointError, failpoint_of
@@ -49,14 +51,20 @@ ENDS = {
 
 
 def check_what_is_left(data: Path, orders: list[bytes], rpc_url: str | None = None) -> None:
-    """No answered order is lost, each slot was settled once or voided, and the audit has no findings."""
+    """No answered order is lost, each slot was settled once or voided, and the audit has no findings.
+
+    What was requested is decided and issued.
+    """
     with opened(data, rpc_url) as left:
         for order in orders:
             record = left.store.order(order)
             assert record is not None
             assert record.status in ENDS[record.signed.order.slot]
         assert [trade.quantity_wh for trade in left.store.trades(slot=SLOT)] == [400]
-        exchange = attach(left.chain, left.deployment.exchange).exchange
+        contracts = attach(left.chain, left.deployment.exchange)
+        requested = CertificateId(SLOT + 900, 2, CertificateKind.CONSUMPTION)
+        assert read_history(contracts).records[requested].issued_wh == 100
+        exchange = contracts.exchange
         head = left.chain.head().number
         ends = {
             name: [event.arguments["slot"] for event in exchange.events([name], first_block=0, last_block=head)]
