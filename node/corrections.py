@@ -1,8 +1,9 @@
 """Corrections: certificates follow a reading that was put right, after its slot was certified with another.
 
 What was issued is withdrawn and issued anew, to whoever holds it; what was not, because a substitute of 0 Wh had
-stood in, is issued now. The slot's money is not touched: imbalances were settled with what was delivered, and that
-is final.
+stood in, is issued now. Of a load with which nothing was matched, nothing was issued either: it is put on chain as
+it was delivered, and corrected there, so that whoever reads the chain alone knows what was consumed. The slot's
+money is not touched: imbalances were settled with what was delivered, and that is final.
 """
 
 import structlog
@@ -16,6 +17,7 @@ from ledger.metered import CERTIFICATE_KINDS
 from matching.errors import WattbookError
 from node.certificate_view import CertificateView
 from node.certifying import Certifying
+from node.metered import metered_wh
 from node.store import Store
 from node.store.records import DeviceRecord, ReadingRecord, SlotState
 
@@ -76,18 +78,44 @@ class Corrections:
             if wrong is not None:
                 # Written down first: whoever comes back after a kill must not withdraw what replaced it.
                 self._store.note_correction_of(evidence.device, evidence.slot, wrong)
-        if wrong is None:
+        if wrong is None and device.details.standing:
             self._issue(device, record)
-        elif self._is_wrong(first, record):
+        elif wrong is not None and self._is_wrong(first, record):
             self._replace(CertificateId(first.slot, first.device, first.kind, wrong), record)
         self._store.close_correction(record)
         log.info("correction followed", slot=evidence.slot, device=evidence.device, energy_wh=evidence.energy_wh)
 
     def _issue(self, device: DeviceRecord, record: ReadingRecord) -> None:
-        """Nothing was issued. Generation is now; loads are on chain only if something was matched with them."""
-        is_generator = device.details.kind is DeviceKind.GENERATOR and device.details.standing
-        if is_generator and record.energy_wh > 0:
-            self._issuer.issue(device.details, record.evidence.slot, [record.energy_wh], request=STANDING)
+        """Nothing was issued. Generation is now; a load's consumption as it was delivered, and then corrected."""
+        slot, kind = record.evidence.slot, device.details.kind
+        if kind is DeviceKind.GENERATOR:
+            self._issue_wh(device, slot, record.energy_wh)
+        elif kind is DeviceKind.LOAD and self._is_wrong(_consumption(device, slot), record):
+            delivered_wh = metered_wh(self._store, slot)[device.device]
+            if delivered_wh > 0:
+                self._issue_wh(device, slot, delivered_wh)
+                self._store.note_correction_of(device.device, slot, 0)
+                self._replace(_consumption(device, slot), record)
+            elif record.energy_wh > 0:
+                self._issue_all_loads(device, record)
+
+    def _issue_all_loads(self, device: DeviceRecord, record: ReadingRecord) -> None:
+        """A load was delivered with 0 Wh, which cannot be issued and corrected.
+
+        What all of its owner's loads took is issued then, this one's last, so that they add up to what is right.
+        """
+        slot = record.evidence.slot
+        delivered_wh = metered_wh(self._store, slot)
+        for each in self._store.devices():
+            is_load = each.details.kind is DeviceKind.LOAD and each.details.standing
+            is_another = each.account == device.account and each.device != device.device
+            if is_load and is_another and self._latest(_consumption(each, slot)) is None:
+                self._issue_wh(each, slot, delivered_wh.get(each.device, 0))
+        self._issue_wh(device, slot, record.energy_wh)
+
+    def _issue_wh(self, device: DeviceRecord, slot: int, amount_wh: int) -> None:
+        if amount_wh > 0:
+            self._issuer.issue(device.details, slot, [amount_wh], request=STANDING)
 
     def _is_wrong(self, first: CertificateId, record: ReadingRecord) -> bool:
         """Whether any reading before this one came to another amount: whichever of them certificates follow."""
@@ -129,6 +157,10 @@ class Corrections:
         while self._certificates.read("state_of", int(certificate))["exists"]:
             latest, certificate = certificate.revision, certificate.next_revision
         return latest
+
+
+def _consumption(device: DeviceRecord, slot: int) -> CertificateId:
+    return CertificateId(slot, device.device, CertificateKind.CONSUMPTION)
 
 
 def _reason(record: ReadingRecord) -> str:

@@ -1,13 +1,12 @@
-"""Coverage: what members consumed, as it was delivered, and which certificates were retired for it, as arrays."""
+"""Coverage: what members consumed by their latest readings, and which certificates cover it, as arrays."""
 
 import numpy as np
 
-from ledger.certificates.claims import Purpose, Topic
 from ledger.certificates.history import CertificateHistory
 from ledger.certificates.ids import CertificateId, CertificateKind
-from ledger.certificates.records import Retirement
 from ledger.coverage.carbon import Carbon, TechnologyCertificates
 from ledger.coverage.claims import Claims
+from ledger.coverage.counting import CLAIMED_TOPICS, MATCHED_TOPICS, is_final_consumption
 from ledger.coverage.factors import Basis, annual_factors, factors_by_year
 from ledger.eecs import fuel_code
 from matching.book import Ints
@@ -18,7 +17,6 @@ from node.store import Store
 MAX_PERIOD_S = 366 * 86_400
 """Longest period that is looked at at once."""
 
-_MATCHED = (Topic.MATCHED, Topic.SELF_CONSUMED)
 _WITHOUT_EMISSIONS = ("F01", "F03")  # renewable and nuclear sources
 
 
@@ -45,6 +43,9 @@ def claims_of(
 ) -> Claims:
     """Consumption and retired certificates of one member, or of all, in the slots from first to end.
 
+    What counts is defined in `ledger.coverage.counting`: a signed disclosure comes to the same, once the slots are
+    certified and certificates follow their corrections.
+
     Raises:
         CoveragePeriodError: the period is empty, too long, or not of whole slots.
     """
@@ -54,19 +55,26 @@ def claims_of(
         raise CoveragePeriodError("there is no such member, or none at all")
     rows = {member: row for row, member in enumerate(members)}
     slots = np.arange(first_slot, end_slot, slot_length_s, dtype=np.int64)
-    consumed, retired = np.zeros((2, len(members), len(slots)), dtype=np.int64)
-    owners = {device.device: device.account for device in store.devices() if not device.generates}
+    consumed, retired, claimed = np.zeros((3, len(members), len(slots)), dtype=np.int64)
+    owners = {
+        device.device: device.account for device in store.devices() if is_final_consumption(device.details.kind)
+    }
     for device, slot, energy_wh in store.energies(first_slot, end_slot):
         if owners.get(device) in rows:
             consumed[rows[owners[device]], (slot - first_slot) // slot_length_s] += energy_wh
     with view.history() as history:
         for retirement in history.retirements():
             slot, of_period = retirement.id.slot, first_slot <= retirement.id.slot < end_slot
-            if of_period and retirement.subject in rows and _is_for_consumption(retirement):
-                retired[rows[retirement.subject], (slot - first_slot) // slot_length_s] += retirement.amount_wh
+            if not of_period or retirement.subject not in rows:
+                continue
+            cell = rows[retirement.subject], (slot - first_slot) // slot_length_s
+            if retirement.topic in MATCHED_TOPICS:
+                retired[cell] += retirement.amount_wh
                 _require_no_emissions(history, retirement.id)
+            elif retirement.topic in CLAIMED_TOPICS:
+                claimed[cell] += retirement.amount_wh
     names = tuple("0x" + member.hex() for member in members)
-    return Claims(names, slots, slot_length_s, consumed, retired)
+    return Claims(names, slots, slot_length_s, consumed, retired, claimed)
 
 
 def carbon_of(claims: Claims, region: str, time_zone: str) -> Carbon:
@@ -91,12 +99,6 @@ def _check_period(first_slot: int, end_slot: int, slot_length_s: int) -> None:
         )
     if not 0 < end_slot - first_slot <= MAX_PERIOD_S:
         raise CoveragePeriodError(f"period is {end_slot - first_slot} s long: must be 1 to {MAX_PERIOD_S}")
-
-
-def _is_for_consumption(retirement: Retirement) -> bool:
-    """Whether it was matched, or its holder said so: for a product, say, it covers no consumption."""
-    claim = retirement.claim
-    return retirement.topic in _MATCHED or (claim is not None and claim.purpose == Purpose.CONSUMPTION)
 
 
 def _require_no_emissions(history: CertificateHistory, certificate: CertificateId) -> None:

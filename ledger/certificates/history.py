@@ -7,6 +7,7 @@ believed: for whether the contracts' rules were kept, there is `ledger.audit`.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from ledger.certificates.claims import Topic
@@ -187,6 +188,7 @@ class CertificateHistory:
         if sender == ZERO_ADDRESS:
             record = Record(certificate, receiver, amount_wh, point)
             record.metered_wh, record.sources = self._discharges.pop(certificate, (None, ()))
+            record.paid_wh = self._paid_of(certificate)
             self.records[certificate] = record
         else:
             record = self.records[certificate]
@@ -199,6 +201,17 @@ class CertificateHistory:
             record.claimed[sender] += amount_wh
         else:
             self._burnt_of[certificate] = sender
+
+    def _paid_of(self, certificate: CertificateId) -> int:
+        """What a revision that is being issued gave for a debt, which was logged before it."""
+        if certificate.kind is CertificateKind.IMPORTED:
+            return 0
+        paid_wh = self.paid[certificate.device, certificate.slot]
+        earlier = replace(certificate, revision=0)
+        while paid_wh and earlier != certificate:
+            paid_wh -= self.records[earlier].paid_wh
+            earlier = earlier.next_revision
+        return paid_wh
 
     def _claim_single(self, arguments: Arguments, point: Point) -> None:
         values = (arguments[name] for name in ("topic", "id", "value", "claimData"))

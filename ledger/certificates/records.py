@@ -89,6 +89,7 @@ class Record:
     Attributes:
         owner: its device's owner, or who it was imported for: got all of it first.
         issued_wh: what was issued, after the device paid what it owed.
+        paid_wh: what it paid of this one.
         issued: where and when.
         held: what each account holds, Wh; it may transfer or retire that unless it is withdrawn or expired. Of
             consumption: what no certificate is claimed against yet.
@@ -117,6 +118,7 @@ class Record:
     metered_wh: int | None = None
     sources: tuple[Source, ...] = ()
     imported: Import | None = None
+    paid_wh: int = 0
 
     @property
     def retired_wh(self) -> int:

@@ -37,6 +37,8 @@ class Claims:
         consumption_wh: metered consumption, int64 array (members, slots).
         retired_wh: certificates of generation in the slot, retired for the member's consumption of the slot;
             likewise. More than the consumption is kept and shown as excess, but covers nothing.
+        claimed_wh: certificates of the slot that were retired for the member and matched with no consumption,
+            likewise: they are shown, and cover nothing. None if it is not known.
 
     Raises:
         InvalidCoverageError: a field is outside its limits, or the arrays do not fit together.
@@ -47,6 +49,7 @@ class Claims:
     slot_s: int
     consumption_wh: Ints
     retired_wh: Ints
+    claimed_wh: Ints | None = None
 
     def __post_init__(self) -> None:
         """Check every field against its limits."""
@@ -57,6 +60,8 @@ class Claims:
         _check_slots(self.slots, self.slot_s)
         self.check_energy("consumption_wh", self.consumption_wh)
         self.check_energy("retired_wh", self.retired_wh)
+        if self.claimed_wh is not None:
+            self.check_energy("claimed_wh", self.claimed_wh)
 
     def check_energy(self, field: str, energy_wh: Ints) -> None:
         """Check that an array is energy of these members in these slots.

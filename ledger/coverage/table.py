@@ -32,6 +32,7 @@ FIELDS = (
     "matched_wh",
     "unmatched_wh",
     "excess_wh",
+    "claimed_wh",
     "score_ppm",
     "annual_ppm",
     "self_consumed_wh",
@@ -62,7 +63,7 @@ def rows(
     """Rows in the order of the periods; in each the members in their order, then their sum, then the pool.
 
     Args:
-        claims: what was consumed and retired.
+        claims: what was consumed and retired; what was only claimed is None if they do not have it.
         time_zone: IANA name of the calendar's time zone.
         granularity: how long the periods are.
         origins: where the consumption came from; without them their fields are None.
@@ -79,7 +80,7 @@ def rows(
         matching.members(claims, periods),
         matching.by_members(claims, periods),
         matching.pool(claims, periods),
-        _origin_columns(claims, origins, periods),
+        _claimed_columns(claims, periods) | _origin_columns(claims, origins, periods),
         _emission_columns(claims, carbon, periods),
     )
     return _rows(claims, granularity, periods, columns)
@@ -111,20 +112,21 @@ def json_lines(table: Iterable[Row]) -> Iterator[str]:
 class _Columns:
     """Figures by period: of the members, of their sum, of the pool.
 
-    `origins` and `emissions` map a field to figures of the members, (members, periods), and of the community.
+    `beside` (of claims that were not matched, and origins) and `emissions` map a field to figures of the members,
+    (members, periods), and of the community.
     """
 
     members: matching.Coverages
     by_members: matching.Coverages
     pool: matching.Coverages
-    origins: dict[str, tuple[Ints, list[int]]]
+    beside: dict[str, tuple[Ints, list[int]]]
     emissions: dict[str, tuple[Ints, list[int]]]
 
 
 def _rows(
     claims: Claims, granularity: Granularity, periods: tuple[Period, ...], columns: _Columns
 ) -> Iterator[Row]:
-    beside = columns.origins | columns.emissions
+    figures_of = columns.beside | columns.emissions
     for number, period in enumerate(periods):
         when: Row = {
             "granularity": granularity.value,
@@ -134,11 +136,11 @@ def _rows(
         }
         for index, member in enumerate(claims.members):
             coverage = columns.members.at(index, number)
-            figures = {field: int(of_members[index, number]) for field, (of_members, _) in beside.items()}
+            figures = {field: int(of_members[index, number]) for field, (of_members, _) in figures_of.items()}
             yield _row(when, Scope.MEMBER, member, coverage, figures)
-        community = {field: of_community[number] for field, (_, of_community) in beside.items()}
+        community = {field: of_community[number] for field, (_, of_community) in figures_of.items()}
         yield _row(when, Scope.MEMBERS, None, columns.by_members.at(0, number), community)
-        pooled = {field: of_community[number] for field, (_, of_community) in columns.origins.items()}
+        pooled = {field: of_community[number] for field, (_, of_community) in columns.beside.items()}
         yield _row(when, Scope.POOL, None, columns.pool.at(0, number), pooled)
 
 
@@ -157,6 +159,13 @@ def _row(when: Row, scope: Scope, member: str | None, coverage: Coverage, figure
         "annual_ppm": coverage.annual_ppm if when["granularity"] == Granularity.YEAR else None,
     }
     return row | figures
+
+
+def _claimed_columns(claims: Claims, periods: tuple[Period, ...]) -> dict[str, tuple[Ints, list[int]]]:
+    if claims.claimed_wh is None:
+        return {}
+    sums = summed(claims.claimed_wh, periods)
+    return {"claimed_wh": (sums, sums.sum(axis=0).tolist())}
 
 
 def _origin_columns(

@@ -1,8 +1,9 @@
 """Makes disclosures: a period's consumption, what covers it, and what became of the period's certificates.
 
-Consumption is final consumption: what the Exchange delivered to a member in a slot, or where it delivered nothing
-the member's consumption certificates, both without what charged a storage. What a storage gives back covers
-consumption like any other generation, with the origin of what charged it.
+What counts is defined in `ledger.coverage.counting`. What a member's loads took in a slot is what the Exchange
+delivered, less what charged storages, and as corrected since: by how much, the revisions of consumption
+certificates say. Where nothing was delivered, these certificates are all there is. What a storage gives back
+covers consumption like any other generation, with the origin of what charged it.
 """
 
 from collections import Counter, defaultdict
@@ -12,16 +13,16 @@ from dataclasses import dataclass
 from ledger.allocation.rule import pro_rata
 from ledger.certificates.claims import Topic
 from ledger.certificates.history import CertificateHistory
-from ledger.certificates.ids import MAX_REVISION, CertificateId, CertificateKind
+from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.certificates.records import Record
 from ledger.certificates.records import Retirement as Claimed
+from ledger.coverage.counting import MATCHED_TOPICS, is_final_consumption
 from ledger.coverage.errors import UnknownFactorError
 from ledger.coverage.factors import Basis, annual_factor, annual_factors
 from ledger.coverage.matching import Coverage
-from ledger.devices import DeviceKind
 from ledger.statements.errors import CannotStateError
 from ledger.statements.facts import (
-    CLAIMS_OF_CONSUMPTION,
+    CLAIMS,
     Facts,
     claims_in,
     device,
@@ -70,11 +71,12 @@ def disclosure_statement(facts: Facts, scope: Scope) -> Statement:
         raise CannotStateError("scope.market has no devices: there is nothing to disclose")
     consumption = _consumption(facts, scope, accounts)
     claims = [(record, claim) for record, claim in claims_in(facts, scope) if claim.subject in accounts]
-    covered = list(_covered(claims, consumption))
-    claimed: dict[tuple[bytes, int], int] = defaultdict(int)
-    for record, claim in claims:
-        claimed[claim.subject, record.id.slot] += claim.amount_wh
-    apart, together = by_members(consumption, claimed), pool(consumption, claimed)
+    matches = [(record, claim) for record, claim in claims if claim.topic in MATCHED_TOPICS]
+    covered = list(_covered(matches, consumption))
+    retired: dict[tuple[bytes, int], int] = defaultdict(int)
+    for record, claim in matches:
+        retired[claim.subject, record.id.slot] += claim.amount_wh
+    apart, together = by_members(consumption, retired), pool(consumption, retired)
     if sum(each.amount_wh for each in covered) != apart.matched_wh:
         raise CannotStateError(f"claims do not cover {apart.matched_wh} Wh one by one: a defect of this module")
     shares = _shares(facts, covered)
@@ -93,8 +95,9 @@ def disclosure_statement(facts: Facts, scope: Scope) -> Statement:
         disclosure=Disclosure(
             members=len(accounts),
             consumption_wh=apart.consumption_wh,
-            claimed_wh=apart.retired_wh,
+            retired_wh=apart.retired_wh,
             matched_wh=apart.matched_wh,
+            claimed_wh=sum(claim.amount_wh for _, claim in claims) - apart.retired_wh,
             score_ppm=apart.score_ppm,
             annual_ppm=apart.annual_ppm,
             pool_score_ppm=together.score_ppm,
@@ -114,22 +117,31 @@ def members(history: CertificateHistory, scope: Scope) -> frozenset[bytes]:
 
 
 def _consumption(facts: Facts, scope: Scope, accounts: Collection[bytes]) -> dict[tuple[bytes, int], int]:
-    """Final consumption by member and slot."""
-    loads: dict[tuple[bytes, int], int] = defaultdict(int)
-    charged: dict[tuple[bytes, int], int] = defaultdict(int)
+    """Final consumption by member and slot: never less than the member's loads have certificates of.
+
+    It would be less where a load was delivered with 0 Wh, of which no certificate can be issued that a correction
+    would revise. Then what all of the member's loads took is certified.
+    """
+    certified: dict[tuple[bytes, int], int] = defaultdict(int)
+    final = {key: amount for key, amount in facts.deliveries.items() if key[0] in accounts}
     for each, record in facts.history.records.items():
-        is_latest = each.revision == MAX_REVISION or each.next_revision not in facts.history.records
-        if each.kind is CertificateKind.CONSUMPTION and is_latest and record.owner in accounts:
-            metered_wh = record.issued_wh if record.correction is None else record.correction.corrected_wh
-            by_kind = charged if facts.history.devices[each.device].device.kind is DeviceKind.CHARGE else loads
-            by_kind[record.owner, each.slot] += metered_wh
-    for key, delivered_wh in facts.deliveries.items():
-        loads[key] = max(delivered_wh - charged[key], 0)
-    return {
-        (account, slot): amount_wh
-        for (account, slot), amount_wh in loads.items()
-        if account in accounts and scope.first_slot <= slot < scope.end_slot
-    }
+        is_first = each.kind is CertificateKind.CONSUMPTION and each.revision == 0
+        in_time = scope.first_slot <= each.slot < scope.end_slot
+        if not (is_first and in_time and record.owner in accounts):
+            continue
+        key = record.owner, each.slot
+        delivered_wh, counts_wh = record.issued_wh + record.paid_wh, 0
+        if is_final_consumption(facts.history.devices[each.device].device.kind):
+            counts_wh = _latest_wh(facts.history, record)
+            certified[key] += counts_wh
+        final[key] = final.get(key, 0) + counts_wh - delivered_wh
+    return {key: max(amount_wh, certified[key]) for key, amount_wh in final.items()}
+
+
+def _latest_wh(history: CertificateHistory, record: Record) -> int:
+    """What was metered by the last revision of a consumption certificate, whose first `record` is."""
+    latest = history.latest_revision(record.id) or record
+    return record.issued_wh + record.paid_wh if latest.correction is None else latest.correction.corrected_wh
 
 
 def _covered(claims: Iterable[tuple[Record, Claimed]], consumption: _BySlot) -> Iterator[_Covered]:
@@ -218,7 +230,7 @@ def _flow(facts: Facts, scope: Scope, accounts: Collection[bytes]) -> Flow:
         issued_wh=issued,
         received_wh=received,
         given_wh=given,
-        retired_wh=sum(used[topic] for topic in CLAIMS_OF_CONSUMPTION),
+        retired_wh=sum(used[topic] for topic in CLAIMS),
         stored_wh=used[Topic.STORED],
         exported_wh=used[Topic.EXPORTED],
         frozen_wh=frozen,

@@ -17,6 +17,10 @@ class InvalidStatementError(WattbookError):
         self.field = field
 
 
+class OtherFormatError(InvalidStatementError):
+    """A statement is well signed, in the format of another version: what it says cannot be told here."""
+
+
 class NoStatementError(WattbookError):
     """A file carries no signed statement that could be checked."""
 

@@ -9,11 +9,12 @@ from ledger.certificates.history import CertificateHistory
 from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.certificates.records import Record
 from ledger.certificates.records import Retirement as Claimed
+from ledger.coverage.counting import CLAIMED_TOPICS, MATCHED_TOPICS
 from ledger.devices import Support
 from ledger.statements.errors import CannotStateError
 from ledger.statements.model import ChainPoint, Device, Discharge, ImportedFrom, Origin, Part, Scope
 
-CLAIMS_OF_CONSUMPTION = (Topic.RETIRED, Topic.MATCHED, Topic.SELF_CONSUMED)
+CLAIMS = (*CLAIMED_TOPICS, *MATCHED_TOPICS)
 """The topics that retire certificates for a beneficiary; the others put them into a storage or export them."""
 
 _ORIGINS = {CertificateKind.STORED: Origin.STORAGE, CertificateKind.IMPORTED: Origin.IMPORTED}
@@ -32,7 +33,8 @@ class Facts:
     Attributes:
         issuer: who was issuer then.
         history: nothing later than the block is in it.
-        deliveries: what members consumed as the Exchange delivered it, by account and slot, Wh.
+        deliveries: what members took as the Exchange delivered it, storages' charge included, by account and slot,
+            Wh.
         lifetime_s: how long after its slot a certificate can be transferred and retired.
     """
 
@@ -57,7 +59,7 @@ def claims_in(facts: Facts, scope: Scope) -> list[tuple[Record, Claimed]]:
         (record, claim)
         for record in records_in(facts, scope)
         for claim in record.retirements
-        if claim.topic in CLAIMS_OF_CONSUMPTION
+        if claim.topic in CLAIMS
     ]
     return sorted(claims, key=lambda each: each[1].point.block)
 

@@ -13,7 +13,8 @@ from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.statements.errors import InvalidStatementError
 from ledger.statements.times import zone_of
 
-FORMAT = "wattbook.statement/1"
+FORMAT = "wattbook.statement/2"
+"""Of the fields and what they mean. Format 1 counted what was retired by hand as cover of consumption."""
 
 MAX_LINES = 10_000
 """Most retirements in one statement."""
@@ -288,8 +289,11 @@ class Disclosure:
     Attributes:
         members: how many accounts it is about.
         consumption_wh: final consumption, what storages took left out.
-        claimed_wh: certificates retired for it, slot by slot not necessarily within consumption.
+        retired_wh: certificates matched with it in its slot and zone; more than it where a reading was corrected
+            downwards afterwards.
         matched_wh: what they cover slot by slot, each member for itself.
+        claimed_wh: certificates of these slots that were retired for the members by hand, whatever for: they are
+            claimed, not matched, and cover nothing here.
         score_ppm: matched / consumption: the 24/7 score.
         annual_ppm: the volumetric score of the same period, which nets across slots; for comparison.
         pool_score_ppm: the community's 24/7 score if certificates were shared within each slot.
@@ -297,8 +301,9 @@ class Disclosure:
 
     members: int
     consumption_wh: int
-    claimed_wh: int
+    retired_wh: int
     matched_wh: int
+    claimed_wh: int
     score_ppm: int | None
     annual_ppm: int | None
     pool_score_ppm: int | None

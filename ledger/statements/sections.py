@@ -140,7 +140,8 @@ def _disclosure(disclosure: Disclosure) -> Iterator[Section]:
         ("24/7 score", words.percent(disclosure.score_ppm)),
         ("24/7 score if the community had shared within each slot", words.percent(disclosure.pool_score_ppm)),
         ("Volumetric score of the period (nets across slots)", words.percent(disclosure.annual_ppm)),
-        ("Certificates retired for this consumption", words.energy(disclosure.claimed_wh)),
+        ("Certificates matched with this consumption", words.energy(disclosure.retired_wh)),
+        ("Claimed, not matched: retired by hand", words.energy(disclosure.claimed_wh)),
     ]
     yield Section(
         "Consumption and its coverage",

@@ -7,6 +7,7 @@ statement's header, so whoever can ask the chain who was issuer needs nothing el
 joserfc makes and checks the JWS: maintained, typed, and with the fully specified algorithm name `Ed25519`.
 """
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,11 +24,12 @@ from ledger.hexcodec import to_data
 from ledger.keys import InvalidSignatureError, Key, recover
 from ledger.statements import canonical
 from ledger.statements.codec import from_plain, to_plain
-from ledger.statements.errors import InvalidStatementError, StatementSignatureError
-from ledger.statements.model import Statement
+from ledger.statements.errors import InvalidStatementError, OtherFormatError, StatementSignatureError
+from ledger.statements.model import FORMAT, Statement
 
 ALGORITHM = "Ed25519"
 TYPE = "wattbook-statement"
+_ANY_FORMAT = re.compile(r"wattbook\.statement/[0-9]{1,9}", re.ASCII)
 
 MAX_TOKEN_BYTES = 16 * 2**20
 """Longest signed statement that is read, in bytes."""
@@ -134,12 +136,28 @@ def sign(statement: Statement, key: StatementKey) -> SignedStatement:
     return signed
 
 
+def _check_format(plain: object) -> None:
+    """Another version's figures mean something else: that is no forgery, but nothing here can tell.
+
+    Raises:
+        OtherFormatError: it is a statement in another format.
+    """
+    stated = plain.get("format") if isinstance(plain, dict) else None
+    if isinstance(stated, str) and stated != FORMAT and _ANY_FORMAT.fullmatch(stated):
+        raise OtherFormatError(
+            "format",
+            f"is {stated!r}, and this version reads {FORMAT!r}: verify it with the version that made it, or have "
+            "it made anew",
+        )
+
+
 def opened(token: bytes) -> SignedStatement:
     """Read a signed statement; every byte of it counts.
 
     Raises:
         InvalidStatementError: it is not a statement, or not written as this module writes it.
         StatementSignatureError: a signature does not hold.
+        OtherFormatError: it is of another format than this version's.
     """
     if len(token) > MAX_TOKEN_BYTES:
         raise InvalidStatementError("statement", f"has {len(token)} bytes: at most {MAX_TOKEN_BYTES}")
@@ -157,7 +175,9 @@ def opened(token: bytes) -> SignedStatement:
         raise InvalidStatementError("statement", f"is not a signed statement: {error}") from error
     if not holds:
         raise StatementSignatureError("the signature is not by the key in the header")
-    statement = from_plain(Statement, canonical.decode(parts.payload), "statement")
+    plain = canonical.decode(parts.payload)
+    _check_format(plain)
+    statement = from_plain(Statement, plain, "statement")
     return SignedStatement(
         statement=statement,
         token=token.decode(),

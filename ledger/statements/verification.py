@@ -22,6 +22,7 @@ from ledger.statements.errors import (
     CannotStateError,
     InvalidStatementError,
     NoStatementError,
+    OtherFormatError,
     StatementSignatureError,
 )
 from ledger.statements.files import Pages, StatementFile, read
@@ -55,7 +56,7 @@ def verify(data: bytes, chain: Chain, *, exchange: bytes | None = None) -> Verdi
     """
     try:
         file = read(data)
-    except NoStatementError as error:
+    except (NoStatementError, OtherFormatError) as error:
         return Verdict(Outcome.UNCHECKABLE, (str(error),))
     except (InvalidStatementError, StatementSignatureError) as error:
         return Verdict(Outcome.FORGED, (str(error),))

@@ -120,9 +120,12 @@ def statement(
 def _show(rows: list[dict[str, Any]], *, is_member: bool, has_emissions: bool) -> None:
     wanted = [row for row in rows if (row["scope"] == "member") == is_member]
     table = Table("period", "of", title="24/7 coverage")
-    for name in ("consumed", "matched", "24/7", "annual", *(("CO2 grid", "CO2 market") if has_emissions else ())):
+    has_claims = any(row["claimed_wh"] for row in wanted)
+    beside = ("claimed",) * has_claims + ("CO2 grid", "CO2 market") * has_emissions
+    for name in ("consumed", "matched", "24/7", "annual", *beside):
         table.add_column(name, justify="right")
     for row in wanted:
+        claimed = [units.kwh(row["claimed_wh"])] if has_claims else []
         emissions = [_kg(row["location_based_mg"]), _kg(row["market_based_mg"])] if has_emissions else []
         table.add_row(
             row["period"],
@@ -131,9 +134,11 @@ def _show(rows: list[dict[str, Any]], *, is_member: bool, has_emissions: bool) -
             units.kwh(row["matched_wh"]),
             _percent(row["score_ppm"]),
             _percent(row["annual_ppm"]),
+            *claimed,
             *emissions,
         )
-    table.caption = "kWh. members: what each can claim; pool: what they could together."
+    told = " claimed: retired by hand, not matched." if has_claims else ""
+    table.caption = f"kWh. members: what each can claim; pool: what they could together.{told}"
     tables.console().print(table)
 
 

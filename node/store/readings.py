@@ -99,10 +99,8 @@ class Readings(Database):
             return {row.device: _reading(row) for row in connection.execute(query.order_by(_READINGS.device))}
 
     def energies(self, first_slot: int, end_slot: int) -> list[tuple[int, int, int]]:
-        """Device, slot and Wh of everything that these slots were, or will be, delivered with."""
-        query = select(_READINGS.device, _READINGS.slot, _READINGS.energy_wh).where(
-            _READINGS.slot >= first_slot, _READINGS.slot < end_slot, _READINGS.revision == 0
-        )
+        """Device, slot and Wh of everything that counts of these slots, corrections included."""
+        query = _current().where(_READINGS.slot >= first_slot, _READINGS.slot < end_slot)
         with self._read() as connection:
             return [(row.device, row.slot, row.energy_wh) for row in connection.execute(query)]
 

@@ -209,26 +209,6 @@ def test_a_day_of_25_hours_has_its_score(tmp_path: Path) -> None:
         assert (before["score_ppm"], day["score_ppm"]) == (1_000_000, 500_000)
 
 
-def test_what_is_retired_for_something_else_covers_no_consumption(tmp_path: Path) -> None:
-    with homes(tmp_path) as found:
-        found.slot(SLOT, {PANELS: 1_000, OWN_LOAD: 200})
-        seller = found.street.clients[SELLER_OF_SUN]
-        claim = {"country": "NL", "first_slot": SLOT, "last_slot": SLOT}
-        seller.act("retire", amount_wh=100, claim=claim | {"purpose": "product"})
-        seller.act("retire", amount_wh=50, claim=claim | {"purpose": "consumption"})
-        (row,) = (
-            row
-            for row in seller.coverage(
-                first_slot=SLOT,
-                end_slot=SLOT + LENGTH,
-                granularity="slot",
-                account=found.address(SELLER_OF_SUN),
-            )["rows"]
-            if row["scope"] == "member"
-        )
-        assert (row["consumption_wh"], row["retired_wh"]) == (200, 250)
-
-
 def test_a_storages_certificate_is_corrected_up_to_what_its_lots_gave(tmp_path: Path) -> None:
     with homes(tmp_path) as found:
         evening = SLOT + LENGTH

@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -121,3 +122,17 @@ def test_a_member_whose_name_is_a_formula_has_an_apostrophe_before_it_in_csv_onl
     row = table(Granularity.YEAR)[0] | {"member": name}
     assert [each["member"] for each in csv.DictReader(csv_lines([row]))] == [f"'{name}"]
     assert [json.loads(line)["member"] for line in json_lines([row])] == [name]
+
+
+def test_what_was_only_claimed_is_shown_and_covers_nothing() -> None:
+    claims = two_members()
+    claimed = replace(claims, claimed_wh=claims.consumption_wh * 2)
+    without, found = (list(rows(each, "UTC", Granularity.YEAR)) for each in (claims, claimed))
+    assert [row["claimed_wh"] for row in without] == [None] * 4
+    assert [row["claimed_wh"] for row in found] == [160, 20, 180, 180]
+    assert [row | {"claimed_wh": None} for row in found] == without
+
+
+def test_what_was_claimed_has_to_be_energy_of_these_members_and_slots() -> None:
+    with pytest.raises(InvalidCoverageError, match="claimed_wh"):
+        replace(two_members(), claimed_wh=np.full((2, 4), -1))

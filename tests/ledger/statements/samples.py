@@ -105,8 +105,9 @@ def disclosure_statement() -> Statement:
     disclosure = Disclosure(
         members=2,
         consumption_wh=10_000,
-        claimed_wh=8_000,
+        retired_wh=7_800,
         matched_wh=7_500,
+        claimed_wh=200,
         score_ppm=750_000,
         annual_ppm=800_000,
         pool_score_ppm=780_000,

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.certificates import actions
-from ledger.certificates.claims import ClaimError
-from ledger.certificates.ids import CertificateKind
+from ledger.certificates.claims import Claim, ClaimError, Purpose
+from ledger.certificates.ids import CertificateId, CertificateKind
 from ledger.certificates.selection import Part
 from ledger.coverage import matching
 from ledger.coverage.claims import Claims
@@ -17,7 +17,7 @@ from ledger.statements.disclosing import by_members, pool
 from ledger.statements.errors import CannotStateError, InvalidStatementError
 from ledger.statements.making import make
 from ledger.statements.model import Flow, Kind, Origin, Share
-from tests.ledger.certificates.street import BATTERY, PV, generation
+from tests.ledger.certificates.street import BATTERY, LOAD, PV, generation
 from tests.ledger.statements.town import END, SECOND, THIRD, WORDS
 from tests.world import SLOT
 
@@ -110,12 +110,36 @@ def test_a_salt_of_another_length_is_refused(old_town):
 
 def test_a_disclosure_counts_consumption_and_what_covers_it(old_town):
     found = old_town.disclosure(0).disclosure
-    # Delivered 1,200 in the first slot, 600 metered in the third: 700 + 150 and 400 of it are covered.
-    assert (found.consumption_wh, found.matched_wh, found.claimed_wh) == (1_800, 1_250, 1_350)
-    assert found.score_ppm == 1_250 * 1_000_000 // 1_800
-    assert found.annual_ppm == 1_350 * 1_000_000 // 1_800
-    assert found.shares == (Share(Origin.BOUGHT, *SOLAR, 850), Share(Origin.STORAGE, *SOLAR, 400))
+    # Delivered 1,200 in the first slot, 600 metered in the third: 700 and 400 of it are matched; 150 and an import
+    # of 100 were retired by hand, and cover nothing.
+    assert (found.consumption_wh, found.retired_wh, found.matched_wh) == (1_800, 1_100, 1_100)
+    assert found.claimed_wh == 250
+    assert found.score_ppm == found.annual_ppm == 1_100 * 1_000_000 // 1_800
+    assert found.shares == (Share(Origin.BOUGHT, *SOLAR, 700), Share(Origin.STORAGE, *SOLAR, 400))
     assert found.flow == Flow(250, 200, 0, 250, 0, 0, 0, 0, 200)
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_what_is_retired_by_hand_covers_no_consumption_whatever_its_purpose(town, purpose):
+    before = town.disclosure(0).disclosure
+    town.street.act(
+        0, actions.retire(town.contracts, [Part(generation(PV), 40)], Claim(purpose, "NL", SLOT, SLOT))
+    )
+    found = town.disclosure(0, block=town.world.chain.head().number).disclosure
+    flow = replace(before.flow, retired_wh=before.flow.retired_wh + 40, held_wh=before.flow.held_wh - 40)
+    assert found == replace(before, claimed_wh=before.claimed_wh + 40, flow=flow)
+
+
+def test_consumption_counts_as_its_certificates_were_corrected(town):
+    before = town.disclosure(0).disclosure
+    load = CertificateId(SLOT, LOAD, CertificateKind.CONSUMPTION)
+    # Delivered were 1,200 Wh, of which its load is known to have taken 1,000; 700 of it are matched.
+    for corrected_wh in (1_500, 600, 1_000):
+        town.street.issuer.withdraw(load, "meter fault")
+        load = town.street.issuer.reissue(load, corrected_wh)
+        found = town.disclosure(0, block=town.world.chain.head().number).disclosure
+        assert found.consumption_wh == before.consumption_wh + corrected_wh - 1_000
+        assert found.matched_wh == before.matched_wh
 
 
 def test_a_communitys_disclosure_adds_up_its_members(old_town):
@@ -123,10 +147,11 @@ def test_a_communitys_disclosure_adds_up_its_members(old_town):
     assert found.members == 4
     # What charged the battery is no final consumption; what it gave is covered with its origin.
     assert found.consumption_wh == 1_200 + 800 + 600
-    assert found.matched_wh == 850 + 800 + 400
+    assert found.matched_wh == 700 + 800 + 400
+    assert found.claimed_wh == 250
     assert {share.origin: share.matched_wh for share in found.shares} == {
         Origin.SELF_CONSUMED: 800,
-        Origin.BOUGHT: 850,
+        Origin.BOUGHT: 700,
         Origin.STORAGE: 400,
     }
     flow = found.flow
@@ -170,7 +195,7 @@ def test_withdrawn_certificates_are_told_apart_from_those_still_held(town):
 def test_emissions_follow_both_methods_with_named_factors(old_town):
     carbon = old_town.disclosure(0, factors="NL/2023").disclosure.carbon
     assert carbon.location_mg == 1_800 * carbon.location_mg_per_wh
-    assert carbon.market_mg == (1_800 - 1_250) * carbon.residual_mg_per_wh
+    assert carbon.market_mg == (1_800 - 1_100) * carbon.residual_mg_per_wh
     assert carbon.factors.startswith("NL 2023: ")
     assert old_town.disclosure(0).disclosure.carbon is None
 

@@ -82,7 +82,7 @@ def test_a_field_of_another_type_is_refused_or_read_as_it_is(path, value):
         (SCOPE, {"transactions": (b"x",)}, "scope.transactions"),
         (SCOPE, {"transactions": (b"\x02" * 32, b"\x01" * 32)}, "scope.transactions"),
         (SCOPE, {"transactions": (b"\x01" * 32, b"\x01" * 32)}, "scope.transactions"),
-        (retirement_statement(), {"format": "wattbook.statement/2"}, "format"),
+        (retirement_statement(), {"format": "wattbook.statement/1"}, "format"),
         (retirement_statement(), {"issuer": b"x"}, "issuer"),
         (retirement_statement(), {"devices": ()}, "devices and imports"),
         (retirement_statement(), {"imports": ()}, "devices and imports"),

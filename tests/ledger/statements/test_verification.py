@@ -43,6 +43,12 @@ def uncheckable(verdict: Verdict) -> str:
     return "\n".join(verdict.reasons)
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_statement_in_another_versions_format_is_no_forgery(old_town, number):
+    other = to_plain(old_town.retirement()) | {"format": f"wattbook.statement/{number}"}
+    assert f"format is 'wattbook.statement/{number}'" in uncheckable(old_town.verdict_on(other))
+
+
 def changed(town: Town, member: int | None, path: str, value: Any, *, disclosure: bool = False) -> Verdict:
     """The verdict on a statement with another value in one place, signed again."""
     statement = town.disclosure(member) if disclosure else town.retirement(member or 0)
@@ -244,6 +250,7 @@ class TestForgedContents:
             ("disclosure.members", 3),
             ("disclosure.consumption_wh", 2_000),
             ("disclosure.matched_wh", 2_600),
+            ("disclosure.retired_wh", 2_600),
             ("disclosure.claimed_wh", 2_600),
             ("disclosure.score_ppm", 1_000_000),
             ("disclosure.annual_ppm", 1_000_000),

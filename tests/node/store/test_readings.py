@@ -80,7 +80,7 @@ def test_a_correction_counts_and_the_slot_keeps_what_it_was_delivered_with(onboa
     assert onboarded.add_correction(evidence(), SLOT + 6_000) == corrected
     assert (stand_in.revision, corrected.revision) == (0, 1)
     assert onboarded.readings(SLOT) == {SOLAR: stand_in}
-    assert onboarded.energies(SLOT, SLOT + 1) == [(SOLAR, SLOT, 0)]
+    assert onboarded.energies(SLOT, SLOT + 1) == [(SOLAR, SLOT, corrected.energy_wh)]
     assert onboarded.reading(SOLAR, SLOT) == corrected
     assert onboarded.latest_readings() == [corrected]
     assert onboarded.revisions(SOLAR, SLOT) == [stand_in, corrected]
