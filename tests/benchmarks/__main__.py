@@ -20,6 +20,7 @@ BENCHMARKS = (
     "simulation.year",
     "scheduler_day",
     "audit",
+    "coverage",
     "intake",
 )
 
