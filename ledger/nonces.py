@@ -1,7 +1,10 @@
 """Which nonces our transactions have, and which comes next, as blocks and the journal say."""
 
-from ledger.chain import Chain
+import time
+
+from ledger.chain import Chain, Receipt
 from ledger.intents import Intent, IntentRecord, IntentStatus, Journal
+from ledger.transactions import POLL_S
 
 _MAY_BE_MINED = (IntentStatus.PENDING, IntentStatus.DROPPED)
 
@@ -33,6 +36,19 @@ class Nonces:
             and record.intent.nonce >= mined
         ]
         return sorted(waiting, key=lambda intent: (intent.nonce, intent.slot, intent.step, intent.attempt))
+
+    def look_up(self, record: IntentRecord) -> tuple[bool, Receipt | None]:
+        """Whether a transaction with the record's nonce is in a block, and the receipt of its own if there is one.
+
+        Endpoints may show a block's state a moment before its receipts: a loss is looked at twice.
+        """
+        # The nonce first: what is mined between is then not missed.
+        is_used = self.is_used(record.intent)
+        receipt = self._chain.receipt(record.intent.transaction_hash)
+        if receipt is None and is_used and is_on_its_way(record):
+            time.sleep(POLL_S)
+            receipt = self._chain.receipt(record.intent.transaction_hash)
+        return is_used, receipt
 
     def is_used(self, intent: Intent) -> bool:
         """Whether a transaction with the intent's nonce is in a block."""

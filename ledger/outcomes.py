@@ -44,9 +44,7 @@ class Outcomes:
 
     def look_at_pending(self, record: IntentRecord) -> None:
         """Note what became of an intent, as far as its receipt tells, or its nonce if it has none."""
-        # The nonce first: what is mined between is then not missed.
-        is_used = self._nonces.is_used(record.intent)
-        receipt = self._chain.receipt(record.intent.transaction_hash)
+        is_used, receipt = self._nonces.look_up(record)
         if receipt is None:
             if is_used:
                 self.fail(record, TAKEN)

@@ -159,15 +159,14 @@ class Stepper:
     def _has_happened(self, step: Step) -> bool:
         """Whether the step's effect is there; notes whose transaction had it, or which of ours will never have."""
         records = self._open(step)
-        # The nonces before the receipts and those before the state: what is mined between is then not missed.
-        used = [self._nonces.is_used(record.intent) for record in records]
-        receipts = [self._chain.receipt(record.intent.transaction_hash) for record in records]
-        for record, receipt in zip(records, receipts, strict=True):
+        # Nonces and receipts before the state: what is mined between is then not missed.
+        found = [(record, *self._nonces.look_up(record)) for record in records]
+        for record, _, receipt in found:
             if record.status is IntentStatus.PENDING and receipt is not None and not receipt.succeeded:
                 self._outcomes.fail(record, REVERTED)
         if step.is_done():
             return self._note_effect(step)
-        for record, is_used, receipt in zip(records, used, receipts, strict=True):
+        for record, is_used, receipt in found:
             if record.status is IntentStatus.PENDING and receipt is None and is_used:
                 self._outcomes.fail(record, TAKEN)
         return False
@@ -180,7 +179,7 @@ class Stepper:
             for record in filter(is_on_its_way, self._open(step)):
                 self._outcomes.look_at_pending(record)
             return True
-        log = self._find_event(step, attempts)
+        log = self._find_event(step, attempts) or self._find_event_later(step, attempts)
         ours = (record for record in attempts if record.intent.transaction_hash == log.transaction_hash)
         record = next(ours, None) or self._note_other(step, log, len(attempts))
         if not self._nonces.is_used(record.intent):
@@ -191,12 +190,8 @@ class Stepper:
         self._outcomes.give_up_others(record.intent, is_final=is_final)
         return True
 
-    def _find_event(self, step: Step, attempts: Iterable[IntentRecord]) -> Log:
-        """The event of our own transaction if one is in a block, else the newest.
-
-        Raises:
-            StepError: there is none; the state that looks like the step's effect came about in another way.
-        """
+    def _find_event(self, step: Step, attempts: Iterable[IntentRecord]) -> Log | None:
+        """The event of our own transaction if one is in a block, else the newest, else None."""
         for record in attempts:
             receipt = self._chain.receipt(record.intent.transaction_hash)
             if receipt is not None and receipt.succeeded:
@@ -209,7 +204,19 @@ class Stepper:
             if found:
                 return found[-1]
             last, span = last - span, 2 * span
-        raise StepError(f"{step.title}: the contract's state shows it, but no event does")
+        return None
+
+    def _find_event_later(self, step: Step, attempts: Iterable[IntentRecord]) -> Log:
+        """The same, once more: endpoints may show a block's state a moment before its events.
+
+        Raises:
+            StepError: there is none; the state that looks like the step's effect came about in another way.
+        """
+        time.sleep(POLL_S)
+        log = self._find_event(step, attempts)
+        if log is None:
+            raise StepError(f"{step.title}: the contract's state shows it, but no event does")
+        return log
 
     def _events(self, step: Step, first_block: int, last_block: int) -> list[Log]:
         return self._chain.logs(
@@ -243,9 +250,9 @@ class Stepper:
     def _live(self, step: Step) -> IntentRecord | None:
         """The step's newest intent that is mined, or can be."""
         for record in filter(is_on_its_way, reversed(self._open(step))):
-            # The nonces before the receipt: what is mined between is then not taken for lost.
+            # This before the receipt: what is mined between is then not taken for lost.
             can_be_next = self._nonces.can_be_next(record)
-            receipt = self._chain.receipt(record.intent.transaction_hash)
+            _, receipt = self._nonces.look_up(record)
             if can_be_next if receipt is None else receipt.succeeded:
                 return record
         return None

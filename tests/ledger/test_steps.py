@@ -1,5 +1,6 @@
 """A step happens once, wherever the process dies and whatever the network does to its messages."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from ledger.chain import (
     Chain,
     ChainUnavailableError,
+    Log,
     Receipt,
     Transaction,
     TransactionRefusedError,
@@ -18,7 +20,7 @@ from ledger.chain import (
 from ledger.intents import IntentStatus
 from ledger.outcomes import TAKEN
 from ledger.steps import MAX_REPLACEMENTS, StepError, Stepper
-from ledger.transactions import NotMinedError
+from ledger.transactions import POLL_S, NotMinedError
 from tests.ledger.journal import MemoryJournal
 from tests.ledger.steps import (
     FAULTS,
@@ -339,6 +341,28 @@ def test_it_does_not_matter_between_which_questions_a_block_is_mined(case: Case,
             return keccak(raw)
 
     chain: Any = MinedMeanwhile(case.world.chain)
+    Stepper(chain, case.journal).run(case.step())
+    assert_done_once(case)
+    assert len(case.journal.intents) == 1
+
+
+def test_state_that_shows_a_moment_before_receipts_and_events_is_no_loss(case: Case) -> None:
+    class StateFirst(FaultyChain):
+        """As anvil, which commits a block's state before it can be asked for the block."""
+
+        shown_at = 0.0
+
+        def send(self, raw: bytes) -> bytes:
+            self.shown_at = time.monotonic() + POLL_S / 2
+            return self._chain.send(raw)
+
+        def receipt(self, transaction_hash: bytes) -> Receipt | None:
+            return self._chain.receipt(transaction_hash) if time.monotonic() > self.shown_at else None
+
+        def logs(self, **wanted: Any) -> list[Log]:
+            return self._chain.logs(**wanted) if time.monotonic() > self.shown_at else []
+
+    chain: Chain = StateFirst(case.world.chain)
     Stepper(chain, case.journal).run(case.step())
     assert_done_once(case)
     assert len(case.journal.intents) == 1
