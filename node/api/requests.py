@@ -79,7 +79,10 @@ def read_request(number: int, parts: Parts) -> RequestOut:
 
 @router.post("/{number}/decision", dependencies=[OPERATOR])
 def decide(number: int, fields: DecisionFields, parts: Parts) -> RequestOut:
-    """Approve or refuse a request, for good; the operator's API key is needed."""
+    """Approve or refuse a request, for good; the operator's API key is needed.
+
+    What is approved the node issues in its next step, or as soon as it can.
+    """
     parts.issuing.decide(number, approved=fields.approved, reason=fields.reason)
     return read_request(number, parts)
 

@@ -50,7 +50,7 @@ def decide(
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
-    """Approve or refuse a request."""
+    """Approve or refuse a request. What is approved the node issues in its next step."""
     with connected(url) as client:
         answer = client.decide(number, approved=approve, reason=reason, api_key=api_key)
         print_answer(answer, f"Request {number} is {'approved' if approve else 'refused'}.", json=json)
@@ -64,7 +64,7 @@ def issue(
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
-    """Certify the slots of an approved request."""
+    """Certify the slots of an approved request at once, or say what keeps it from that."""
     with connected(url) as client:
         answer = client.issuer_act("issue", request=number, api_key=api_key)
         print_answer(answer, f"{units.shown_energy(answer['amount_wh'])} certified.", json=json)

@@ -61,6 +61,16 @@ def test_a_file_with_a_line_that_is_no_order_is_not_placed(
     assert services.store.orders() == []
 
 
+def test_a_lines_certificates_are_named_as_in_commands_or_as_in_the_api(
+    url: str, services: Services, tmp_path: Path
+) -> None:
+    names = ("bundled", "unbundled", "auto-retire", "auto_retire")
+    lines = (bid(), *(bid(certificates=name) for name in names))
+    assert run(url, "place", written(tmp_path / "orders.jsonl", *lines)).exit_code == 0
+    said = [record.signed.order.certificates.name.lower() for record in services.store.orders(slot=SLOT)]
+    assert sorted(said) == ["auto_retire"] * 3 + ["bundled", "unbundled"]
+
+
 def test_orders_are_cancelled_by_name_by_slot_or_all(url: str, services: Services, tmp_path: Path) -> None:
     run(url, "place", written(tmp_path / "orders.jsonl", bid(), bid(), bid(slot=SLOT + 900), bid(slot=SLOT + 900)))
     first = services.store.orders()[0].signed.hash
