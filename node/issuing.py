@@ -45,7 +45,7 @@ class MissingEvidenceError(WattbookError):
 
 
 class TooEarlyRequestError(WattbookError):
-    """A slot's own certification is still to come, and covers the device."""
+    """A slot's own certification of the device, or its correction, is still to come."""
 
     code = "request.too_early"
 
@@ -127,7 +127,8 @@ class Issuing:
             UnknownRequestError: there is no such request.
             RequestNotApprovedError: it is not decided, or refused.
             MissingEvidenceError: a slot has no measured reading.
-            TooEarlyRequestError: a slot of a device that is certified with its slots is not certified yet.
+            TooEarlyRequestError: a slot of a device that is certified with its slots is not certified yet, or a
+                correction of it is not followed.
             SlotInPartError: a slot is certified in part.
         """
         request = self.request(number)
@@ -235,6 +236,13 @@ class Issuing:
             if record.slot in slots:
                 # Issued now, it would be issued once more with its slot, which then could not go on.
                 raise TooEarlyRequestError(f"slot {record.slot} is not certified yet, and device {device} with it")
+        for correction in self._store.open_corrections():
+            if correction.evidence.device == device and correction.evidence.slot in slots:
+                # It puts on chain what the slot was delivered with first: without that, by how much it was wrong
+                # would not be known there.
+                raise TooEarlyRequestError(
+                    f"a correction of device {device} in slot {correction.evidence.slot} is not followed yet"
+                )
         return [
             0 if self._is_certified(device, slot) else amount_wh
             for slot, amount_wh in zip(slots, amounts_wh, strict=True)

@@ -116,7 +116,7 @@ MEANINGS = {
     "request.method": "The resource does not take this method.",
     "request.not_approved": "Certificates are issued for approved requests only.",
     "request.not_found": "There is no such resource.",
-    "request.too_early": "A slot's own certification is still to come, and covers the device.",
+    "request.too_early": "A slot's own certification of the device, or its correction, is still to come.",
     "request.too_large": "The body, or the file, has too many bytes.",
     "request.too_many": "Requests come more often than is allowed; `Retry-After` says when to come again.",
     "request.unauthorized": "An API key is needed, and none that is known was given.",

@@ -55,7 +55,10 @@ def read_coverage(
     time_zone: TimeZone = "UTC",
     form: Annotated[Form, Query(alias="format")] = Form.JSON,
 ) -> CoverageOut | StreamingResponse:
-    """The 24/7 matching score: which share of the consumption certificates of the same slot cover."""
+    """The 24/7 matching score: the share of consumption that certificates of its slot and zone are matched with.
+
+    What was retired by hand is `claimed_wh`: claimed, not matched. A signed disclosure says the same.
+    """
     claims = _claims(parts, first_slot, end_slot, account)
     return _answer(claims, time_zone, granularity, form, None)
 

@@ -10,6 +10,7 @@ from ledger.certificates.ids import CertificateKind
 from ledger.jsonrpc import JsonRpcChain
 from ledger.statements.verdict import Outcome
 from ledger.statements.verification import verify
+from node.client import ApiProblemError
 from tests.system.homes import BATTERY, CHARGER, LENGTH, LOAD, OWN_LOAD, PANELS, Homes, homes
 from tests.system.street import BUYER, SELLER_OF_SUN, SLOT
 
@@ -91,8 +92,8 @@ def test_a_corrected_load_counts_as_corrected(tmp_path: Path) -> None:
 
 
 def test_a_late_reading_takes_its_substitutes_place(tmp_path: Path) -> None:
-    with homes(tmp_path) as found:
-        node = found.street.node
+    with homes(tmp_path, automatic_requests=False) as found:
+        node, buyer, operator = found.street.node, found.street.clients[BUYER], found.operator["X-API-Key"]
         found.street.advance(node.market.ends_at(NOON))
         late = [found.meters.read(LOAD, NOON, 700), found.meters.read(OWN_LOAD, NOON, 90)]
         for device in (PANELS, BATTERY, CHARGER):
@@ -101,8 +102,14 @@ def test_a_late_reading_takes_its_substitutes_place(tmp_path: Path) -> None:
         found.street.advance(patient)
         assert node.store.readings(NOON)[LOAD].energy_wh == 0
         assert score(found, BUYER)[0] == 0
+        buyer.act("request", device=str(LOAD), first_slot=NOON, last_slot=NOON)
+        assert buyer.decide(1, approved=True, reason="", api_key=operator)["decision"]["approved"]
         for reading in late:
-            found.street.clients[0].submit(reading)
+            buyer.submit(reading)
+        # The correction comes first: what is issued for the request is not what the slot was delivered with.
+        with pytest.raises(ApiProblemError) as early:
+            buyer.issuer_act("issue", request=1, api_key=operator)
+        assert early.value.code == "request.too_early"
         for _ in range(2):
             found.street.advance(patient)
         assert score(found, BUYER)[0] == 700
