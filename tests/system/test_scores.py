@@ -7,14 +7,16 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from ledger.certificates.ids import CertificateKind
+from ledger.devices import DeviceKind
 from ledger.jsonrpc import JsonRpcChain
 from ledger.statements.verdict import Outcome
 from ledger.statements.verification import verify
 from node.client import ApiProblemError
 from tests.system.homes import BATTERY, CHARGER, LENGTH, LOAD, OWN_LOAD, PANELS, Homes, homes
-from tests.system.street import BUYER, SELLER_OF_SUN, SLOT
+from tests.system.street import BUYER, SELLER_OF_SUN, SLOT, register
 
 NOON, EVENING = SLOT, SLOT + LENGTH
+OTHER_LOAD = 6
 FIGURES = ("consumption_wh", "retired_wh", "matched_wh", "claimed_wh", "score_ppm")
 
 
@@ -94,14 +96,16 @@ def test_a_corrected_load_counts_as_corrected(tmp_path: Path) -> None:
 def test_a_late_reading_takes_its_substitutes_place(tmp_path: Path) -> None:
     with homes(tmp_path, automatic_requests=False) as found:
         node, buyer, operator = found.street.node, found.street.clients[BUYER], found.operator["X-API-Key"]
+        register(node, OTHER_LOAD, found.street.keys[BUYER], DeviceKind.LOAD)
         found.street.advance(node.market.ends_at(NOON))
         late = [found.meters.read(LOAD, NOON, 700), found.meters.read(OWN_LOAD, NOON, 90)]
         for device in (PANELS, BATTERY, CHARGER):
             found.street.clients[0].submit(found.meters.read(device, NOON, 0))
+        buyer.submit(found.meters.read(OTHER_LOAD, NOON, 300))
         patient = node.market.ends_at(NOON) + node.config.substitute_after_s
         found.street.advance(patient)
         assert node.store.readings(NOON)[LOAD].energy_wh == 0
-        assert score(found, BUYER)[0] == 0
+        assert score(found, BUYER)[0] == 300
         buyer.act("request", device=str(LOAD), first_slot=NOON, last_slot=NOON)
         assert buyer.decide(1, approved=True, reason="", api_key=operator)["decision"]["approved"]
         for reading in late:
@@ -112,13 +116,14 @@ def test_a_late_reading_takes_its_substitutes_place(tmp_path: Path) -> None:
         assert early.value.code == "request.too_early"
         for _ in range(2):
             found.street.advance(patient)
-        assert score(found, BUYER)[0] == 700
-        assert score(found, None)[0] == 790
-        # On chain is what was not delivered, and its correction.
-        assert found.certificate(LOAD, NOON, CertificateKind.CONSUMPTION)["issued_wh"] == 700
+        assert score(found, BUYER)[0] == 300 + 700
+        assert score(found, None)[0] == 300 + 700 + 90
+        # Of 0 Wh there is no certificate to correct: the chain has what all loads of the member took instead.
+        for load, issued_wh in ((LOAD, 700), (OTHER_LOAD, 300)):
+            assert found.certificate(load, NOON, CertificateKind.CONSUMPTION)["issued_wh"] == issued_wh
         found.act("readings/corrections", device=str(LOAD), slot=NOON, energy_wh=650, reason="wrong transformer")
         found.street.advance(patient)
-        assert score(found, BUYER)[0] == 650
+        assert score(found, BUYER)[0] == 300 + 650
 
 
 def test_what_is_retired_by_hand_is_claimed_and_not_matched_whatever_its_purpose(tmp_path: Path) -> None:
