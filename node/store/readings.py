@@ -100,7 +100,9 @@ class Readings(Database):
 
     def energies(self, first_slot: int, end_slot: int) -> list[tuple[int, int, int]]:
         """Device, slot and Wh of everything that counts of these slots, corrections included."""
-        query = _current().where(_READINGS.slot >= first_slot, _READINGS.slot < end_slot)
+        wanted = (_READINGS.device, _READINGS.slot, _READINGS.energy_wh)
+        of_period = (_READINGS.slot >= first_slot, _READINGS.slot < end_slot)
+        query = _current().with_only_columns(*wanted).where(*of_period)
         with self._read() as connection:
             return [(row.device, row.slot, row.energy_wh) for row in connection.execute(query)]
 
