@@ -65,6 +65,17 @@ class CertificateTelling:
         self._store.prune_events(keep=KEPT_EVENTS)
 
 
+def moves_in(contracts: Contracts, first_block: int, last_block: int) -> Iterator[Event]:
+    """What is to be told of these blocks.
+
+    Raises:
+        ChangedChainError: a block that was read is no longer there.
+        ChainUnavailableError: the chain is out of reach.
+    """
+    for occurrence in occurrences(contracts, first_block, last_block):
+        yield from _moves(occurrence)
+
+
 def _moves(occurrence: Occurrence) -> Iterator[Event]:
     arguments = occurrence.event.arguments
     match occurrence.event.name:

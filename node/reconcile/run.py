@@ -11,6 +11,7 @@ from ledger.eip712 import Domain
 from matching.errors import WattbookError
 from node.design import Design
 from node.reconcile.context import Context
+from node.reconcile.events import compare_events
 from node.reconcile.intents import check_intent, is_beside
 from node.reconcile.registry import compare_anchors, compare_devices, compare_members
 from node.reconcile.slots import SlotComparison
@@ -90,6 +91,7 @@ class Reconciliation:
         for record in records:
             comparison = SlotComparison(context, record)
             context.read(f"table slots, slot {record.slot}", comparison.run)
+        context.read("table events", partial(compare_events, context, records))
 
     def _compare_slots_known(self, known: set[int]) -> None:
         """The chain's slots are all in the store, and no row of it belongs to a slot that is not."""

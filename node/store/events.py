@@ -3,8 +3,9 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
 
 from node.store import schema
 from node.store.database import Database
@@ -57,13 +58,14 @@ class Events(Database):
             last = connection.scalar(select(func.max(_EVENTS.number))) or 0
             query = select(schema.events).where(_EVENTS.number > after, _EVENTS.number <= last, seen)
             rows = connection.execute(query.order_by(_EVENTS.number).limit(limit)).all()
-        found = tuple(
-            EventRecord(
-                row.number, Event(EventKind(row.kind), row.slot, row.account, row.other, json.loads(row.details))
-            )
-            for row in rows
-        )
+        found = tuple(map(_event_record, rows))
         return EventPage(found, found[-1].number if len(found) == limit else max(after, last))
+
+    def all_events(self) -> list[EventRecord]:
+        """Every event that is kept, in order, whomever it is for."""
+        with self._read() as connection:
+            rows = connection.execute(select(schema.events).order_by(_EVENTS.number))
+            return [_event_record(row) for row in rows]
 
     def has_event(self, number: int) -> bool:
         """Whether an event of this number is kept."""
@@ -107,3 +109,8 @@ class Events(Database):
                 if told.rowcount != 1:
                     raise StoreConflictError(f"moves of certificates after block {after} are told already")
             tell(connection, *moves)
+
+
+def _event_record(row: Row[Any]) -> EventRecord:
+    event = Event(EventKind(row.kind), row.slot, row.account, row.other, json.loads(row.details))
+    return EventRecord(row.number, event)

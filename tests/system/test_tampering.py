@@ -112,7 +112,7 @@ def change_one_value(data: Path, table: str, column: str) -> str | None:
             changed = value[:place] + bytes([value[place] ^ 1]) + value[place + 1 :]
         elif isinstance(value, int):
             # Truth values have one bit; of numbers another than the last, as the next number may be taken.
-            changed = value ^ (1 if column == "standing" else 64)
+            changed = value ^ (1 if column == "standing" else 1 << 20 if column == "number" else 64)
         else:
             changed = value[:-1] + chr(ord(value[-1]) ^ 1)
         database.execute(f'UPDATE "{table}" SET "{column}" = ? WHERE rowid = ?', (changed, row))  # noqa: S608
@@ -193,6 +193,7 @@ FORGED = {
     "matches": {"number": "number + 1000"},
     "meter_keys": {"from_slot": "from_slot + 900"},
     "intents": {"attempt": "attempt + 1"},
+    "events": {"number": "(SELECT max(number) + 1 FROM events)"},
 }
 OF_AN_UNKNOWN_SLOT = ("orders", "trades", *CERTIFIED, "intents")
 

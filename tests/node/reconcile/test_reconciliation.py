@@ -262,6 +262,11 @@ def approved(tmp_path_factory: pytest.TempPathFactory) -> Path:
         found.place_four()
         found.close_gate()
         assert audited(found.street).findings == ()
+        # As if what was cleared could not be settled: it is cleared again.
+        found.street.node.store.discard_clearing(SLOT)
+        assert audited(found.street).findings == ()
+        found.close_gate()
+        assert audited(found.street).findings == ()
         found.look(0)
         found.close_gate()
         assert found.street.state() is SlotState.SETTLED

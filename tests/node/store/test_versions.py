@@ -9,9 +9,10 @@ from sqlalchemy import Engine, inspect, text
 from node.store import Store, schema
 from node.store.engines import open_engine
 from node.store.errors import ForeignStoreError
-from node.store.records import MemberRecord
+from node.store.records import MemberRecord, SlotState
+from node.store.telling import EventKind
 from node.store.versions import BASELINE, upgrade
-from tests.node.parts import ALICE
+from tests.node.parts import ALICE, SLOT
 
 
 @pytest.fixture
@@ -69,9 +70,12 @@ def test_an_older_store_is_changed_into_todays_with_all_that_is_in_it(
     make_baseline(engine)
     with engine.begin() as connection:
         connection.execute(schema.members.insert().values(account=ALICE.address, name="Alice"))
+        connection.execute(schema.slots.insert().values(slot=SLOT, state=SlotState.OPEN))
     for _ in range(2):
         assert open_store().members() == [MemberRecord(ALICE.address, "Alice")]
         assert described(engine) == made
+        # What happened before, it has never told.
+        assert [record.event.kind for record in open_store().all_events()] == [EventKind.STORE_RESTORED]
 
 
 def test_a_change_that_fails_leaves_the_store_as_it_was(

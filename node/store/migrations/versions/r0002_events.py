@@ -1,5 +1,7 @@
 """Events, which a store of before tells none of."""
 
+import time
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,8 +10,8 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make their table."""
-    op.create_table(
+    """Make their table; in a store that has slots, its first event says that the beginning lacks."""
+    events = op.create_table(
         "events",
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
@@ -19,3 +21,6 @@ def upgrade() -> None:
         sa.Column("details", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("number"),
     )
+    if op.get_bind().scalar(sa.text("SELECT count(*) FROM slots")):
+        restored = {"number": time.time_ns() // 1_000, "kind": "store_restored", "slot": 0, "details": "{}"}
+        op.bulk_insert(events, [restored])
