@@ -8,7 +8,7 @@ from ledger.eip712 import Domain
 from ledger.hexcodec import from_data
 from matching.orders import CertificatePreference, Order, Side
 from matching.tariff import Tariff
-from node.store.records import OrderStatus, SlotState
+from node.states import OrderStatus, SlotState
 
 Json = dict[str, Any]
 

@@ -1,7 +1,6 @@
 """What the store keeps, as values. Addresses, hashes and signatures are raw bytes; energy is in Wh."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from ledger.devices import Device
 from ledger.eip712 import SignedOrder
@@ -10,31 +9,26 @@ from ledger.evidence.keys import MeterKey, MeterKeys
 from ledger.evidence.tree import DAY_S
 from ledger.metered import GIVING
 from matching.orders import MAX_TIME
+from node.states import OrderStatus, SlotState
 
-
-class OrderStatus(StrEnum):
-    """Where an order is; `open` and `closed` are not final."""
-
-    OPEN = "open"
-    CANCELLED = "cancelled"
-    CLOSED = "closed"
-    FILLED = "filled"
-    UNFILLED = "unfilled"
-    REJECTED = "rejected"
-    VOIDED = "voided"
-
-
-class SlotState(StrEnum):
-    """How far a slot is. It only moves down this list, and passes by `settled` or by `voided`, not both."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-    COMMITTED = "committed"
-    CLEARED = "cleared"
-    VOIDED = "voided"
-    SETTLED = "settled"
-    DELIVERED = "delivered"
-    CERTIFIED = "certified"
+__all__ = [
+    "CertificateMoveRecord",
+    "CertifiedSlot",
+    "ConsumptionRecord",
+    "DeviceRecord",
+    "IssuanceRecord",
+    "MatchRecord",
+    "MemberRecord",
+    "OrderRecord",
+    "OrderStatus",
+    "PrivateText",
+    "ReadingRecord",
+    "SentRecord",
+    "SlotRecord",
+    "SlotState",
+    "StatementRecord",
+    "TradeRecord",
+]
 
 
 @dataclass(frozen=True, slots=True)
