@@ -187,35 +187,6 @@ def statement_key_hash(domain: Domain, public_key: bytes) -> bytes:
     return _digest(domain, _STATEMENT_KEY_TYPE_HASH + public_key)
 
 
-def typed_order(domain: Domain, order: Order) -> dict[str, Any]:
-    """An order as `eth_signTypedData_v4` takes it, for wallets and for other libraries."""
-    return {
-        "types": {
-            "EIP712Domain": [
-                {"name": "name", "type": "string"},
-                {"name": "version", "type": "string"},
-                {"name": "chainId", "type": "uint256"},
-                {"name": "verifyingContract", "type": "address"},
-            ],
-            "Order": [{"name": name, "type": kind} for name, kind in ORDER_FIELDS],
-        },
-        "primaryType": "Order",
-        "domain": domain.typed_data(),
-        "message": {
-            "account": "0x" + order.account.hex(),
-            "market": "0x" + order.market.hex(),
-            "slot": order.slot,
-            "side": int(order.side),
-            "price": order.price,
-            "quantity": order.quantity_wh,
-            "certificates": int(order.certificates),
-            "epoch": order.epoch,
-            "expiry": order.expires_at,
-            "salt": order.salt,
-        },
-    }
-
-
 def _word(value: int) -> bytes:
     return value.to_bytes(32, "big")
 

@@ -156,9 +156,3 @@ def epoch_holds(contracts: Contracts, account: bytes, state: AccountState, slot:
         return epoch == state.epoch
     holds: bool = contracts.exchange.read("is_current", account, slot, epoch)
     return holds
-
-
-def read_position(contracts: Contracts, account: bytes, slot: int, *, block_number: int | None = None) -> int:
-    """Wh that an account bought (positive) or sold (negative) in a slot, from its settlement to its delivery."""
-    position: int = contracts.exchange.read("position_of", account, slot, block_number=block_number)
-    return position

@@ -57,42 +57,6 @@ class Groups(Database):
                 tell(connection, *(order_event(EventKind.ORDER_ACCEPTED, record) for record in kept))
         return closed
 
-    def add_order(
-        self,
-        signed: SignedOrder,
-        received_at: int,
-        sign_receipt: Callable[[Receipt], bytes],
-        *,
-        wishes: str | None = None,
-    ) -> OrderRecord:
-        """Keep one order as the next of its slot, with its signed receipt; the same order again changes nothing.
-
-        Raises:
-            GateClosedError: the slot is no longer open.
-        """
-        slot = signed.order.slot
-        with self.exclusively(TAKING):
-            found = self.surroundings(hashes=[signed.hash], slots=[slot], accounts=[], tariffs=[])
-            if signed.hash in found.known:
-                return found.known[signed.hash]
-            record = new_record(signed, found.sizes.get(slot, 0), received_at, sign_receipt, wishes=wishes)
-            closed = self.add_orders([record])
-        if closed:
-            raise slot_closed(slot, closed[slot])
-        return record
-
-    def cancel_order(self, order_hash: bytes, signature: bytes) -> OrderRecord:
-        """As `cancel_orders`, of one.
-
-        Raises:
-            UnknownOrderError: there is no such order.
-            GateClosedError: its slot is no longer open.
-        """
-        outcome = self.cancel_orders({order_hash: signature})[order_hash]
-        if isinstance(outcome, WattbookError):
-            raise outcome
-        return outcome
-
     def cancel_orders(self, signatures: Mapping[bytes, bytes]) -> dict[bytes, OrderRecord | WattbookError]:
         """Mark open orders, by hash, as cancelled by their owners' signatures; a cancelled one stays as it is.
 

@@ -14,6 +14,7 @@ from ledger.batches import FilledOrder
 from ledger.eip712 import (
     CANCELLATION_FIELDS,
     FOLLOWING_FIELDS,
+    ORDER_FIELDS,
     RECEIPT_FIELDS,
     STATEMENT_KEY_FIELDS,
     Domain,
@@ -25,7 +26,6 @@ from ledger.eip712 import (
     receipt_hash,
     sign_order,
     statement_key_hash,
-    typed_order,
 )
 from ledger.keys import InvalidSignatureError, Key
 from matching.orders import MAX_TIME, Order, Side
@@ -45,7 +45,7 @@ def eth_account_hash(message: dict[str, Any]) -> bytes:
     return keccak(b"\x19" + signable.version + signable.header + signable.body)
 
 
-def other_message(
+def typed_message(
     domain: Domain, name: str, fields: tuple[tuple[str, str], ...], values: dict[str, Any]
 ) -> dict[str, Any]:
     return {
@@ -62,6 +62,22 @@ def other_message(
         "domain": domain.typed_data(),
         "message": values,
     }
+
+
+def typed_order(domain: Domain, order: Order) -> dict[str, Any]:
+    values = {
+        "account": "0x" + order.account.hex(),
+        "market": "0x" + order.market.hex(),
+        "slot": order.slot,
+        "side": int(order.side),
+        "price": order.price,
+        "quantity": order.quantity_wh,
+        "certificates": int(order.certificates),
+        "epoch": order.epoch,
+        "expiry": order.expires_at,
+        "salt": order.salt,
+    }
+    return typed_message(domain, "Order", ORDER_FIELDS, values)
 
 
 @given(domains, any_order)
@@ -101,14 +117,14 @@ def test_a_receipts_hash_is_the_one_that_wallets_sign(domain: Domain, receipt: R
         "index": receipt.index,
         "receivedAt": receipt.received_at,
     }
-    expected = eth_account_hash(other_message(domain, "Receipt", RECEIPT_FIELDS, values))
+    expected = eth_account_hash(typed_message(domain, "Receipt", RECEIPT_FIELDS, values))
     assert receipt_hash(domain, receipt) == expected
 
 
 @given(domains, addresses, hashes)
 def test_a_cancellations_hash_is_the_one_that_wallets_sign(domain: Domain, account: bytes, order: bytes) -> None:
     values = {"account": "0x" + account.hex(), "order": order}
-    expected = eth_account_hash(other_message(domain, "Cancellation", CANCELLATION_FIELDS, values))
+    expected = eth_account_hash(typed_message(domain, "Cancellation", CANCELLATION_FIELDS, values))
     assert cancellation_hash(domain, account, order) == expected
 
 
@@ -116,7 +132,7 @@ def test_a_cancellations_hash_is_the_one_that_wallets_sign(domain: Domain, accou
 def test_the_hash_of_a_wish_to_follow_is_the_one_that_wallets_sign(
     domain: Domain, account: bytes, until: int
 ) -> None:
-    message = other_message(
+    message = typed_message(
         domain, "Following", FOLLOWING_FIELDS, {"account": "0x" + account.hex(), "until": until}
     )
     assert following_hash(domain, account, until) == eth_account_hash(message)
@@ -124,7 +140,7 @@ def test_the_hash_of_a_wish_to_follow_is_the_one_that_wallets_sign(
 
 @given(domains, hashes)
 def test_a_statement_keys_hash_is_the_one_that_wallets_sign(domain: Domain, public_key: bytes) -> None:
-    message = other_message(domain, "StatementKey", STATEMENT_KEY_FIELDS, {"key": public_key})
+    message = typed_message(domain, "StatementKey", STATEMENT_KEY_FIELDS, {"key": public_key})
     assert statement_key_hash(domain, public_key) == eth_account_hash(message)
 
 

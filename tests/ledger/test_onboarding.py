@@ -12,7 +12,7 @@ from ledger.deployment import (
     is_open,
     open_market,
 )
-from ledger.market import epoch_holds, read_account, read_market, read_position, read_tariff
+from ledger.market import epoch_holds, read_account, read_market, read_tariff
 from ledger.onboarding import ForeignMemberError, fund, register_members
 from matching.tariff import Tariff
 from tests.world import MARKET, ONE_CREDIT, ROLE_NAMES, SLOT, TARIFF, World, refused
@@ -132,7 +132,7 @@ def test_an_account_is_read_with_what_it_asked_to_withdraw(world: World) -> None
     earlier = read_account(world.contracts, member.address, block_number=before)
     assert (earlier.epoch, earlier.withdrawal_nano) == (0, 0)
     assert read_account(world.contracts, world.strangers[0].address).market is None
-    assert read_position(world.contracts, member.address, SLOT) == 0
+    assert world.read("position_of", member.address, SLOT) == 0
 
 
 # --------------------------------------------------------------------------------- members and money

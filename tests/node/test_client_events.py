@@ -12,8 +12,9 @@ import pytest
 from node.api.services import Services
 from node.client import ApiProblemError, AsyncWattbookClient, NoKeyError, UnreachableError, WattbookClient
 from node.store.telling import Event, EventKind
-from tests.node.parts import ALICE, BOB, SLOT, order, sign_receipt
+from tests.node.parts import ALICE, BOB, SLOT, order
 from tests.node.small_node import API_KEY, Server
+from tests.node.taken import take
 
 
 def close_slots(services: Services, count: int, first: int = 0) -> None:
@@ -63,7 +64,7 @@ def test_a_client_follows_the_market_from_the_beginning_and_goes_on(url: str, se
 
 
 def test_a_member_signs_for_its_own_account(url: str, services: Services) -> None:
-    record = services.store.add_order(order(ALICE), SLOT - 3_600, sign_receipt)
+    record = take(services.store, order(ALICE), SLOT - 3_600)
     with WattbookClient(url, ALICE) as alice, WattbookClient(url, BOB) as bob, WattbookClient(url) as nobody:
         event = next(alice.events(ALICE.address, after=0))
         assert event.details["order"] == "0x" + record.signed.hash.hex()

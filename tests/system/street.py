@@ -15,7 +15,7 @@ from ledger.devices import Device, DeviceKey, DeviceKind, metering_point
 from ledger.eecs import PHOTOVOLTAIC, SOLAR, fuel_number, technology_number
 from ledger.evidence.keys import KeyAlgorithm, MeterKey, MeterKeys
 from ledger.keys import Key
-from ledger.market import read_account, read_position
+from ledger.market import read_account
 from ledger.onboarding import fund
 from matching.orders import Order, Side
 from matching.readings import Reading, SignedReading
@@ -99,7 +99,9 @@ class Street:
         return self.clients[0].order(order).fill_wh
 
     def position(self, member: int) -> int:
-        return read_position(self.node.contracts, self.keys[member].address, SLOT)
+        """Wh bought (+) or sold (-), from settlement to delivery."""
+        position_wh: int = self.node.contracts.exchange.read("position_of", self.keys[member].address, SLOT)
+        return position_wh
 
     def paid(self, member: int) -> int:
         """What the settlement itself took from an account, from the chain's state around it."""

@@ -94,15 +94,8 @@ def test_a_slots_whole_life_reaches_these_points_and_no_others(tmp_path: Path) -
 
 
 def test_a_slot_is_settled_once_though_the_node_dies_where_most_could_go_wrong(tmp_path: Path) -> None:
-    points = (
-        "store.add_orders:2",
-        "sent.commit",
-        "store.note_intent.settle",
-        "store.record_settled",
-        "sent.deliver",
-    )
     with mortal(tmp_path) as node:
-        kill_everywhere(node, points, tmp_path)
+        kill_everywhere(node, WORST, tmp_path)
 
 
 @pytest.mark.slow

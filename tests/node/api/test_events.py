@@ -16,9 +16,10 @@ from node.api import events as api
 from node.api.services import Services
 from node.events import streams
 from node.store.telling import Event, EventKind
-from tests.node.parts import ALICE, BOB, DOMAIN, SLOT, order, sign_receipt
+from tests.node.parts import ALICE, BOB, DOMAIN, SLOT, order
 from tests.node.progress import certify, settle
 from tests.node.small_node import API_KEY
+from tests.node.taken import take
 
 Told = tuple[int, str, dict[str, Any]]
 
@@ -203,7 +204,7 @@ def test_a_quiet_stream_shows_that_it_is_alive(
         found = blocks(lines)
         next(found)
         # What is not Bob's moves him on all the same, so that he need not look at it again.
-        services.store.add_order(order(ALICE), SLOT - 3_600, sign_receipt)
+        take(services.store, order(ALICE), SLOT - 3_600)
         beats = [next(found) for _ in range(5)]
     assert all(beat.keys() == {"", "id"} for beat in beats)
     assert beats[-1]["id"] == "1"

@@ -19,13 +19,14 @@ from tests.node.parts import (
     evidence,
     intent,
     order,
-    sign_receipt,
 )
+from tests.node.taken import cancel, take
 
 NOW = SLOT - 600
 NEXT = SLOT + 900
 END = SLOT + 1_800
 PRICE = 150_000
+BOTH = (ALICE.address, BOB.address)
 
 
 def trade(store: Store, slot: int, *, amounts: dict[Side, int] | None = None) -> tuple[SignedOrder, SignedOrder]:
@@ -33,7 +34,7 @@ def trade(store: Store, slot: int, *, amounts: dict[Side, int] | None = None) ->
     offer = order(ALICE, side=Side.OFFER, price=100_000, slot=slot)
     bid = order(BOB, price=200_000, quantity_wh=600, slot=slot)
     for signed in (offer, bid):
-        store.add_order(signed, NOW, sign_receipt)
+        take(store, signed)
     book = store.close_slot(slot)
     store.record_committed(slot, b"\7" * 32, len(book))
     store.record_clearing(
@@ -59,14 +60,14 @@ def test_trades_are_billed_at_the_slots_price_or_at_their_own_amounts(store: Sto
     trade(store, SLOT)
     trade(store, NEXT, amounts={Side.OFFER: 70_000_000, Side.BID: 70_000_000})
     alice, bob = ALICE.address, BOB.address
-    assert store.billed_trades(SLOT, END) == {
+    assert store.billed_trades(SLOT, END, BOTH) == {
         (alice, SLOT): SlotTrades(0, 600, 0, 600 * PRICE),
         (bob, SLOT): SlotTrades(600, 0, 600 * PRICE, 0),
         (alice, NEXT): SlotTrades(0, 600, 0, 70_000_000),
         (bob, NEXT): SlotTrades(600, 0, 70_000_000, 0),
     }
-    assert store.billed_trades(NEXT, END, account=bob).keys() == {(bob, NEXT)}
-    assert store.billed_trades(SLOT, SLOT) == {}
+    assert store.billed_trades(NEXT, END, [bob]).keys() == {(bob, NEXT)}
+    assert store.billed_trades(SLOT, SLOT, BOTH) == {}
 
 
 def test_only_what_delivered_slots_were_metered_with_is_billed(store: Store) -> None:
@@ -75,10 +76,10 @@ def test_only_what_delivered_slots_were_metered_with_is_billed(store: Store) -> 
         trade(store, slot)
         store.add_reading(evidence(SOLAR, slot=slot), NOW)
         store.add_reading(evidence(LOAD, slot=slot), NOW)
-    assert store.billed_readings(SLOT, END) == {}
+    assert store.billed_readings(SLOT, END, BOTH) == {}
     store.record_delivered(SLOT)
     sun_wh, load_wh = (evidence(number, slot=SLOT).energy_wh for number in (SOLAR, LOAD))
-    assert store.billed_readings(SLOT, END) == {
+    assert store.billed_readings(SLOT, END, BOTH) == {
         (ALICE.address, SLOT): SlotMetered(0, sun_wh),
         (BOB.address, SLOT): SlotMetered(load_wh, 0),
     }
@@ -102,9 +103,9 @@ def test_a_depth_adds_up_what_is_not_cancelled(store: Store) -> None:
     for salt, (side, price, quantity_wh) in enumerate(
         [(Side.BID, 150_000, 100), (Side.BID, 150_000, 200), (Side.BID, 140_000, 5), (Side.OFFER, 160_000, 7)]
     ):
-        store.add_order(order(side=side, price=price, quantity_wh=quantity_wh, salt=salt), NOW, sign_receipt)
-    dropped = store.add_order(order(price=150_000, salt=9), NOW, sign_receipt)
-    store.cancel_order(dropped.signed.hash, b"\1" * 65)
+        take(store, order(side=side, price=price, quantity_wh=quantity_wh, salt=salt))
+    dropped = take(store, order(price=150_000, salt=9))
+    cancel(store, dropped.signed.hash)
     assert set(store.depth(SLOT)) == {
         Level(Side.BID, 140_000, 5, 1),
         Level(Side.BID, 150_000, 300, 2),

@@ -10,7 +10,8 @@ from node.store import Store
 from node.store.errors import GateClosedError, StoreConflictError
 from node.store.records import SlotState
 from node.store.telling import Event, EventKind, tell
-from tests.node.parts import ALICE, BOB, SLOT, order, sign_receipt
+from tests.node.parts import ALICE, BOB, SLOT, order
+from tests.node.taken import cancel, take
 
 A_MOVE = Event(EventKind.CERTIFICATE_MOVED, SLOT, ALICE.address, BOB.address, {"amount_wh": 5})
 
@@ -31,8 +32,8 @@ def test_a_slots_life_is_told_step_by_step_with_its_price(store: Store) -> None:
 
 
 def test_only_its_account_sees_an_order_come_and_go(store: Store) -> None:
-    record = store.add_order(order(ALICE), SLOT - 3_600, sign_receipt)
-    store.cancel_order(record.signed.hash, b"\x01" * 65)
+    record = take(store, order(ALICE), SLOT - 3_600)
+    cancel(store, record.signed.hash)
     store.close_slot(SLOT)
     assert kinds(store, ALICE.address) == ["order_accepted", "order_cancelled", "slot_closed"]
     assert kinds(store, BOB.address) == kinds(store) == ["slot_closed"]
@@ -41,14 +42,14 @@ def test_only_its_account_sees_an_order_come_and_go(store: Store) -> None:
 
 
 def test_what_changes_nothing_and_what_is_refused_is_not_told(store: Store) -> None:
-    record = store.add_order(order(ALICE), SLOT - 3_600, sign_receipt)
-    store.add_order(order(ALICE), SLOT - 3_600, sign_receipt)
+    record = take(store, order(ALICE), SLOT - 3_600)
+    take(store, order(ALICE), SLOT - 3_600)
     for _ in range(2):
-        store.cancel_order(record.signed.hash, b"\x01" * 65)
+        cancel(store, record.signed.hash)
     for _ in range(2):
         store.close_slot(SLOT)
     with pytest.raises(GateClosedError):
-        store.add_order(order(BOB), SLOT - 3_600, sign_receipt)
+        take(store, order(BOB), SLOT - 3_600)
     with pytest.raises(StoreConflictError):
         store.record_settled(SLOT)
     assert store.event_numbers() == (1, 3)
@@ -56,7 +57,7 @@ def test_what_changes_nothing_and_what_is_refused_is_not_told(store: Store) -> N
 
 def test_pages_go_on_behind_the_last_number_and_over_events_of_others(store: Store) -> None:
     for salt in range(5):
-        store.add_order(order(ALICE, salt=salt), SLOT - 3_600, sign_receipt)
+        take(store, order(ALICE, salt=salt), SLOT - 3_600)
     first = store.events(after=0, account=ALICE.address, limit=2)
     rest = store.events(after=first.last, account=ALICE.address, limit=10)
     assert [record.number for record in (*first.events, *rest.events)] == [1, 2, 3, 4, 5]
@@ -78,7 +79,7 @@ def test_a_move_of_certificates_is_both_sides_and_told_once(store: Store) -> Non
 
 def test_old_events_are_forgotten_and_numbers_go_on(store: Store) -> None:
     for salt in range(5):
-        store.add_order(order(ALICE, salt=salt), SLOT - 3_600, sign_receipt)
+        take(store, order(ALICE, salt=salt), SLOT - 3_600)
     store.prune_events(keep=2)
     store.prune_events(keep=2)
     assert store.event_numbers() == (4, 5)

@@ -7,7 +7,8 @@ from ledger.posted import PostedOrder
 from node.store import Store
 from node.store.errors import StoreConflictError
 from node.store.records import OrderRecord, OrderStatus
-from tests.node.parts import ALICE, BOB, SLOT, order, sign_receipt
+from tests.node.parts import ALICE, BOB, SLOT, order
+from tests.node.taken import cancel, take
 
 
 def committed(store: Store) -> None:
@@ -23,7 +24,7 @@ def record_of(store: Store, order_hash: bytes) -> OrderRecord:
 
 def test_posted_orders_come_after_the_book_and_have_no_receipt(store: Store) -> None:
     placed, posted = order(ALICE), [order(BOB, salt=1), order(ALICE, salt=2)]
-    store.add_order(placed, SLOT - 900, sign_receipt)
+    take(store, placed, SLOT - 900)
     committed(store)
     store.note_posted(SLOT, [PostedOrder(each, SLOT - 400 + at) for at, each in enumerate(posted)])
     found = store.orders(slot=SLOT)
@@ -44,7 +45,7 @@ def test_posted_orders_come_after_the_book_and_have_no_receipt(store: Store) -> 
 
 def test_an_order_that_was_placed_and_posted_is_one_order_in_the_book(store: Store) -> None:
     both = order(ALICE)
-    store.add_order(both, SLOT - 900, sign_receipt)
+    take(store, both, SLOT - 900)
     committed(store)
     store.note_posted(SLOT, [PostedOrder(both, SLOT - 400)])
     assert len(store.orders(slot=SLOT)) == 1
@@ -54,8 +55,8 @@ def test_an_order_that_was_placed_and_posted_is_one_order_in_the_book(store: Sto
 
 def test_an_order_that_was_cancelled_and_posted_is_not_in_the_book_and_trades(store: Store) -> None:
     both = order(ALICE)
-    store.add_order(both, SLOT - 900, sign_receipt)
-    store.cancel_order(both.hash, bytes(65))
+    take(store, both, SLOT - 900)
+    cancel(store, both.hash)
     committed(store)
     store.note_posted(SLOT, [PostedOrder(both, SLOT - 400)])
     assert store.book(SLOT) == []
@@ -67,7 +68,7 @@ def test_an_order_that_was_cancelled_and_posted_is_not_in_the_book_and_trades(st
 
 def test_what_a_reorganisation_changed_replaces_what_was_noted(store: Store) -> None:
     placed, first, second = order(ALICE), order(BOB, salt=1), order(BOB, salt=2)
-    store.add_order(placed, SLOT - 900, sign_receipt)
+    take(store, placed, SLOT - 900)
     committed(store)
     store.note_posted(SLOT, [PostedOrder(placed, SLOT - 400), PostedOrder(first, SLOT - 400)])
     for _ in range(2):
@@ -78,7 +79,7 @@ def test_what_a_reorganisation_changed_replaces_what_was_noted(store: Store) -> 
 
 def test_posted_orders_cover_themselves(store: Store) -> None:
     placed, posted = order(ALICE), order(ALICE, salt=1)
-    store.add_order(placed, SLOT - 900, sign_receipt)
+    take(store, placed, SLOT - 900)
     committed(store)
     store.note_posted(SLOT, [PostedOrder(posted, SLOT - 400)])
     assert [each.signed for each in store.open_cover_orders(ALICE.address)] == [placed]

@@ -16,7 +16,8 @@ from node.store.records import (
     SlotState,
     TradeRecord,
 )
-from tests.node.parts import ALICE, BOB, LOAD, SLOT, SOLAR, device, order, sign_receipt
+from tests.node.parts import ALICE, BOB, LOAD, SLOT, SOLAR, device, order
+from tests.node.taken import take
 
 ROOT = b"\7" * 32
 
@@ -70,9 +71,9 @@ def test_a_slot_moves_only_forward(store: Store, state: SlotState, move: str) ->
 
 def committed(store: Store) -> tuple[bytes, bytes, bytes]:
     """A bid of Alice, an offer of Bob and one more bid, committed; their hashes."""
-    bid = store.add_order(order(ALICE, quantity_wh=1_000), SLOT - 600, sign_receipt)
-    offer = store.add_order(order(BOB, side=Side.OFFER, quantity_wh=600), SLOT - 600, sign_receipt)
-    spare = store.add_order(order(ALICE, salt=5), SLOT - 600, sign_receipt)
+    bid = take(store, order(ALICE, quantity_wh=1_000))
+    offer = take(store, order(BOB, side=Side.OFFER, quantity_wh=600))
+    spare = take(store, order(ALICE, salt=5))
     store.close_slot(SLOT)
     store.record_committed(SLOT, ROOT, 3)
     return bid.signed.hash, offer.signed.hash, spare.signed.hash
@@ -148,7 +149,7 @@ def test_a_fill_of_an_order_outside_the_book_is_refused(store: Store) -> None:
 
 
 def test_a_commitment_must_count_the_book(store: Store) -> None:
-    store.add_order(order(), SLOT - 600, sign_receipt)
+    take(store, order())
     store.close_slot(SLOT)
     with pytest.raises(StoreConflictError, match="1 orders"):
         store.record_committed(SLOT, ROOT, 2)

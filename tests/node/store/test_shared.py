@@ -16,10 +16,9 @@ from node.store.beginning import beginning
 from node.store.errors import GateClosedError, StoreUnavailableError
 from node.store.records import OrderStatus
 from node.store.session_lock import SessionLock
-from tests.node.parts import DOMAIN, MARKET, SLOT, order, sign_receipt
+from tests.node.parts import DOMAIN, MARKET, SLOT, order
+from tests.node.taken import take
 from tests.postgres import Postgres
-
-NOW = SLOT - 600
 
 
 @pytest.fixture
@@ -43,14 +42,14 @@ def locks(stores: tuple[Store, Store]) -> Iterator[tuple[SessionLock, SessionLoc
 def test_orders_that_two_nodes_take_get_every_index_once(stores: tuple[Store, Store]) -> None:
     signed = [order(salt=salt, slot=SLOT + 900 * (salt % 2)) for salt in range(60)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda each: stores[each.order.salt // 2 % 2].add_order(each, NOW, sign_receipt), signed))
+        list(pool.map(lambda each: take(stores[each.order.salt // 2 % 2], each), signed))
     for slot in (SLOT, SLOT + 900):
         assert [record.index for record in stores[0].orders(slot=slot)] == list(range(30))
 
 
 def test_an_order_that_two_nodes_take_is_one_with_one_receipt(stores: tuple[Store, Store]) -> None:
     with ThreadPoolExecutor(8) as pool:
-        records = list(pool.map(lambda now: stores[now % 2].add_order(order(), now, sign_receipt), range(16)))
+        records = list(pool.map(lambda now: take(stores[now % 2], order(), now), range(16)))
     assert len(set(map(repr, records))) == 1
     assert len(stores[0].orders()) == 1
 
@@ -61,16 +60,16 @@ def test_no_order_that_one_node_took_is_missing_in_the_book_that_another_closed(
     taken: list[bytes] = []
     begun = threading.Event()
 
-    def take() -> None:
+    def take_all() -> None:
         for salt in range(200):
             try:
-                taken.append(stores[0].add_order(order(salt=salt), NOW, sign_receipt).signed.hash)
+                taken.append(take(stores[0], order(salt=salt)).signed.hash)
             except GateClosedError:
                 return
             begun.set()
 
     with ThreadPoolExecutor(1) as pool:
-        taking = pool.submit(take)
+        taking = pool.submit(take_all)
         begun.wait(30)
         book = stores[1].close_slot(SLOT)
         taking.result()
@@ -184,10 +183,10 @@ def test_what_was_answered_is_there_after_a_crash_and_nodes_reconnect(
     claim = claim_of(stores[0], "one")
     assert claim.take()
     for salt in range(5):
-        stores[0].add_order(order(salt=salt), NOW, sign_receipt)
+        take(stores[0], order(salt=salt))
     postgres.crash()
     with pytest.raises(StoreUnavailableError) as refusal:
-        stores[0].add_order(order(salt=5), NOW, sign_receipt)
+        take(stores[0], order(salt=5))
     assert refusal.value.retry_after_s > 0
     with pytest.raises(StoreUnavailableError):
         stores[0].orders()
@@ -195,7 +194,7 @@ def test_what_was_answered_is_there_after_a_crash_and_nodes_reconnect(
     postgres.start()
     for store in stores:
         assert [record.signed.order.salt for record in store.orders()] == list(range(5))
-    stores[0].add_order(order(salt=5), NOW, sign_receipt)
+    take(stores[0], order(salt=5))
     assert claim.take()
     claim.release()
 
@@ -213,14 +212,14 @@ def test_a_dump_put_back_is_the_same_store(
     stores: tuple[Store, Store], postgres: Postgres, tmp_path: Path
 ) -> None:
     for salt in range(3):
-        stores[0].add_order(order(salt=salt), NOW, sign_receipt)
+        take(stores[0], order(salt=salt))
     dump = tmp_path / "market.dump"
     postgres.run("pg_dump", "--format=custom", f"--schema={schema_of(stores[0])}", f"--file={dump}", postgres.uri)
     before = stores[0].orders()
     postgres.execute(f"DROP SCHEMA {schema_of(stores[0])} CASCADE")
     postgres.run("pg_restore", f"--dbname={postgres.uri}", str(dump))
     assert stores[1].orders() == before
-    stores[1].add_order(order(salt=3), NOW, sign_receipt)
+    take(stores[1], order(salt=3))
     assert [record.index for record in stores[0].orders()] == list(range(4))
 
 

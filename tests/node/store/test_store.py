@@ -15,7 +15,8 @@ from ledger.evidence.compact import of_reading
 from matching.orders import MAX_EPOCH, MAX_PRICE, MAX_QUANTITY_WH, MAX_SALT, MAX_TIME
 from matching.readings import MAX_DEVICE, MAX_ENERGY_WH, MAX_REGISTER_WH, MAX_SEQUENCE, Reading, SignedReading
 from node.store import Store
-from node.store.errors import ForeignStoreError
+from node.store.errors import ForeignStoreError, StoreConflictError
+from node.store.groups import new_record
 from node.store.records import MemberRecord
 from tests.node.parts import (
     ALICE,
@@ -31,13 +32,14 @@ from tests.node.parts import (
     sign_receipt,
     terms,
 )
+from tests.node.taken import take
 
 
 def test_everything_written_is_there_after_reopening(open_store: Callable[[], Store]) -> None:
     store = open_store()
     store.add_member(MemberRecord(ALICE.address, "Alice"))
     store.add_device(device())
-    taken = store.add_order(order(), SLOT - 600, sign_receipt)
+    taken = take(store, order())
     read = store.add_reading(evidence(), SLOT + 900)
     store.record_intent(intent())
     store.set_fact("now", "12")
@@ -86,10 +88,12 @@ def test_a_fact_can_be_overwritten(store: Store) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
-@given(salt=st.integers(0, MAX_SALT), price=st.integers(0, MAX_PRICE), expires_at=st.integers(0, MAX_TIME))
+@given(
+    salt=st.integers(0, MAX_SALT), price=st.integers(0, MAX_PRICE), expires_at=st.integers(SLOT + 900, MAX_TIME)
+)
 def test_orders_come_back_as_they_went_in(store: Store, salt: int, price: int, expires_at: int) -> None:
     signed = order(salt=salt, price=price, expires_at=expires_at)
-    store.add_order(signed, SLOT - 600, sign_receipt)
+    take(store, signed)
     found = store.order(signed.hash)
     assert found is not None
     assert found.signed == signed
@@ -104,7 +108,7 @@ def test_the_largest_integers_survive(store: Store) -> None:
         expires_at=MAX_TIME,
         salt=MAX_SALT,
     )
-    store.add_order(signed, MAX_TIME, sign_receipt)
+    store.add_orders([new_record(signed, 0, MAX_TIME, sign_receipt)])
     found = store.order(signed.hash)
     assert found is not None
     assert found.signed == signed
@@ -138,10 +142,8 @@ def test_devices_above_the_range_of_signed_integers_sort_as_numbers(store: Store
 
 
 def test_what_a_failed_transaction_wrote_is_gone(store: Store, open_store: Callable[[], Store]) -> None:
-    def no_signature(_: object) -> bytes:
-        raise ValueError("no key")
-
-    with pytest.raises(ValueError, match="no key"):
-        store.add_order(order(), SLOT - 600, no_signature)
+    twice_first = [new_record(order(salt=salt), 0, SLOT - 600, sign_receipt) for salt in range(2)]
+    with pytest.raises(StoreConflictError):
+        store.add_orders(twice_first)
     assert store.slot(SLOT) is None
     assert open_store().orders() == []

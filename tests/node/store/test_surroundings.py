@@ -4,9 +4,9 @@ from matching.orders import Side
 from matching.tariff import Tariff
 from node.cover import order_cover
 from node.store import Store
-from tests.node.parts import ALICE, BOB, SLOT, order, sign_receipt
+from tests.node.parts import ALICE, BOB, SLOT, order
+from tests.node.taken import cancel, take
 
-NOW = SLOT - 600
 TARIFFS = [
     (0, Tariff(220_000, 90_000, 20_000)),
     (SLOT + 900, Tariff(260_000, 90_000, 30_000)),
@@ -20,8 +20,8 @@ def test_cover_is_summed_up_as_each_orders_adds_up_under_every_tariff(store: Sto
         for number in range(18):
             slot, side, price = SLOT + 900 * (number % 3), Side(number % 2), 50_000 * (number % 6)
             placed = order(key, slot=slot, side=side, price=price, quantity_wh=10 + number, salt=number)
-            store.add_order(placed, NOW, sign_receipt)
-    store.cancel_order(store.orders(account=BOB.address)[0].signed.hash, b"\1" * 65)
+            take(store, placed)
+    cancel(store, store.orders(account=BOB.address)[0].signed.hash)
     found = store.surroundings(hashes=[], slots=[], accounts=[ALICE.address, BOB.address], tariffs=TARIFFS)
     assert found.order_cover_nano == {
         key.address: sum(
@@ -40,9 +40,9 @@ def test_cover_is_summed_up_as_each_orders_adds_up_under_every_tariff(store: Sto
 def test_slots_are_counted_with_their_cancelled_orders_and_unknown_ones_are_left_out(store: Store) -> None:
     placed = [order(key, salt=salt) for salt in range(2) for key in (ALICE, BOB)]
     for each in placed:
-        store.add_order(each, NOW, sign_receipt)
-    store.add_order(order(slot=SLOT + 900), NOW, sign_receipt)
-    store.cancel_order(placed[0].hash, b"\1" * 65)
+        take(store, each)
+    take(store, order(slot=SLOT + 900))
+    cancel(store, placed[0].hash)
     store.ensure_slot(SLOT + 1_800)
     found = store.surroundings(
         hashes=[placed[1].hash, b"\0" * 32],
