@@ -5,15 +5,22 @@ it and the chain, `node.rebuild` makes a store anew. What settlement and certifi
 """
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from ledger.audit.codec import decoded, encoded
+from ledger.eip712 import Domain
 from matching.errors import WattbookError
-from node.datadir import Deployment
+from node.datadir import DataFolder, Deployment
 from node.store import Store
+from node.store.beginning import beginning
+from node.store.copying import copy_database, copy_file
+from node.store.engines import shown_store
 from node.store.records import DeviceRecord, MemberRecord, OrderRecord, ReadingRecord
 
 _MARKET = "market.json"
@@ -23,7 +30,7 @@ T = TypeVar("T")
 
 
 class ArchiveError(WattbookError):
-    """An archive's folder exists already, or what is in it cannot be read."""
+    """An archive's folder exists already, what is in it cannot be read, or there is no store to archive."""
 
     code = "archive.unusable"
 
@@ -101,6 +108,58 @@ class Archive:
                         raise ArchiveError(f"{path}, line {number}, cannot be read: {error!r}") from error
         except OSError as error:
             raise ArchiveError(f"{path} cannot be read: {error}") from error
+
+
+def archive_node(data: Path, folder: Path, *, store_url: str | None = None) -> int:
+    """Write the archive of a node's store, as it is at one moment, and return how many orders are in it.
+
+    Neither the store nor the data folder is changed, and nodes may be running.
+
+    Args:
+        data: the data folder, which with a shared store may be missing.
+        folder: a new folder.
+        store_url: the PostgreSQL database that the store is in; None for the file in the data folder.
+
+    Raises:
+        ArchiveError: the folder exists, or there is no store of a market, or it is not the data folder's market.
+        ForeignStoreError: the database holds no store of this version.
+        StoreUnavailableError: it does not answer.
+        StoreUrlError: the URL names no database that could be used.
+    """
+    with TemporaryDirectory() as temporary:
+        copy = Path(temporary) / "store.sqlite"
+        known = DataFolder(data).deployment() if data.is_dir() else None
+        deployment = _copied_file(data, known, copy) if store_url is None else _copied(store_url, known, copy)
+        domain = Domain(deployment.chain_id, deployment.exchange)
+        with closing(Store(f"sqlite:///{copy}", domain=domain, market=deployment.market)) as store:
+            return write_archive(store, deployment, folder)
+
+
+def _copied_file(data: Path, known: Deployment | None, copy: Path) -> Deployment:
+    if known is None:
+        raise ArchiveError(f"{data} holds no market")
+    source = DataFolder(data).store_file
+    if not source.is_file():
+        raise ArchiveError(
+            f"{data} holds no store: {source.name} is missing; if it is in PostgreSQL, name it with --store"
+        )
+    try:
+        copy_file(source, copy)
+    except sqlite3.Error as error:
+        raise ArchiveError(f"{source} cannot be copied: {error}") from error
+    return known
+
+
+def _copied(url: str, known: Deployment | None, copy: Path) -> Deployment:
+    copy_database(url, copy)
+    with beginning(f"sqlite:///{copy}") as shared:
+        text = shared.whereabouts()
+    if text is None:
+        raise ArchiveError(f"{shown_store(url)} holds no market")
+    deployment = Deployment.decoded(text, shown_store(url))
+    if known not in (None, deployment):
+        raise ArchiveError(f"the data folder is of another market than {shown_store(url)}: name the right one")
+    return deployment
 
 
 def write_archive(store: Store, deployment: Deployment, folder: Path) -> int:

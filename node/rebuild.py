@@ -29,6 +29,8 @@ from node.datadir import DataFolder
 from node.design import Design
 from node.reconcile import Reconciliation
 from node.store import Store
+from node.store.beginning import beginning, holds_store
+from node.store.engines import shown_store
 from node.store.records import (
     CertificateMoveRecord,
     CertifiedSlot,
@@ -53,7 +55,7 @@ LOST = (
 
 
 class RebuildError(WattbookError):
-    """The new folder is not empty, or the archive is not of this chain, or lacks orders that were committed to."""
+    """The new folder or database is not empty, or the archive is of another chain, or lacks committed orders."""
 
     code = "rebuild.impossible"
 
@@ -67,17 +69,27 @@ class Rebuilt:
     findings: tuple[Finding, ...]
 
 
-def rebuild(chain: Chain, archive: Archive, data: Path) -> Rebuilt:
+def rebuild(chain: Chain, archive: Archive, data: Path, *, store_url: str | None = None) -> Rebuilt:
     """Make a node's folder from the chain and an archive; without the embedded chain's own files.
+
+    Args:
+        chain: the chain.
+        archive: the archive.
+        data: a new folder, or an empty one.
+        store_url: the empty PostgreSQL database that the store is made in; None for a file in the folder.
 
     Raises:
         RebuildError: see there.
         ArchiveError: the archive cannot be read.
+        StoreUnavailableError: the database does not answer.
+        StoreUrlError: the URL names no database that could be used.
         WattbookError: whatever `ledger.audit.run.audit` raises.
     """
     deployment = archive.deployment
     if data.exists() and any(data.iterdir()):
         raise RebuildError(f"{data} is not empty: name a new folder")
+    if store_url is not None and holds_store(store_url):
+        raise RebuildError(f"{shown_store(store_url)} holds a store, or a part of one: name an empty database")
     if chain.chain_id != deployment.chain_id:
         raise RebuildError(
             f"the archive is of chain {deployment.chain_id}: the chain here has id {chain.chain_id}"
@@ -85,7 +97,7 @@ def rebuild(chain: Chain, archive: Archive, data: Path) -> Rebuilt:
     report = audit(chain, deployment.exchange, keep_slots=True)
     folder = DataFolder(data)
     domain = Domain(deployment.chain_id, deployment.exchange)
-    store = Store(folder.store_url, domain=domain, market=deployment.market)
+    store = Store(store_url or folder.store_url, domain=domain, market=deployment.market)
     try:
         store.tell_restored()
         rebuilding = _Rebuilding(
@@ -106,7 +118,11 @@ def rebuild(chain: Chain, archive: Archive, data: Path) -> Rebuilt:
         )
     finally:
         store.close()
-    folder.write_deployment(deployment)  # last: a folder that lacks it is not taken for a whole one
+    # Last: a folder, or a database, that lacks it is not taken for a whole one.
+    if store_url is not None:
+        with beginning(store_url) as shared:
+            shared.write_whereabouts(deployment.encoded())
+    folder.write_deployment(deployment)
     return found
 
 

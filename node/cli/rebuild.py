@@ -16,23 +16,23 @@ def archive(
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
     *,
     data: Annotated[Path, typer.Option(help="The node's data folder; it may be running.")] = Path("var/node"),
+    store: Annotated[
+        str | None,
+        typer.Option(
+            envvar="WATTBOOK_STORE",
+            metavar="URL",
+            help="The PostgreSQL database of the node's store; else the file in --data.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write signed orders and readings, names, devices and keys: all that a store has and the chain has not."""
-    from ledger.eip712 import Domain
-    from node.archive import write_archive
-    from node.datadir import DataFolder
-    from node.store import Store
+    from node.archive import archive_node
 
-    if not data.is_dir():
+    if store is None and not data.is_dir():
         raise typer.BadParameter(f"{data} is no folder", param_hint="--data")
     try:
-        found = DataFolder(data)
-        deployment = found.deployment()
-        if deployment is None:
-            fail(f"{data} holds no market")
-        domain = Domain(deployment.chain_id, deployment.exchange)
-        with closing(Store(found.store_url, domain=domain, market=deployment.market)) as store:
-            orders = write_archive(store, deployment, folder)
+        orders = archive_node(data, folder, store_url=store)
     except (WattbookError, OSError) as error:
         fail(error)
     typer.echo(f"{orders} orders in {folder}. It names members and devices: keep it to yourself.")
@@ -45,6 +45,15 @@ def rebuild(
     rpc: Annotated[
         str, typer.Option(envvar="WATTBOOK_RPC", help="The chain's JSON-RPC endpoint.")
     ] = "http://127.0.0.1:8545",
+    store: Annotated[
+        str | None,
+        typer.Option(
+            envvar="WATTBOOK_STORE",
+            metavar="URL",
+            help="An empty PostgreSQL database to make the store in; else a file in --data.",
+            show_default=False,
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Make a node's store anew from the chain and an archive, and hold it against the chain.
@@ -57,7 +66,7 @@ def rebuild(
 
     try:
         with closing(JsonRpcChain(rpc)) as chain:
-            found = rebuilt_from(chain, Archive(orders), data)
+            found = rebuilt_from(chain, Archive(orders), data, store_url=store)
     except (WattbookError, OSError) as error:
         typer.echo(f"error: could not rebuild: {error}", err=True)
         raise typer.Exit(NOT_AUDITED) from error

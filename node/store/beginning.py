@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, inspect, select, text
 
 from node.store import schema
 from node.store.database import refusals
@@ -29,6 +29,21 @@ class Beginning:
     def write_whereabouts(self, value: str) -> None:
         """Write it down, for all nodes that come later."""
         self._connection.execute(schema.facts.insert().values(key=_WHEREABOUTS, value=value))
+
+
+def holds_store(url: str) -> bool:
+    """Whether there is a store in a database, or a part of one, of whatever version. The database stays as it is.
+
+    Raises:
+        StoreUnavailableError: the database does not answer.
+        StoreUrlError: the URL names no database that could be used.
+    """
+    engine = open_engine(url)
+    try:
+        with refusals(), engine.connect() as connection:
+            return inspect(connection).has_table(schema.facts.name)
+    finally:
+        engine.dispose()
 
 
 @contextmanager

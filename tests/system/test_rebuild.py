@@ -22,6 +22,7 @@ from node.composition import running_server
 from node.datadir import DataFolder
 from node.rebuild import LOST, RebuildError, rebuild
 from node.store import Store, schema
+from tests.postgres import Postgres
 from tests.system.demo import free_port, opened
 from tests.system.mortal import END, SLOT, Mortal, live, mortal
 from tests.system.served import CONSUMER, SELLER
@@ -142,6 +143,31 @@ def test_the_command_says_what_is_lost(lived: Path, archived: Path, tmp_path: Pa
     assert "7 orders" in shown.stdout
     assert all(each in shown.stdout for each in LOST)
     assert (again.exit_code, "is not empty" in again.stderr) == (2, True)
+
+
+def test_a_store_is_rebuilt_into_an_empty_database_and_nodes_find_their_market_there(
+    lived: Path, archived: Path, postgres: Postgres, tmp_path: Path
+) -> None:
+    store = {"WATTBOOK_STORE": postgres.new_schema()}
+    data, again = tmp_path / "new", tmp_path / "again"
+    with opened(lived) as original, served(original.chain) as url:
+        options = ["--orders", str(archived), "--rpc", url]
+        made, refused = (
+            CliRunner().invoke(app, ["rebuild", *options, "--data", str(folder)], env=store)
+            for folder in (data, tmp_path / "another")
+        )
+        assert made.exit_code == 0, made.output
+        assert not DataFolder(data).store_file.exists()
+        assert (refused.exit_code, "name an empty database" in refused.stderr) == (2, True)
+        audited = CliRunner().invoke(app, ["audit", "--rpc", url, "--json"], env=store)
+        assert (audited.exit_code, json.loads(audited.stdout)["findings"]) == (0, [])
+    written = CliRunner().invoke(app, ["archive", str(again), "--data", str(data)], env=store)
+    assert written.exit_code == 0, written.output
+    assert contents(again) == contents(archived)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
 
 
 def copied(archived: Path, tmp_path: Path) -> Path:
