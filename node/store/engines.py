@@ -1,5 +1,6 @@
 """The databases that a store can be kept in: how each is named, connected to, and made durable."""
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,10 @@ from node.store.errors import StoreUrlError
 WRITES = "wattbook_writes"
 """The execution option of a connection that is to write."""
 
-_WAIT_MS = 30_000
+_SCHEME = re.compile(r"[\w+]+")
+WAIT_S = 30
+"""So long one waits for others who write, or are where only one can be, seconds."""
+
 # Whoever is stopped with a transaction open, and for good, must not stop the other nodes.
 _IDLE_MS = 300_000
 # A server that has vanished from the net is given up within half a minute.
@@ -28,7 +32,7 @@ _FILE_CONNECTIONS, _SERVER_CONNECTIONS = 64, 16
 
 # `synchronous_commit` may be off for a user or a database: then what was answered could be lost.
 _PREPARE_POSTGRESQL = f"""
-    SET lock_timeout = {_WAIT_MS};
+    SET lock_timeout = '{WAIT_S}s';
     SET idle_in_transaction_session_timeout = {_IDLE_MS};
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
@@ -55,12 +59,19 @@ def open_engine(url: str) -> Engine:
 
 def shown_store(url: str) -> str:
     """A store's URL without anything that might be secret: its kind, host, port and database."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or not _SCHEME.fullmatch(scheme):
+        return "(without a scheme)"
+    # Up to the last `@` anything may be of a password; and in a query it may be behind an `@`, too.
+    secrets, _, place = rest.rpartition("@")
+    if "?" in secrets:
+        return "(unreadable)"
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(f"{scheme}://{place}")
         host, port = parts.hostname or "", "" if parts.port is None else f":{parts.port}"
     except ValueError:
         return "(unreadable)"
-    return f"{parts.scheme}://{host}{port}{parts.path}" if parts.scheme else "(without a scheme)"
+    return f"{scheme}://{host}{port}{parts.path}"
 
 
 def _wanted() -> str:
@@ -97,7 +108,7 @@ def _sqlite(url: URL) -> Engine:
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
-            f"busy_timeout = {_WAIT_MS}",
+            f"busy_timeout = {WAIT_S * 1_000}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -18,7 +18,13 @@ SECRET = "hunter2"
             "postgresql+psycopg://db.example:6432/market",
         ),
         (f"postgresql://db.example/market?password={SECRET}", "postgresql://db.example/market"),
+        (f"postgresql://anna:80/{SECRET}@db.example/market", "postgresql://db.example/market"),
+        (f"postgresql://anna:1@{SECRET}@db.example/market", "postgresql://db.example/market"),
+        (f"postgresql://anna:80?{SECRET}@db.example/market", "(unreadable)"),
+        (f"postgresql://db.example:6432/market?password=1@{SECRET}", "(unreadable)"),
         (f"postgresql://anna:{SECRET}@[bad/market", "(unreadable)"),
+        (f"anna:{SECRET}@db.example/market", "(without a scheme)"),
+        (f"anna:{SECRET}@postgresql://db.example/market", "(without a scheme)"),
         (SECRET, "(without a scheme)"),
     ],
 )
