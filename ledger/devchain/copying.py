@@ -6,7 +6,7 @@ from pathlib import Path
 import lmdb
 
 from ledger.devchain.errors import StorageFailedError
-from ledger.devchain.store import DATABASE_FILE, Store
+from ledger.devchain.store import DATABASE_FILE, MAP_SIZE_BYTES, Store
 
 COPIED = DATABASE_FILE
 """The one file that a copy consists of."""
@@ -22,7 +22,10 @@ def copy_chain(directory: Path, target: Path) -> None:
         raise StorageFailedError(f"{directory} holds no chain: {COPIED} is missing")
     try:
         # A reader's view does not change while others write; without what is free, the copy is smaller.
-        with closing(lmdb.open(str(directory), readonly=True, create=False)) as environment:
+        # It may outgrow what it is now before the copy begins, and a reader sees no further than its map.
+        with closing(
+            lmdb.open(str(directory), readonly=True, create=False, map_size=MAP_SIZE_BYTES)
+        ) as environment:
             environment.copy(str(target), compact=True)
     except lmdb.Error as error:
         raise StorageFailedError(f"the chain in {directory} cannot be copied: {error}") from error
