@@ -102,6 +102,7 @@ def audit_url(
     exchange: bytes | None,
     url: str,
     *,
+    api_key: str | None = None,
     checkpoint: Path | None = None,
     evidence: EvidenceFiles | None = None,
 ) -> NodeAudit:
@@ -111,6 +112,7 @@ def audit_url(
         chain: the chain.
         exchange: the exchange; None for the one that the node names.
         url: where the node's API is.
+        api_key: an API key, if the node wants one of its readers.
         checkpoint: as in `ledger.audit.run.audit`; orders of slots settled before it are not looked at again.
         evidence: as in `ledger.audit.run.audit`.
 
@@ -119,7 +121,7 @@ def audit_url(
         NothingToAuditError: the node trades on another exchange.
         WattbookError: whatever `ledger.audit.run.audit` raises.
     """
-    with closing(OrderSets(url, chain)) as order_sets:
+    with closing(OrderSets(url, chain, api_key=api_key)) as order_sets:
         if exchange not in (None, order_sets.exchange):
             raise NothingToAuditError(f"{url} trades on exchange 0x{order_sets.exchange.hex()}")
         counted = None if evidence is None else CountedEvidence(evidence)

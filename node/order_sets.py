@@ -47,8 +47,8 @@ class OrderSets:
         NodeError: whenever the node does not answer as it should.
     """
 
-    def __init__(self, url: str, chain: Chain) -> None:
-        self._client = WattbookClient(url, patience_s=_PATIENCE_S)
+    def __init__(self, url: str, chain: Chain, *, api_key: str | None = None) -> None:
+        self._client = WattbookClient(url, patience_s=_PATIENCE_S, api_key=api_key)
         self._chain = chain
 
     def close(self) -> None:

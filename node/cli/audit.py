@@ -13,6 +13,7 @@ from ledger.jsonrpc import JsonRpcChain
 from matching.errors import WattbookError
 from node.cli import units
 from node.cli.common import AsJson, print_json
+from node.cli.keys import ReadKey
 
 if TYPE_CHECKING:
     from ledger.chain import Chain
@@ -37,6 +38,7 @@ def audit(
     node: Annotated[
         str | None, typer.Option(help="A node's URL, to fetch its orders and clear every slot again.")
     ] = None,
+    api_key: ReadKey = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="A file to go on from, if it exists, and to write how far the audit came.")
     ] = None,
@@ -71,7 +73,9 @@ def audit(
     address = None if exchange is None else _address(exchange)
     try:
         with closing(JsonRpcChain(rpc)) as chain:
-            audited = _audited(chain, address, compared, node, checkpoint=checkpoint, evidence=evidence)
+            audited = _audited(
+                chain, address, compared, node, api_key=api_key, checkpoint=checkpoint, evidence=evidence
+            )
     except (WattbookError, OSError) as error:
         _could_not(error)
     summary = _summary(audited)
@@ -89,6 +93,7 @@ def _audited(
     store: Path | str | None,
     node: str | None,
     *,
+    api_key: str | None,
     checkpoint: Path | None,
     evidence: Path | None,
 ) -> "NodeAudit":
@@ -101,7 +106,7 @@ def _audited(
     if store is not None:
         return audit_shared(chain, store, exchange=exchange)
     if node is not None:
-        return audit_url(chain, exchange, node, checkpoint=checkpoint, evidence=files)
+        return audit_url(chain, exchange, node, api_key=api_key, checkpoint=checkpoint, evidence=files)
     if exchange is None:
         raise typer.BadParameter("name the exchange, a node, a data folder or a store", param_hint="--exchange")
     return audit_chain(chain, exchange, checkpoint=checkpoint, evidence=files)

@@ -7,16 +7,22 @@ from rich.table import Table
 from node.answers import BalanceAnswer
 from node.cli import units
 from node.cli.common import DEFAULT_URL, Account, AsJson, MemberKey, Url, chosen_account, connected, print_json
+from node.cli.keys import ReadKey
 
 
 def balance(
-    *, account: Account = None, key: MemberKey = None, url: Url = DEFAULT_URL, json: AsJson = False
+    *,
+    account: Account = None,
+    key: MemberKey = None,
+    api_key: ReadKey = None,
+    url: Url = DEFAULT_URL,
+    json: AsJson = False,
 ) -> None:
     """Show an account's credits, energy and certificates."""
     address = chosen_account(account, key)
     if address is None:
         raise typer.BadParameter("name an account, or give your key", param_hint="--account")
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         answer = client.balance(address)
         if json:
             print_json(answer)

@@ -19,6 +19,7 @@ from node.cli.common import (
     connected,
     print_json,
 )
+from node.cli.keys import ReadKey
 
 Month = Annotated[
     str | None, typer.Option("--month", help="Such as 2026-03; by default the market's present month.")
@@ -32,12 +33,13 @@ def bill(
     time_zone: TimeZone = "UTC",
     account: Account = None,
     key: MemberKey = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
     """Show what a month came to: an account's bill, or all members'."""
     address = chosen_account(account, key)
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         chosen = month or _month_of(client.market().now, time_zone)
         found = client.bills(chosen, time_zone=time_zone, account=address)
         if json:

@@ -12,7 +12,7 @@ from matching.errors import WattbookError
 from node.cli import units
 from node.cli.certificates import certificates_app
 from node.cli.common import DEFAULT_URL, AsJson, MemberKey, Url, fail, print_json
-from node.cli.keys import KeyFile, member_key
+from node.cli.keys import KeyFile, ReadKey, member_key
 from node.cli.onchain import parsed_address
 from node.client import WattbookClient
 
@@ -39,12 +39,13 @@ def transfer(
     device: Device = None,
     key: MemberKey = None,
     key_file: KeyFile = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
     """Give certificates to another account."""
     receiver = to_data(parsed_address(to, "TO"))
-    with signing(url, key, key_file) as client:
+    with signing(url, key, key_file, api_key=api_key) as client:
         fields = _selection(kwh, ids, since, until, device)
         _done(*client.act("transfer", to=receiver, **fields), "transferred", json=json)
 
@@ -67,13 +68,14 @@ def retire(
     device: Device = None,
     key: MemberKey = None,
     key_file: KeyFile = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
     """Use certificates up, forever."""
     if purpose not in PURPOSES:
         raise typer.BadParameter(f"must be one of {', '.join(PURPOSES)}", param_hint="--purpose")
-    with signing(url, key, key_file) as client:
+    with signing(url, key, key_file, api_key=api_key) as client:
         claim: dict[str, Any] = {
             "purpose": purpose,
             "country": country,
@@ -98,11 +100,12 @@ def pair(
     until: Until = None,
     key: MemberKey = None,
     key_file: KeyFile = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
     """Retire certificates against your own consumption of the same slots."""
-    with signing(url, key, key_file) as client:
+    with signing(url, key, key_file, api_key=api_key) as client:
         fields = _period(since, until) | ({} if kwh is None else {"amount_wh": units.energy_wh(kwh)})
         _done(*client.act("retire_pairs", **fields), "retired against consumption", json=json)
 
@@ -119,11 +122,12 @@ def export(
     device: Device = None,
     key: MemberKey = None,
     key_file: KeyFile = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
     """Retire certificates in favour of another registry."""
-    with signing(url, key, key_file) as client:
+    with signing(url, key, key_file, api_key=api_key) as client:
         fields = _selection(kwh, ids, since, until, device)
         _done(*client.act("export", registry=registry, serial=serial, **fields), "exported", json=json)
 
@@ -136,11 +140,12 @@ def request(
     until: Annotated[str, typer.Option("--until", help="End of the last slot.")],
     key: MemberKey = None,
     key_file: KeyFile = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
     """Ask for certificates of what your device metered."""
-    with signing(url, key, key_file) as client:
+    with signing(url, key, key_file, api_key=api_key) as client:
         length = client.market().slot_length_s
         first, end = units.period(since, until)
         prepared, sent = client.act("request", device=str(device), first_slot=first, last_slot=end - length)
@@ -148,11 +153,11 @@ def request(
 
 
 @contextmanager
-def signing(url: str, key: str | None, key_file: Path | None) -> Iterator[WattbookClient]:
+def signing(url: str, key: str | None, key_file: Path | None, *, api_key: str | None) -> Iterator[WattbookClient]:
     """A client that signs; whatever is refused inside ends the command."""
     signer = member_key(key, key_file)
     try:
-        with WattbookClient(url, signer, patience_s=3.0) as client:
+        with WattbookClient(url, signer, patience_s=3.0, api_key=api_key) as client:
             yield client
     except WattbookError as error:
         fail(error)

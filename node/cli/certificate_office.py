@@ -8,7 +8,7 @@ from ledger.hexcodec import to_data
 from node.cli import units
 from node.cli.certificates import CertificateId, certificates_app
 from node.cli.common import DEFAULT_URL, AsJson, Url, connected, print_answer, print_json
-from node.cli.keys import ApiKey
+from node.cli.keys import ApiKey, ReadKey
 from node.cli.onchain import parsed_address
 
 _PANEL = "The issuer's"
@@ -18,11 +18,12 @@ _PANEL = "The issuer's"
 def requests(
     *,
     only_open: Annotated[bool, typer.Option("--open", help="Only those that are not decided.")] = False,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
     """Show the requests for certificates."""
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         found = client.requests(open_only=only_open)
         if json:
             print_json(found)
@@ -51,7 +52,7 @@ def decide(
     json: AsJson = False,
 ) -> None:
     """Approve or refuse a request. What is approved the node issues in its next step."""
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         answer = client.decide(number, approved=approve, reason=reason, api_key=api_key)
         print_answer(answer, f"Request {number} is {'approved' if approve else 'refused'}.", json=json)
 
@@ -65,7 +66,7 @@ def issue(
     json: AsJson = False,
 ) -> None:
     """Certify the slots of an approved request at once, or say what keeps it from that."""
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         answer = client.issuer_act("issue", request=number, api_key=api_key)
         print_answer(answer, f"{units.shown_energy(answer['amount_wh'])} certified.", json=json)
 
@@ -80,7 +81,7 @@ def withdraw(
     json: AsJson = False,
 ) -> None:
     """Freeze what is not retired of a certificate."""
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         answer = client.issuer_act("withdraw", id=certificate, reason=reason, api_key=api_key)
         frozen = units.shown_energy(answer["withdrawal"]["frozen_wh"])
         print_answer(answer, f"{certificate} is withdrawn: {frozen} frozen.", json=json)
@@ -96,7 +97,7 @@ def reissue(
     json: AsJson = False,
 ) -> None:
     """Issue a withdrawn certificate anew, for the right amount."""
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         corrected_wh = units.energy_wh(kwh, least_wh=0)
         answer = client.issuer_act("reissue", id=certificate, corrected_wh=corrected_wh, api_key=api_key)
         issued, owed = answer["issued_wh"], answer["correction"]["shortfall_wh"]
@@ -121,7 +122,7 @@ def import_certificate(
     json: AsJson = False,
 ) -> None:
     """Issue what another registry has retired in favour of this one."""
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         answer = client.issuer_act(
             "import",
             registry=registry,

@@ -10,6 +10,7 @@ from ledger.hexcodec import to_data
 from node.cli import tables, units
 from node.cli.certificates import certificates_app
 from node.cli.common import DEFAULT_URL, Account, AsJson, MemberKey, Url, chosen_account, connected, print_json
+from node.cli.keys import ReadKey
 
 Since = Annotated[
     str, typer.Option("--from", help="Start of the first slot: an ISO date and time, or Unix seconds.")
@@ -33,12 +34,13 @@ def coverage(
     time_zone: TimeZone = "UTC",
     account: Account = None,
     key: MemberKey = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
     """Show the 24/7 score of a member or of the community: slot by slot, nothing netted."""
     address = chosen_account(account, key)
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         first_slot, end_slot = units.period(since, until, units.time_zone(time_zone))
         answer = client.coverage(
             first_slot=first_slot,
@@ -82,6 +84,7 @@ def statement(
     ] = None,
     account: Account = None,
     key: MemberKey = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
@@ -92,7 +95,7 @@ def statement(
         raise typer.BadParameter("must end with .pdf, .jws, .csv or .json", param_hint="--file")
     if len(texts or ()) != len(salts or ()):
         raise typer.BadParameter("give a --salt for each --text", param_hint="--salt")
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         first_slot, end_slot = units.period(since, until, units.time_zone(time_zone))
         answer = client.make_statement(
             kind=kind,

@@ -20,7 +20,7 @@ from node.cli.common import (
     fail,
     print_json,
 )
-from node.cli.keys import KeyFile, given_key
+from node.cli.keys import KeyFile, ReadKey, given_key
 from node.cli.verify_statement import verify_statement
 
 certificates_app = typer.Typer(
@@ -40,12 +40,13 @@ def certificates(
     state: Annotated[str | None, typer.Option(help="valid, expired or withdrawn.")] = None,
     limit: Limit = 20,
     key: MemberKey = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
     """Show the latest certificates: those that concern an account, or all. Subcommands do more."""
     if context.invoked_subcommand is None:
-        show_list(account=account, state=state, limit=limit, key=key, url=url, json=json)
+        show_list(account=account, state=state, limit=limit, key=key, api_key=api_key, url=url, json=json)
 
 
 @certificates_app.command("list")
@@ -55,12 +56,13 @@ def show_list(
     state: Annotated[str | None, typer.Option(help="valid, expired or withdrawn.")] = None,
     limit: Limit = 20,
     key: MemberKey = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
     """Show the latest certificates: those that concern an account, or all."""
     address = chosen_account(account, key)
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         shown = None if address is None else to_data(address)
         answer = client.certificates(account=shown, state=state, limit=limit)
         if json:
@@ -70,9 +72,11 @@ def show_list(
 
 
 @certificates_app.command("show")
-def show(certificate: CertificateId, *, url: Url = DEFAULT_URL, json: AsJson = False) -> None:
+def show(
+    certificate: CertificateId, *, api_key: ReadKey = None, url: Url = DEFAULT_URL, json: AsJson = False
+) -> None:
     """Show one certificate, and everything that happened to it."""
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         answer = client.certificate(certificate)
         if json:
             print_json(answer)
@@ -86,6 +90,7 @@ def holdings(
     account: Account = None,
     key: MemberKey = None,
     key_file: KeyFile = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
@@ -94,7 +99,7 @@ def holdings(
     address = chosen_account(account, None) or (None if signer is None else signer.address)
     if address is None:
         fail("name an account with --account, or give a key")
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         answer = client.holdings(address)
         if json:
             print_json(answer)

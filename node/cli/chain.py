@@ -1,9 +1,10 @@
 """`wattbook chain`: a development chain alone, for wallets, scripts and nodes to attach to."""
 
 import signal
+import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -77,13 +78,9 @@ def chain(
     if context.invoked_subcommand is not None:
         return
     # The chain takes a second to import, which the other subcommands should not wait for.
-    from ledger.devchain import DevChain, dev_accounts
-    from ledger.devchain.heartbeat import mining_every
-    from ledger.devchain.rpc import create_app
-    from ledger.devchain.rpc.server import address_of, listening, serving
+    from ledger.devchain.rpc.server import listening
     from ledger.devchain.transfer import export_state, import_state
 
-    stop = threading.Event()
     try:
         with ExitStack() as stack:
             # First of all, so that a port in use is known before anything is written.
@@ -93,24 +90,52 @@ def chain(
             if export is not None:
                 contents = export_state(state_dir, export)
                 typer.echo(f"Wrote {contents.blocks} blocks, head {to_data(contents.head_hash)}, to {export}")
-            if listener is None:
-                return
-            opened = DevChain.open(
-                state_dir,
-                clock=lambda: int(time.time()),
-                chain_id=chain_id,
-                accounts=None if accounts is None else dev_accounts(accounts),
-            )
-            stack.enter_context(closing(opened))
-            if block_time is not None:
-                stack.enter_context(mining_every(opened, block_time))
-            stack.enter_context(serving(create_app(opened, cors_origins=cors_origin or ()), listener))
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: stop.set())
-            _tell(opened, state_dir, address_of(listener), json=json)
-            stop.wait()
+            if listener is not None:
+                _serve(
+                    listener,
+                    state_dir,
+                    chain_id=chain_id,
+                    accounts=accounts,
+                    block_time_s=block_time,
+                    cors_origins=cors_origin or (),
+                    json=json,
+                )
     except (WattbookError, OSError) as error:
         fail(error)
+
+
+def _serve(
+    listener: socket.socket,
+    state_dir: Path,
+    *,
+    chain_id: int | None,
+    accounts: int | None,
+    block_time_s: float | None,
+    cors_origins: Sequence[str],
+    json: bool,
+) -> None:
+    """Open the chain and serve it until a signal comes."""
+    from ledger.devchain import DevChain, dev_accounts
+    from ledger.devchain.heartbeat import mining_every
+    from ledger.devchain.rpc import create_app
+    from ledger.devchain.rpc.server import address_of, serving
+
+    stop = threading.Event()
+    with ExitStack() as stack:
+        opened = DevChain.open(
+            state_dir,
+            clock=lambda: int(time.time()),
+            chain_id=chain_id,
+            accounts=None if accounts is None else dev_accounts(accounts),
+        )
+        stack.enter_context(closing(opened))
+        if block_time_s is not None:
+            stack.enter_context(mining_every(opened, block_time_s))
+        stack.enter_context(serving(create_app(opened, cors_origins=cors_origins), listener))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        _tell(opened, state_dir, address_of(listener), json=json)
+        stop.wait()
 
 
 def _tell(opened: "DevChain", state_dir: Path, address: str, *, json: bool) -> None:

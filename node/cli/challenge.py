@@ -12,7 +12,7 @@ from ledger.hexcodec import from_data
 from node.answers import parsed_order
 from node.cli import units
 from node.cli.common import DEFAULT_URL, AsJson, MemberKey, Url, connected, print_json
-from node.cli.keys import KeyFile
+from node.cli.keys import KeyFile, ReadKey
 from node.cli.onchain import DEFAULT_RPC, Exchange, MarketName, OnChain, Rpc, on_chain
 
 T = TypeVar("T")
@@ -56,6 +56,7 @@ def left_out(
             exists=True, dir_okay=False, help="The slot's book, as /v1/slots/SLOT/book gave it; else asked for."
         ),
     ] = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     key: MemberKey = None,
     key_file: KeyFile = None,
@@ -71,7 +72,7 @@ def left_out(
     with on_chain(rpc, exchange, key, key_file) as found:
         domain = Domain(found.chain.chain_id, found.contracts.exchange.address)
         signed = _read(order, lambda fields: _signed_order(fields, domain))
-        hashes = _fetched_book(url, signed.order.slot) if book is None else _read(book, _book)
+        hashes = _fetched_book(url, api_key, signed.order.slot) if book is None else _read(book, _book)
         _challenge(found, challenge_left_out_calldata(signed, hashes), json=json)
 
 
@@ -154,8 +155,8 @@ def _challenge(found: OnChain, calldata: bytes, *, json: bool) -> None:
         typer.echo(f"`wattbook uphold {number}` decides it.")
 
 
-def _fetched_book(url: str, slot: int) -> list[bytes]:
-    with connected(url) as client:
+def _fetched_book(url: str, api_key: str | None, slot: int) -> list[bytes]:
+    with connected(url, api_key=api_key) as client:
         return client.book(slot)
 
 

@@ -47,10 +47,13 @@ def fail(error: object) -> NoReturn:
 
 
 @contextmanager
-def connected(url: str, key: str | None = None, *, patience_s: float = _PATIENCE_S) -> Iterator[WattbookClient]:
-    """A client of the node; whatever is refused inside ends the command."""
+def connected(
+    url: str, key: str | None = None, *, api_key: str | None, patience_s: float = _PATIENCE_S
+) -> Iterator[WattbookClient]:
+    """A client of the node, with these keys if given; whatever is refused inside ends the command."""
+    signer = None if key is None else parsed_key(key)
     try:
-        with WattbookClient(url, None if key is None else parsed_key(key), patience_s=patience_s) as client:
+        with WattbookClient(url, signer, patience_s=patience_s, api_key=api_key) as client:
             yield client
     except WattbookError as error:
         fail(error)

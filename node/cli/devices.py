@@ -18,7 +18,7 @@ from node.cli.common import (
     print_answer,
     print_json,
 )
-from node.cli.keys import ApiKey
+from node.cli.keys import ApiKey, ReadKey
 
 devices_app = typer.Typer(
     help="Devices: list them, register one, change its meter's key, close it.", no_args_is_help=True
@@ -31,11 +31,16 @@ Number = Annotated[int, typer.Argument(min=0, help="The device's number.")]
 
 @devices_app.command("list")
 def show_list(
-    *, account: Account = None, key: MemberKey = None, url: Url = DEFAULT_URL, json: AsJson = False
+    *,
+    account: Account = None,
+    key: MemberKey = None,
+    api_key: ReadKey = None,
+    url: Url = DEFAULT_URL,
+    json: AsJson = False,
 ) -> None:
     """Show all devices, or one account's."""
     address = chosen_account(account, key)
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         found = client.devices(address)
         if json:
             print_json(found)
@@ -71,7 +76,7 @@ def register(
     json: AsJson = False,
 ) -> None:
     """Enter a member's device; the operator's API key is needed."""
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         answer = client.device_act(
             "",
             api_key=api_key,
@@ -114,7 +119,7 @@ def rotate_key(
 ) -> None:
     """Let another key sign for a device's meter from a slot on."""
     key = None if meter_key is None else {"algorithm": algorithm, "public_key": meter_key}
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         from_slot = units.second(since)
         answer = client.device_act(f"/{number}/keys", api_key=api_key, from_slot=from_slot, key=key)
         print_answer(answer, f"Device {number} has {len(answer['keys'])} keys, one after another.", json=json)
@@ -130,7 +135,7 @@ def close(
     json: AsJson = False,
 ) -> None:
     """Meter and certify nothing more of a device from a day on."""
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         answer = client.device_act(f"/{number}/close", api_key=api_key, day=_unix_day(day))
         print_answer(answer, f"Device {number} is closed from {day} on.", json=json)
 

@@ -31,8 +31,8 @@ def events(
 
     With --json, each line is an object; `number` of the last one is for --after.
     """
-    with connected(url, key, patience_s=_PATIENCE_S) as client:
-        found = client.events(chosen_account(account, key), after=after, api_key=api_key)
+    with connected(url, key, patience_s=_PATIENCE_S, api_key=api_key) as client:
+        found = client.events(chosen_account(account, key), after=after)
         for event in islice(found, count):
             typer.echo(_as_json(event) if json else _in_words(event))
 

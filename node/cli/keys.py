@@ -21,6 +21,15 @@ KeyFile = Annotated[
 _API_KEY = typer.Option("--api-key", envvar="WATTBOOK_API_KEY", help="The operator's API key.", show_envvar=True)
 ApiKey = Annotated[str, _API_KEY]
 GivenApiKey = Annotated[str | None, _API_KEY]
+ReadKey = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key",
+        envvar="WATTBOOK_API_KEY",
+        help="An API key, for a node whose reads are closed.",
+        show_envvar=True,
+    ),
+]
 
 
 def given_key(key: str | None, key_file: Path | None) -> Key | None:

@@ -9,6 +9,7 @@ from matching.orders import MAX_SALT, Order, Side
 from node.answers import MarketAnswer
 from node.cli import units
 from node.cli.common import DEFAULT_URL, AsJson, MemberKey, Url, connected, print_json
+from node.cli.keys import ReadKey
 from node.cli.preference import Certificates, PreferenceName
 
 _NEXT = "next"
@@ -26,13 +27,14 @@ def order(
     ] = _NEXT,
     certificates: Certificates = PreferenceName.AUTO_RETIRE,
     key: MemberKey = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
     """Place a bid or an offer for one slot, signed with your key."""
     if bid == offer:
         raise typer.BadParameter("give one of the two", param_hint="--bid, --offer")
-    with connected(url, key) as client:
+    with connected(url, key, api_key=api_key) as client:
         market = client.market()
         content = Order(
             account=client.account,

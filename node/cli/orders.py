@@ -13,6 +13,7 @@ from node.cli.common import (
     connected,
     print_json,
 )
+from node.cli.keys import ReadKey
 
 
 def orders(
@@ -20,11 +21,12 @@ def orders(
     account: Account = None,
     limit: Limit = 10,
     key: MemberKey = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
     """Show the latest orders and what has become of them: an account's, or all."""
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         answer = client.orders(account=chosen_account(account, key), limit=limit)
         if json:
             print_json(answer)

@@ -12,6 +12,7 @@ from ledger.hexcodec import from_data
 from matching.errors import WattbookError
 from matching.orders import MAX_TIME, CertificatePreference, Order, Side
 from node.cli.common import DEFAULT_URL, PARTLY_REFUSED, AsJson, MemberKey, Url, connected, fail, print_json
+from node.cli.keys import ReadKey
 from node.cli.preference import PreferenceName
 
 _FIELDS = {"slot", "side", "price", "quantity_wh", "certificates", "expires_at", "salt"}
@@ -28,6 +29,7 @@ def place(
     file: Annotated[Path, typer.Argument(help="JSON lines, an order each.", exists=True, dir_okay=False)],
     *,
     key: MemberKey = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
@@ -37,7 +39,7 @@ def place(
     `price` (nano-credit per Wh) and `quantity_wh`; perhaps `certificates` ("bundled", "unbundled" or
     "auto-retire"), `expires_at` and `salt`. Exit status 3 if any were refused.
     """
-    with connected(url, key) as client:
+    with connected(url, key, api_key=api_key) as client:
         market, epoch = client.market().id, client.balance().epoch
         with file.open(encoding="utf-8") as lines:
             orders = [_order(number, fields, client.account, market, epoch) for number, fields in _read(lines)]
@@ -61,13 +63,14 @@ def cancel(
     every: Annotated[bool, typer.Option("--all", help="Cancel all your open orders.")] = False,
     slot: Annotated[int | None, typer.Option(help="With --all: only those for this slot, Unix seconds.")] = None,
     key: MemberKey = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
     """Cancel orders before their slots' gates close. Exit status 3 if any could not be."""
     if bool(orders) == every:
         raise typer.BadParameter("name orders, or give --all", param_hint="ORDERS, --all")
-    with connected(url, key) as client:
+    with connected(url, key, api_key=api_key) as client:
         try:
             hashes = None if every else [from_data(each) for each in orders or ()]
         except ValueError as error:

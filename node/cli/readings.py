@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from node.cli.common import DEFAULT_URL, PARTLY_REFUSED, AsJson, Url, connected, fail, print_json
-from node.cli.keys import ApiKey
+from node.cli.keys import ApiKey, ReadKey
 
 readings_app = typer.Typer(help="Meter readings.", no_args_is_help=True)
 
@@ -21,12 +21,15 @@ def readings() -> None:
 
 @readings_app.command("export")
 def export_evidence(
-    folder: Annotated[Path, typer.Argument(help="A new folder.")], *, url: Url = DEFAULT_URL
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    *,
+    api_key: ReadKey = None,
+    url: Url = DEFAULT_URL,
 ) -> None:
     """Write what the meters signed, of all days that are anchored on chain: for `wattbook audit --evidence`."""
     if folder.exists():
         raise typer.BadParameter(f"{folder} exists: name a new folder", param_hint="FOLDER")
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         pieces = client.export_evidence(folder)
     typer.echo(f"{pieces} readings in {folder}.")
 
@@ -47,7 +50,7 @@ def import_readings(
     wanted = form or _FORMS.get(file.suffix)
     if wanted is None:
         raise typer.BadParameter(f"cannot be told from {file.name}: csv, jsonl or ocmf", param_hint="--format")
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         rows = client.import_readings(file, wanted, api_key=api_key, device=device)
     if rows and "problem" in rows[-1]:
         fail(rows[-1]["problem"]["detail"])

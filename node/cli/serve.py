@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from node.cli.common import AsJson, fail, print_json
 from node.cli.keystore import PasswordFile
 from node.cli.onchain import parsed_address
 from node.logs import LogFormat, log_to
+
+if TYPE_CHECKING:
+    from node.composition import Node
 
 
 def serve(
@@ -113,31 +116,36 @@ def serve(
             host, *(each for each in (port, metrics_port, None if rpc else chain_port) if each is not None)
         )
         with open_node(config) as node, serving(node):
-            if json:
-                print_json(
-                    {
-                        "url": node.url,
-                        "rpc_url": node.chain_url,
-                        "chain_id": node.chain.chain_id,
-                        "exchange": node.contracts.exchange.address,
-                        "market": node.market.id,
-                    }
-                )
-            else:
-                typer.echo(f"API        {node.url}/docs")
-                typer.echo(f"JSON-RPC   {shown_url(node.chain_url)}, chain id {node.chain.chain_id}")
-                typer.echo(f"Exchange   0x{node.contracts.exchange.address.hex()}")
-                typer.echo(f"Operator's API key in {data / 'operator-api-key'}. Ctrl-C stops.")
-                if metrics_port is not None:
-                    typer.echo(f"Metrics    http://{host}:{metrics_port}/metrics")
-                if parties is None and keystore is None:
-                    typer.echo("All keys are development keys: everybody knows them.")
+            _tell(node, everybody_has_keys=parties is None and keystore is None, json=json)
             stop.wait()
     except (WattbookError, OSError) as error:
         fail(error)
     except DatabaseError as error:
         # SQLAlchemy's own message goes on with the statement.
         fail(f"the store cannot be used: {error.orig}")
+
+
+def _tell(node: "Node", *, everybody_has_keys: bool, json: bool) -> None:
+    config = node.config
+    if json:
+        print_json(
+            {
+                "url": node.url,
+                "rpc_url": node.chain_url,
+                "chain_id": node.chain.chain_id,
+                "exchange": node.contracts.exchange.address,
+                "market": node.market.id,
+            }
+        )
+        return
+    typer.echo(f"API        {node.url}/docs")
+    typer.echo(f"JSON-RPC   {shown_url(node.chain_url)}, chain id {node.chain.chain_id}")
+    typer.echo(f"Exchange   0x{node.contracts.exchange.address.hex()}")
+    typer.echo(f"Operator's API key in {config.data / 'operator-api-key'}. Ctrl-C stops.")
+    if config.metrics_port is not None:
+        typer.echo(f"Metrics    http://{config.host}:{config.metrics_port}/metrics")
+    if everybody_has_keys:
+        typer.echo("All keys are development keys: everybody knows them.")
 
 
 def _validators(text: str, approvals: int) -> tuple[bytes, ...]:

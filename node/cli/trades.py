@@ -13,6 +13,7 @@ from node.cli.common import (
     connected,
     print_json,
 )
+from node.cli.keys import ReadKey
 
 
 def trades(
@@ -20,12 +21,13 @@ def trades(
     account: Account = None,
     limit: Limit = 20,
     key: MemberKey = None,
+    api_key: ReadKey = None,
     url: Url = DEFAULT_URL,
     json: AsJson = False,
 ) -> None:
     """Show the latest trades: an account's, or all."""
     address = chosen_account(account, key)
-    with connected(url) as client:
+    with connected(url, api_key=api_key) as client:
         answer = client.trades(account=address, limit=limit)
         if json:
             print_json(answer)

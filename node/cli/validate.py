@@ -13,6 +13,7 @@ import typer
 from ledger.jsonrpc import JsonRpcChain
 from matching.errors import WattbookError
 from node.cli.common import AsJson, parsed_key, print_json
+from node.cli.keys import ReadKey
 from node.cli.onchain import DEFAULT_RPC, Rpc, parsed_address
 from node.logs import log_to
 
@@ -38,6 +39,7 @@ def validate(
             dir_okay=False,
         ),
     ],
+    api_key: ReadKey = None,
     rpc: Rpc = DEFAULT_RPC,
     exchange: Annotated[
         str | None, typer.Option(help="The Exchange's address; by default as the node says.")
@@ -59,7 +61,7 @@ def validate(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with _validator(node, rpc, key, exchange=address, design=design, data=data) as validator:
+        with _validator(node, rpc, key, api_key=api_key, exchange=address, design=design, data=data) as validator:
             if once:
                 _end(validator.look(), json=json)
             log_to(sys.stderr)
@@ -71,7 +73,14 @@ def validate(
 
 @contextmanager
 def _validator(
-    url: str, rpc: str, key: "Key", *, exchange: bytes | None, design: str | None, data: Path
+    url: str,
+    rpc: str,
+    key: "Key",
+    *,
+    api_key: str | None,
+    exchange: bytes | None,
+    design: str | None,
+    data: Path,
 ) -> "Iterator[Validator]":
     """A validator, wired together.
 
@@ -85,7 +94,10 @@ def _validator(
     from node.validating.signed import SignedSlots
     from node.validating.validator import Refusals, Validator
 
-    with closing(JsonRpcChain(rpc)) as chain, ProposalClient(url, patience_s=_PATIENCE_S) as client:
+    with (
+        closing(JsonRpcChain(rpc)) as chain,
+        ProposalClient(url, patience_s=_PATIENCE_S, api_key=api_key) as client,
+    ):
         answer = client.market()
         if exchange not in (None, answer.domain.exchange):
             raise ValidatorError(f"{url} trades on exchange 0x{answer.domain.exchange.hex()}")

@@ -25,11 +25,15 @@ class AsyncWattbookClient(Operations, Awaiting):
         base_url: where the node's API is, e.g. `http://127.0.0.1:8000`.
         key: the member's key; without one, nothing can be signed.
         patience_s: how long to keep trying to reach the node, seconds.
+        api_key: an API key that goes with every request, which a node with closed reads wants; what a method is
+            given counts before it.
     """
 
-    def __init__(self, base_url: str, key: Key | None = None, *, patience_s: float = 10.0) -> None:
-        super().__init__(base_url, key)
-        self._http = httpx.AsyncClient(base_url=base_url, timeout=TIMEOUT_S)
+    def __init__(
+        self, base_url: str, key: Key | None = None, *, patience_s: float = 10.0, api_key: str | None = None
+    ) -> None:
+        super().__init__(base_url, key, api_key)
+        self._http = httpx.AsyncClient(base_url=base_url, timeout=TIMEOUT_S, headers=self._headers)
         self._patience_s = patience_s
 
     async def __aenter__(self) -> Self:

@@ -32,11 +32,15 @@ class WattbookClient(Operations, Blocking):
         base_url: where the node's API is, e.g. `http://127.0.0.1:8000`.
         key: the member's key; without one, nothing can be signed.
         patience_s: how long to keep trying to reach the node, seconds.
+        api_key: an API key that goes with every request, which a node with closed reads wants; what a method is
+            given counts before it.
     """
 
-    def __init__(self, base_url: str, key: Key | None = None, *, patience_s: float = 10.0) -> None:
-        super().__init__(base_url, key)
-        self._http = httpx.Client(base_url=base_url, timeout=TIMEOUT_S)
+    def __init__(
+        self, base_url: str, key: Key | None = None, *, patience_s: float = 10.0, api_key: str | None = None
+    ) -> None:
+        super().__init__(base_url, key, api_key)
+        self._http = httpx.Client(base_url=base_url, timeout=TIMEOUT_S, headers=self._headers)
         self._patience_s = patience_s
 
     def __enter__(self) -> Self:
@@ -63,7 +67,7 @@ class WattbookClient(Operations, Blocking):
         Args:
             account: the member's own account, whose key signs; any, with an API key.
             after: the number of the last event that is known: 0 for all that are kept, None for those to come.
-            api_key: an API key, of whatever scope.
+            api_key: an API key, of whatever scope; by default the client's, if it has one.
 
         Raises:
             ApiProblemError: the node refuses: `event.forgotten` and `event.unknown` if it cannot go on after that.

@@ -23,11 +23,18 @@ class Described:
     Args:
         base_url: where the node's API is, e.g. `http://127.0.0.1:8000`.
         key: the member's key; without one, nothing can be signed.
+        api_key: an API key that goes with every request, unless a method is given another.
     """
 
-    def __init__(self, base_url: str, key: Key | None) -> None:
+    def __init__(self, base_url: str, key: Key | None, api_key: str | None) -> None:
         self.base_url = base_url
         self._key = key
+        self._api_key = api_key
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        """What goes with every request."""
+        return {} if self._api_key is None else {"X-API-Key": self._api_key}
 
     @cached_property
     def account(self) -> bytes:
