@@ -1,6 +1,9 @@
 """What energy costs at the community's edge: the utility's two prices and the local grid's fee."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from matching.errors import WattbookError
 from matching.orders import MAX_PRICE
@@ -51,6 +54,14 @@ class Tariff:
         if the fee eats the gain up.
         """
         return self.retail_price - self.grid_fee - self.feed_in_price
+
+
+def tariff_in_force(tariffs: Sequence[tuple[int, Tariff]], slot: int) -> Tariff:
+    """Which of some tariffs holds in a slot.
+
+    They come with the first slot that each holds for, ascending; the first of them no later than the slot.
+    """
+    return tariffs[bisect_right(tariffs, slot, key=itemgetter(0)) - 1][1]
 
 
 def _check_range(field: str, value: object, high: int) -> None:

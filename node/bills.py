@@ -1,6 +1,6 @@
 """Bills of members by month, from the store's fills and readings and the chain's tariff."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import MAXYEAR
 from typing import Self
@@ -9,7 +9,7 @@ from ledger.bills import Charges, SlotMetered, SlotTrades, charges_of, summed
 from ledger.statements.errors import InvalidStatementError
 from ledger.statements.times import month, zone_of
 from matching.errors import WattbookError
-from matching.tariff import Tariff
+from matching.tariff import Tariff, tariff_in_force
 from node.ports import Tariffs
 from node.store import Store
 
@@ -109,11 +109,9 @@ class Billing:
 
     def bills(self, month: Month, accounts: Collection[bytes]) -> list[Bill]:
         """The accounts' bills, in their order."""
-        account = next(iter(accounts)) if len(accounts) == 1 else None
         charges: dict[bytes, list[Charges]] = {each: [] for each in accounts}
-        for (owner, _), line in self._lines(month, account).items():
-            if owner in charges:
-                charges[owner].append(line.charges)
+        for (owner, _), line in self._lines(month, accounts).items():
+            charges[owner].append(line.charges)
         open_slots, is_final = self._progress(month)
         return [
             Bill(each, month, summed([Charges(), *found]), open_slots, is_final) for each, found in charges.items()
@@ -121,24 +119,24 @@ class Billing:
 
     def lines(self, month: Month, account: bytes) -> list[BillLine]:
         """What a bill is the sum of: the slots in which the account traded or was metered, in order."""
-        return sorted(self._lines(month, account).values(), key=lambda line: line.slot)
+        return sorted(self._lines(month, [account]).values(), key=lambda line: line.slot)
 
-    def _lines(self, month: Month, account: bytes | None) -> dict[tuple[bytes, int], BillLine]:
+    def _lines(self, month: Month, accounts: Collection[bytes]) -> dict[tuple[bytes, int], BillLine]:
         span = (month.first_at, month.end_at)
-        trades = self._store.billed_trades(*span, account=account)
-        metered = self._store.billed_readings(*span, account=account)
+        trades = self._store.billed_trades(*span, accounts)
+        metered = self._store.billed_readings(*span, accounts)
         delivered = self._store.delivered_slots(*span)
         keys = trades.keys() | metered.keys()
         if not keys:
             return {}
         slots = [slot for _, slot in keys]
-        tariff_of = _lookup(self._tariffs.tariffs(min(slots), max(slots)))
+        tariffs = self._tariffs.tariffs(min(slots), max(slots))
         lines = {}
         for key in keys:
             slot, is_delivered = key[1], key[1] in delivered
             # Whoever has no device was delivered with nothing.
             readings = metered.get(key, SlotMetered()) if is_delivered else None
-            tariff = tariff_of(slot)
+            tariff = tariff_in_force(tariffs, slot)
             charges = charges_of(trades.get(key, SlotTrades()), readings, tariff)
             lines[key] = BillLine(slot, is_delivered, tariff, charges)
         return lines
@@ -154,12 +152,3 @@ class Billing:
         found = self._store.progressed(month.first_at, month.end_at)
         is_final = 0 < found.delivered == expected and found.unfinished_intents == 0
         return found.slots - found.delivered, is_final
-
-
-def _lookup(tariffs: Sequence[tuple[int, Tariff]]) -> Callable[[int], Tariff]:
-    """Which of the tariffs, ascending by the slots from which they are in force, holds in a slot."""
-
-    def tariff_of(slot: int) -> Tariff:
-        return next(tariff for since, tariff in reversed(tariffs) if since <= slot)
-
-    return tariff_of

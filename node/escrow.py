@@ -1,13 +1,12 @@
 """Escrow: what an account has, and how much of it is free."""
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from ledger.market import AccountState
 from matching.orders import Order
-from matching.tariff import Tariff
+from matching.tariff import tariff_in_force
 from node.cover import order_cover, position_cover
 from node.ports import Accounts
 from node.ports import Tariffs as TariffSource
@@ -73,11 +72,10 @@ class Escrow:
         Raises:
             ChainUnavailableError: the chain is out of reach.
         """
-        by_slot = _TariffsBySlot(tariffs)
         reserved_nano = Counter(found.order_cover_nano)
         for account, slot, position_wh in found.positions:
-            reserved_nano[account] += position_cover(position_wh, by_slot.at(slot))
-        return GroupEscrow(self._accounts.states(accounts), reserved_nano, by_slot)
+            reserved_nano[account] += position_cover(position_wh, tariff_in_force(tariffs, slot))
+        return GroupEscrow(self._accounts.states(accounts), reserved_nano, tariffs)
 
     def epoch_holds(self, order: Order, state: AccountState) -> bool:
         """See `epoch_holds`."""
@@ -95,18 +93,6 @@ def epoch_holds(accounts: Accounts, order: Order, state: AccountState) -> bool:
     return accounts.epoch_holds(order.account, order.slot, order.epoch)
 
 
-class _TariffsBySlot:
-    """Tariffs by slot."""
-
-    def __init__(self, tariffs: Tariffs) -> None:
-        self._starts = [start for start, _ in tariffs]
-        self._tariffs = [tariff for _, tariff in tariffs]
-
-    def at(self, slot: int) -> Tariff:
-        """The one in force in a slot."""
-        return self._tariffs[bisect_right(self._starts, slot) - 1]
-
-
 class GroupEscrow:
     """What is free of some accounts while their orders are taken one after the other. Not thread-safe.
 
@@ -114,9 +100,7 @@ class GroupEscrow:
         states: the accounts on chain.
     """
 
-    def __init__(
-        self, states: dict[bytes, AccountState], reserved_nano: Counter[bytes], tariffs: _TariffsBySlot
-    ) -> None:
+    def __init__(self, states: dict[bytes, AccountState], reserved_nano: Counter[bytes], tariffs: Tariffs) -> None:
         self.states = states
         self._reserved_nano = reserved_nano
         self._tariffs = tariffs
@@ -128,7 +112,7 @@ class GroupEscrow:
             UncoveredOrderError: too little is free; then nothing is set aside.
         """
         account = order.account
-        needed_nano = order_cover(order, self._tariffs.at(order.slot))
+        needed_nano = order_cover(order, tariff_in_force(self._tariffs, order.slot))
         free_nano = Standing(self.states[account], self._reserved_nano[account]).free_nano
         if needed_nano > free_nano:
             raise UncoveredOrderError(account, needed_nano, free_nano)

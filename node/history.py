@@ -6,10 +6,9 @@ from operator import attrgetter
 
 from ledger.bills import SlotMetered, SlotTrades, charges_of
 from ledger.deployment import Contracts
+from matching.tariff import tariff_in_force
 from node.ports import Tariffs
 from node.store import Store
-
-_EVER = 2**40
 
 
 class ChangeKind(StrEnum):
@@ -55,24 +54,32 @@ class Change:
 _KINDS = tuple(ChangeKind)
 
 
-def history_of(store: Store, contracts: Contracts, tariffs: Tariffs, account: bytes) -> list[Change]:
-    """A member's whole history, in the order of blocks.
+def history_of(
+    store: Store, contracts: Contracts, tariffs: Tariffs, account: bytes, *, before: tuple[int, ...] | None = None
+) -> list[Change]:
+    """A member's history, in the order of blocks: whole, or what comes `before` a place in it.
 
     Raises:
         ChainUnavailableError: the chain is out of reach.
     """
-    changes = [*_payments(contracts, account), *_slots(store, tariffs, account)]
+    last_block = contracts.escrow.chain.head().number
+    if before is not None:
+        last_block = max(0, min(last_block, before[0]))
+    changes = [*_payments(contracts, account, last_block), *_slots(store, tariffs, account, last_block)]
     found, balance_nano = [], 0
     for change in sorted(changes, key=attrgetter("place")):
+        if before is not None and change.place >= before:
+            break
         balance_nano += change.change_nano
         found.append(replace(change, balance_nano=balance_nano))
     return found
 
 
-def _payments(contracts: Contracts, account: bytes) -> list[Change]:
-    head = contracts.escrow.chain.head().number
+def _payments(contracts: Contracts, account: bytes, last_block: int) -> list[Change]:
     topics = [account.rjust(32, b"\0")]
-    events = contracts.escrow.events(["Deposited", "Withdrawn"], first_block=0, last_block=head, topics=topics)
+    events = contracts.escrow.events(
+        ["Deposited", "Withdrawn"], first_block=0, last_block=last_block, topics=topics
+    )
     return [
         Change(
             block=event.log.block_number,
@@ -86,26 +93,23 @@ def _payments(contracts: Contracts, account: bytes) -> list[Change]:
     ]
 
 
-def _slots(store: Store, tariffs: Tariffs, account: bytes) -> list[Change]:
-    trades = store.billed_trades(0, _EVER, account=account)
-    metered = store.billed_readings(0, _EVER, account=account)
-    slots = sorted({slot for _, slot in trades.keys() | metered.keys()})
-    if not slots:
+def _slots(store: Store, tariffs: Tariffs, account: bytes, last_block: int) -> list[Change]:
+    steps = store.billed_steps(account, last_block)
+    if not steps:
         return []
-    spans = tariffs.tariffs(slots[0], slots[-1])
-    delivered, confirmed = store.delivered_slots(0, _EVER), store.confirmed(slots)
+    first, last = min(each.slot for each in steps), max(each.slot for each in steps)
+    trades = store.billed_trades(first, last + 1, [account])
+    metered = store.billed_readings(first, last + 1, [account])
+    spans = tariffs.tariffs(first, last)
     found = []
-    for slot in slots:
-        key = (account, slot)
+    for each in steps:
+        key = (account, each.slot)
         traded = trades.get(key, SlotTrades())
-        steps = {"settle": (ChangeKind.SETTLEMENT, traded.received_nano - traded.paid_nano)}
-        if slot in delivered:
-            tariff = next(each for since, each in reversed(spans) if since <= slot)
+        kind, change_nano = ChangeKind.SETTLEMENT, traded.received_nano - traded.paid_nano
+        if each.step == "deliver":
+            tariff = tariff_in_force(spans, each.slot)
             whole = charges_of(traded, metered.get(key, SlotMetered()), tariff)
-            steps["deliver"] = (ChangeKind.DELIVERY, -whole.total_nano - steps["settle"][1])
-        for step, (kind, change_nano) in steps.items():
-            record = confirmed.get((slot, step))
-            if change_nano and record is not None and record.block_number is not None:
-                place = (record.block_number, kind, slot, 0)
-                found.append(Change(*place, record.intent.transaction_hash, change_nano))
+            kind, change_nano = ChangeKind.DELIVERY, -whole.total_nano - change_nano
+        if change_nano:
+            found.append(Change(each.block_number, kind, each.slot, 0, each.transaction_hash, change_nano))
     return found

@@ -4,11 +4,11 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from node.api.fields import Address, Hash, Nano
+from node.api.members import require_member
 from node.api.paging import Cursor, Limit, Page, cut, integers
 from node.api.services import Parts
 from node.api.tables import TABLE_RESPONSES, AskedForm, Column, Form, Table, streamed, text
 from node.history import Change, ChangeKind, history_of
-from node.problems import RequestError
 
 router = APIRouter(prefix="/balances", tags=["balances"])
 
@@ -111,14 +111,12 @@ def read_history(
 ) -> Page[ChangeOut] | Response:
     """Every change of a member's balance, the latest first; as a table, the earliest first."""
     after = integers(cursor, 4)
-    if all(member.account != account for member in parts.store.members()):
-        raise RequestError(f"0x{account.hex()} is not a member", code="member.unknown")
-    changes = history_of(parts.store, parts.certificates.contracts, parts.tariffs, account)
+    require_member(parts, account)
+    changes = history_of(parts.store, parts.certificates.contracts, parts.tariffs, account, before=after)
     found = [change for change in changes if kind in (None, change.kind)]
     if form is not Form.JSON:
         return streamed(_TABLE, form, [found])
-    behind = [change for change in reversed(found) if after is None or change.place < after]
-    page, following = cut(behind[: limit + 1], limit, lambda change: change.place)
+    page, following = cut(found[: -limit - 2 : -1], limit, lambda change: change.place)
     return Page(items=[_change_out(change) for change in page], next=following)
 
 

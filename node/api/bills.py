@@ -9,11 +9,11 @@ from pydantic import BaseModel
 from ledger.bills import Charges
 from node.api.caching import LASTING_RESPONSES, IfNoneMatch, lasting
 from node.api.fields import Address, Nano
+from node.api.members import require_member
 from node.api.paging import Cursor, Limit, Page, account_in, cut, integers
 from node.api.services import Parts, Services
 from node.api.tables import TABLE_RESPONSES, AskedForm, CellKind, Column, Form, Table, streamed, text
 from node.bills import Bill, Billing, BillLine, Month
-from node.problems import RequestError
 
 router = APIRouter(prefix="/bills", tags=["bills"])
 
@@ -120,7 +120,10 @@ def list_bills(
     """All members' bills of a month, or one's, by account."""
     wanted = Month.of(month, time_zone)
     after = account_in(cursor)
-    accounts = sorted(each.account for each in parts.store.members() if account in (None, each.account))
+    if account is None:
+        accounts = sorted(each.account for each in parts.store.members())
+    else:
+        accounts = [] if parts.store.member(account) is None else [account]
     if form is not Form.JSON:
         return streamed(_BILLS, form, [_bills(parts, wanted, accounts)])
     page, following = cut(
@@ -143,7 +146,7 @@ def read_bill(
 ) -> Response:
     """One member's bill of a month."""
     wanted = Month.of(month, time_zone)
-    _require_member(parts, account)
+    require_member(parts, account)
     bill = _bills(parts, wanted, [account])[0]
     return lasting(request, bill, is_final=bill.is_final)
 
@@ -162,7 +165,7 @@ def list_bill_lines(
     """The slots that a bill is the sum of, in order; those without trades and readings are left out."""
     wanted = Month.of(month, time_zone)
     after = integers(cursor, 1)
-    _require_member(parts, account)
+    require_member(parts, account)
     lines = [_line_out(line) for line in _billing(parts).lines(wanted, account)]
     if form is not Form.JSON:
         return streamed(_LINES, form, [lines])
@@ -177,11 +180,6 @@ def _billing(parts: Services) -> Billing:
 
 def _bills(parts: Services, month: Month, accounts: list[bytes]) -> list[BillOut]:
     return [_bill_out(bill) for bill in _billing(parts).bills(month, accounts)]
-
-
-def _require_member(parts: Services, account: bytes) -> None:
-    if all(member.account != account for member in parts.store.members()):
-        raise RequestError(f"0x{account.hex()} is not a member", code="member.unknown")
 
 
 def _bill_out(bill: Bill) -> BillOut:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from node.api.fields import Address
 from node.api.operator import OPERATOR
 from node.api.paging import MAX_LIMIT, Cursor, Limit, Page, cut, name_and_account
-from node.api.services import Parts
+from node.api.services import Parts, Services
 from node.problems import RequestError
 from node.store.records import MemberRecord
 
@@ -40,10 +40,19 @@ def list_members(
 @router.get("/{account}")
 def read_member(account: Address, parts: Parts) -> MemberFields:
     """One member."""
-    for member in parts.store.members():
-        if member.account == account:
-            return _out(member)
-    raise RequestError(f"0x{account.hex()} is not a member", code="member.unknown")
+    return _out(require_member(parts, account))
+
+
+def require_member(parts: Services, account: bytes) -> MemberRecord:
+    """The member of this account.
+
+    Raises:
+        RequestError: there is none.
+    """
+    member = parts.store.member(account)
+    if member is None:
+        raise RequestError(f"0x{account.hex()} is not a member", code="member.unknown")
+    return member
 
 
 @router.post("", dependencies=[OPERATOR])

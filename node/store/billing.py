@@ -1,12 +1,14 @@
 """What bills are made of: each member's fills and readings, slot by slot."""
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, union
 
 from ledger.bills import SlotMetered, SlotTrades
 from ledger.evidence.tree import DAY_S
+from ledger.intents import IntentStatus
 from ledger.metered import GIVING
 from matching.orders import Side
 from node.store import schema
@@ -17,8 +19,12 @@ _ORDERS = schema.orders.c
 _SLOTS = schema.slots.c
 _READINGS = schema.readings.c
 _DEVICES = schema.devices.c
+_INTENTS = schema.intents.c
 
 _DELIVERED = (SlotState.DELIVERED, SlotState.CERTIFIED)
+
+_ACCOUNTS_AT_ONCE = 500
+"""Databases take so many parameters of a statement; SQLite, of ours the least, 32,766."""
 
 AccountSlot = tuple[bytes, int]
 """Whose, and which slot's."""
@@ -33,13 +39,45 @@ class Progressed:
     unfinished_intents: int
 
 
+@dataclass(frozen=True, slots=True)
+class BilledStep:
+    """A confirmed `settle` or `deliver` of a slot, and where it is."""
+
+    slot: int
+    step: str
+    block_number: int
+    transaction_hash: bytes
+
+
 class BillingRows(Database):
     """The part of the store that adds up fills and readings by member and slot. Spans end before `end_slot`."""
 
+    def billed_steps(self, account: bytes, last_block: int) -> list[BilledStep]:
+        """Up to a block, what was settled and delivered of the slots that a member traded or was metered in."""
+        traded = select(_ORDERS.slot).where(_ORDERS.account == account, _ORDERS.status == OrderStatus.FILLED)
+        metered = (
+            select(_READINGS.slot)
+            .join(schema.devices, _DEVICES.device == _READINGS.device)
+            .where(_DEVICES.account == account)
+        )
+        is_noted = or_(_INTENTS.step == "settle", and_(_INTENTS.step == "deliver", _SLOTS.state.in_(_DELIVERED)))
+        query = (
+            select(_INTENTS.slot, _INTENTS.step, _INTENTS.block_number, _INTENTS.transaction_hash)
+            .join(schema.slots, _SLOTS.slot == _INTENTS.slot)
+            .where(
+                _INTENTS.slot.in_(union(traded, metered)),
+                _INTENTS.status == IntentStatus.CONFIRMED,
+                _INTENTS.block_number <= last_block,
+                is_noted,
+            )
+        )
+        with self._read() as connection:
+            return [BilledStep(*row) for row in connection.execute(query)]
+
     def billed_trades(
-        self, first_slot: int, end_slot: int, *, account: bytes | None = None
+        self, first_slot: int, end_slot: int, accounts: Collection[bytes]
     ) -> dict[AccountSlot, SlotTrades]:
-        """What members bought and sold in slots that are settled; those without trades are missing."""
+        """What these members bought and sold in slots that are settled; those without trades are missing."""
         is_bid = _ORDERS.side == int(Side.BID)
         # One of the two is nothing: a slot has one price, or each fill has its own amount.
         amount = func.coalesce(_SLOTS.price, 0) * _ORDERS.fill_wh
@@ -57,12 +95,12 @@ class BillingRows(Database):
             .where(_ORDERS.status == OrderStatus.FILLED, *_span(_ORDERS.slot, first_slot, end_slot))
             .group_by(_ORDERS.account, _ORDERS.slot)
         )
-        return {key: SlotTrades(*values) for key, values in self._sums(query, _ORDERS.account, account)}
+        return {key: SlotTrades(*values) for key, values in self._sums(query, _ORDERS.account, accounts)}
 
     def billed_readings(
-        self, first_slot: int, end_slot: int, *, account: bytes | None = None
+        self, first_slot: int, end_slot: int, accounts: Collection[bytes]
     ) -> dict[AccountSlot, SlotMetered]:
-        """What slots were delivered with, by member; slots that are not delivered are missing."""
+        """What slots were delivered with, by these members; slots that are not delivered are missing."""
         gives = _DEVICES.kind.in_([int(kind) for kind in GIVING])
         query = (
             select(
@@ -82,7 +120,7 @@ class BillingRows(Database):
             )
             .group_by(_DEVICES.account, _READINGS.slot)
         )
-        return {key: SlotMetered(*values) for key, values in self._sums(query, _DEVICES.account, account)}
+        return {key: SlotMetered(*values) for key, values in self._sums(query, _DEVICES.account, accounts)}
 
     def delivered_slots(self, first_slot: int, end_slot: int) -> set[int]:
         """The slots that are delivered."""
@@ -114,13 +152,14 @@ class BillingRows(Database):
             )
 
     def _sums(
-        self, query: Select[Any], column: ColumnElement[bytes], account: bytes | None
-    ) -> list[tuple[AccountSlot, tuple[int, ...]]]:
-        if account is not None:
-            query = query.where(column == account)
+        self, query: Select[Any], column: ColumnElement[bytes], accounts: Collection[bytes]
+    ) -> Iterator[tuple[AccountSlot, tuple[int, ...]]]:
+        wanted = list(accounts)
         with self._read() as connection:
-            # PostgreSQL adds integers up to decimals.
-            return [((row[0], row[1]), tuple(int(each) for each in row[2:])) for row in connection.execute(query)]
+            for start in range(0, len(wanted), _ACCOUNTS_AT_ONCE):
+                rows = connection.execute(query.where(column.in_(wanted[start : start + _ACCOUNTS_AT_ONCE])))
+                # PostgreSQL adds integers up to decimals.
+                yield from (((row[0], row[1]), tuple(int(each) for each in row[2:])) for row in rows)
 
 
 def _span(column: ColumnElement[int], first_slot: int, end_slot: int) -> list[ColumnElement[bool]]:

@@ -104,7 +104,7 @@ class Intents(Database):
         return self._records(query.order_by(*(key.desc() for key in keys)).limit(limit))
 
     def confirmed(self, slots: Collection[int]) -> dict[tuple[int, str], IntentRecord]:
-        """The confirmed intents of some slots, by slot and step."""
+        """The confirmed intents of the slots of a page, by slot and step."""
         query = select(schema.intents).where(_INTENTS.slot.in_(slots), _INTENTS.status == IntentStatus.CONFIRMED)
         with self._read() as connection:
             return {(row.slot, row.step): self._record(row) for row in connection.execute(query)}

@@ -22,6 +22,13 @@ class Members(Database):
         with self._read() as connection:
             return [MemberRecord(account=row.account, name=row.name) for row in connection.execute(query)]
 
+    def member(self, account: bytes) -> MemberRecord | None:
+        """The member of this account, or None."""
+        query = select(schema.members).where(schema.members.c.account == account)
+        with self._read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else MemberRecord(account=row.account, name=row.name)
+
     def add_member(self, member: MemberRecord) -> None:
         """Keep a member; keeping it again changes nothing.
 

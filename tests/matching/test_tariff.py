@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from matching.orders import MAX_PRICE
-from matching.tariff import InvalidTariffError, Tariff
+from matching.tariff import InvalidTariffError, Tariff, tariff_in_force
 
 TARIFF = Tariff(retail_price=220_000, feed_in_price=90_000, grid_fee=10_000)
 
@@ -34,3 +34,9 @@ def test_a_field_outside_its_limits_is_refused_by_name(field: str, bad: object) 
         dataclasses.replace(TARIFF, **{field: bad})  # type: ignore[arg-type]  # bad on purpose
     assert caught.value.field == field
     assert caught.value.code == "tariff.invalid"
+
+
+@pytest.mark.parametrize(("slot", "grid_fee"), [(0, 1), (899, 1), (900, 2), (1_800, 3), (10**9, 3)])
+def test_a_tariff_is_in_force_until_the_next(slot: int, grid_fee: int) -> None:
+    tariffs = [(start, dataclasses.replace(TARIFF, grid_fee=fee)) for start, fee in ((0, 1), (900, 2), (1_800, 3))]
+    assert tariff_in_force(tariffs, slot).grid_fee == grid_fee

@@ -70,6 +70,14 @@ def test_trades_are_billed_at_the_slots_price_or_at_their_own_amounts(store: Sto
     assert store.billed_trades(SLOT, SLOT, BOTH) == {}
 
 
+def test_any_number_of_accounts_is_billed(store: Store) -> None:
+    trade(store, SLOT)
+    others = [number.to_bytes(20, "big") for number in range(40_000)]
+    assert store.billed_trades(SLOT, END, [ALICE.address, *others, BOB.address]).keys() == {
+        (each, SLOT) for each in BOTH
+    }
+
+
 def test_only_what_delivered_slots_were_metered_with_is_billed(store: Store) -> None:
     register(store)
     for slot in (SLOT, NEXT):

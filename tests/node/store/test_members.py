@@ -3,7 +3,7 @@ import pytest
 from node.store import Store
 from node.store.errors import StoreConflictError
 from node.store.records import MemberRecord
-from tests.node.parts import ALICE, BOB, LOAD, SLOT, SOLAR, device, meter_key
+from tests.node.parts import ALICE, BOB, LOAD, SLOT, SOLAR, STRANGER, device, meter_key
 
 
 @pytest.fixture
@@ -19,6 +19,8 @@ def test_adding_a_member_or_a_device_again_changes_nothing(onboarded: Store) -> 
     onboarded.add_member(MemberRecord(ALICE.address, "Alice"))
     onboarded.add_device(device(SOLAR, ALICE))
     assert [member.name for member in onboarded.members()] == ["Alice", "Bob"]
+    assert onboarded.member(BOB.address) == MemberRecord(BOB.address, "Bob")
+    assert onboarded.member(STRANGER.address) is None
     assert onboarded.devices() == [device(SOLAR, ALICE), device(LOAD, BOB)]
     assert onboarded.devices(account=BOB.address) == [device(LOAD, BOB)]
 
