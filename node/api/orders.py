@@ -153,7 +153,10 @@ class CancellationFields(BaseModel):
 
 
 class CancellationRow(BaseModel):
-    """What became of one cancellation of a list: `problem` says why its order is not cancelled."""
+    """What became of one cancellation of a list: `problem` says why its order is not cancelled.
+
+    `order` is null only if what was asked for cannot be read.
+    """
 
     order: Hash | None
     cancelled: bool
@@ -203,12 +206,7 @@ def cancel_orders(
 ) -> Response:
     """Cancel up to 1,000 orders before their slots' gates close; each row stands or falls alone."""
     outcomes = _by_row(cancellations, CancellationFields, _cancellation, parts.intake.cancel_all)
-    rows = [
-        CancellationRow(order=None, cancelled=False, problem=each.body())
-        if isinstance(each, Problem)
-        else CancellationRow(order=each.signed.hash, cancelled=True, problem=None)
-        for each in outcomes
-    ]
+    rows = [_cancellation_row(*each) for each in zip(cancellations, outcomes, strict=True)]
     return _answer(CancellationsReport(cancelled=sum(row.cancelled for row in rows), rows=rows))
 
 
@@ -314,6 +312,16 @@ def _order_row(parts: Parts, outcome: OrderRecord | Problem) -> OrderRow:
     if isinstance(outcome, Problem):
         return OrderRow(order=None, accepted=False, receipt=None, problem=outcome.body())
     return OrderRow(order=outcome.signed.hash, accepted=True, receipt=receipt_out(parts, outcome), problem=None)
+
+
+def _cancellation_row(asked: object, outcome: OrderRecord | Problem) -> CancellationRow:
+    if not isinstance(outcome, Problem):
+        return CancellationRow(order=outcome.signed.hash, cancelled=True, problem=None)
+    try:
+        order = CancellationFields.model_validate(asked).order
+    except ValidationError:
+        order = None
+    return CancellationRow(order=order, cancelled=False, problem=outcome.body())
 
 
 def _answer(report: BaseModel) -> Response:

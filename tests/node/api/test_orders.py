@@ -267,6 +267,9 @@ def test_many_orders_are_cancelled_each_by_its_owners_signature(http: httpx.Clie
     assert [None if row["problem"] is None else row["problem"]["code"] for row in report["rows"]] == [
         None, "order.signature", "order.unknown", "request.invalid", None, None
     ]  # fmt: skip
+    assert [row["order"] for row in report["rows"]] == [
+        None if row["order"] == "0x12" else row["order"] for row in rows
+    ]
     assert [http.get(f"/v1/orders/0x{each.hash.hex()}").json()["status"] for each in orders] == [
         "cancelled", "open", "cancelled"
     ]  # fmt: skip
