@@ -15,7 +15,7 @@ from node.refusals import TooLargeOrderError, UncoveredOrderError
 from tests.node.parts import SLOT
 
 # Raised while a node is put together or by its tools, never by a request.
-NOT_OF_REQUESTS = ("store.foreign",)
+NOT_OF_REQUESTS = ("store.foreign", "store.url")
 
 
 def codes() -> set[str]:

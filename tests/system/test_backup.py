@@ -5,14 +5,20 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from ledger.devchain import DevChain
 from matching.orders import Side
+from node.auditing import audit_folder
 from node.backup import MANIFEST, BackupError, DamagedBackupError, back_up, restore
+from node.cli.main import app
 from tests.system.demo import WATTBOOK, free_port
 from tests.system.served import CONSUMER, OPENS_AT, SELLER, Served, wait_until_ready
 from tests.system.street import SLOT
@@ -20,8 +26,8 @@ from tests.system.street import SLOT
 GATE, END = SLOT - 300, SLOT + 900
 
 
-def wattbook(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([WATTBOOK, *map(str, arguments)], capture_output=True, text=True, check=False)
+def wattbook(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(each) for each in arguments])
 
 
 class Process:
@@ -41,7 +47,7 @@ class Process:
 
     def audit(self) -> dict[str, Any]:
         result = wattbook("audit", "--rpc", self.rpc_url, "--data", self.data, "--json")
-        assert result.returncode == 0, result.stdout + result.stderr
+        assert result.exit_code == 0, result.output
         found: dict[str, Any] = json.loads(result.stdout)
         return found
 
@@ -70,15 +76,23 @@ def backup(running: Process, tmp_path_factory: pytest.TempPathFactory) -> Path:
     settling.start()
     made = wattbook("backup", "--data", running.data, "--to", target)
     settling.join()
-    assert made.returncode == 0, made.stderr
+    assert made.exit_code == 0, made.stderr
     return target
 
 
+def test_a_backup_that_was_made_while_its_node_ran_holds(backup: Path, tmp_path: Path) -> None:
+    put_back = wattbook("restore", "--from", backup, "--data", tmp_path / "data")
+    assert put_back.exit_code == 0, put_back.stderr
+    with closing(DevChain.open(tmp_path / "data" / "chain", clock=lambda: GATE)) as chain:
+        assert audit_folder(chain, tmp_path / "data").findings == ()
+
+
+@pytest.mark.slow
 def test_a_node_goes_on_from_a_backup_that_was_made_while_it_ran(
     running: Process, backup: Path, tmp_path: Path
 ) -> None:
     put_back = wattbook("restore", "--from", backup, "--data", tmp_path / "data")
-    assert put_back.returncode == 0, put_back.stderr
+    assert put_back.exit_code == 0, put_back.stderr
     node = Process(tmp_path / "data")
     try:
         # Whatever was in the backup of the settlement, the rest is done now, once.
@@ -148,9 +162,9 @@ def test_neither_overwrites_anything(backup: Path, tmp_path: Path) -> None:
 
 def test_what_is_no_market_or_no_backup_is_refused_in_one_line(tmp_path: Path) -> None:
     refused = wattbook("backup", "--data", tmp_path / "nothing", "--to", tmp_path / "backup")
-    assert (refused.returncode, refused.stderr) == (
+    assert (refused.exit_code, refused.stderr) == (
         1,
         f"error: {tmp_path / 'nothing'} holds no market: nothing to back up\n",
     )
     refused = wattbook("restore", "--from", tmp_path, "--data", tmp_path / "data")
-    assert (refused.returncode, refused.stderr) == (1, f"error: {tmp_path} is no backup: {MANIFEST} is missing\n")
+    assert (refused.exit_code, refused.stderr) == (1, f"error: {tmp_path} is no backup: {MANIFEST} is missing\n")

@@ -23,6 +23,8 @@ from tests.system.demo import WATTBOOK, free_port, opened
 from tests.system.served import CONSUMER, OPENS_AT, SELLER, Served, wait_until_ready
 from tests.system.street import SLOT
 
+pytestmark = pytest.mark.slow
+
 SOLD_WH = 400
 LIFE = ["closed", "committed", "cleared", "settled", "delivered", "certified"]
 
@@ -166,6 +168,5 @@ def test_a_kill_costs_a_follower_no_event(tmp_path: Path) -> None:
     follow_over_kills(tmp_path, kills=1, seed=1)
 
 
-@pytest.mark.slow
 def test_three_kills_cost_a_follower_no_event(tmp_path: Path) -> None:
     follow_over_kills(tmp_path, kills=2, seed=2)

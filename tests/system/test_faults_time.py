@@ -106,6 +106,7 @@ def switched_on(chain: DevChain, port: int) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_a_chain_that_was_away_for_an_hour_finds_its_slots_settled_afterwards(tmp_path: Path) -> None:
     now, port = Time(SLOT - 1_200), free_port()
     slots = [SLOT + number * LENGTH for number in range(4)]
