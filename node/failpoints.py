@@ -25,6 +25,7 @@ from ledger.eip712 import Domain
 from ledger.intents import Intent, IntentRecord
 from matching.errors import WattbookError
 from node.store import Store
+from node.store.database import Section
 
 VARIABLE = "WATTBOOK_FAILPOINT"
 
@@ -129,8 +130,8 @@ class FailingStore(Store):
         super().__init__(url, domain=domain, market=market)
 
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with super()._write() as connection:
+    def _write(self, within: Section | None = None) -> Iterator[Connection]:
+        with super()._write(within) as connection:
             yield connection
             self.failpoint.reach(_write_under_way.get())
 

@@ -26,6 +26,7 @@ from node.refusals import (
     UnknownDeviceError,
 )
 from node.store import Store
+from node.store.database import Section
 from node.store.records import DeviceRecord, ReadingRecord
 
 _HOUR_S = 3_600
@@ -82,7 +83,7 @@ class Metering:
         device = self._device(number)
         terms, record = self.terms(device), ocmf.parse(message)
         check_record(record, terms)
-        with self._taking():
+        with self._taking() as section:
             journal = self._journal(device, terms)
             if record.statement in journal.statements:
                 return []
@@ -91,7 +92,9 @@ class Metering:
             for evidence in complete:
                 self._check_slot(evidence.slot, device)
                 position = check(evidence, terms, position)
-            records = self._store.add_ocmf(number, journal.entries, message, complete, self._clock.now())
+            records = self._store.add_ocmf(
+                number, journal.entries, message, complete, self._clock.now(), within=section
+            )
             statements = (*journal.statements[-_REMEMBERED:], record.statement)
             self._journals[number] = _Journal(journal.entries + 1, progress, statements)
             return records
@@ -114,7 +117,7 @@ class Metering:
         """
         device = self._device(number)
         terms = self.terms(device)
-        with self._taking():
+        with self._taking() as section:
             existing = self._store.reading(number, slot)
             if existing is not None:
                 return existing
@@ -124,7 +127,7 @@ class Metering:
                 measured_wh[slot - DAY_S] = before.energy_wh
             method, energy_wh = propose(slot, generates=device.generates, measured_wh=measured_wh)
             evidence = self._signed_by_authority(terms, slot, energy_wh, method, SILENT)
-            return self._add_first(device, terms, evidence)
+            return self._add_first(device, terms, evidence, section)
 
     def correct(self, number: int, slot: int, energy_wh: int, reason: str) -> ReadingRecord:
         """Put the meter authority's word in the place of a reading that turned out to be wrong.
@@ -136,12 +139,12 @@ class Metering:
         """
         device = self._device(number)
         terms = self.terms(device)
-        with self._taking():
+        with self._taking() as section:
             if self._store.reading(number, slot) is None:
                 raise NothingToCorrectError(f"device {number} has no reading of slot {slot}: nothing to correct")
             evidence = self._signed_by_authority(terms, slot, energy_wh, Method.HISTORICAL, reason)
             check(evidence, terms, Position())
-            return self._store.add_correction(evidence, self._clock.now())
+            return self._store.add_correction(evidence, self._clock.now(), within=section)
 
     def terms(self, device: DeviceRecord) -> DeviceTerms:
         """What is registered of a device, against which its evidence is checked."""
@@ -169,33 +172,35 @@ class Metering:
         terms = self.terms(device)
         check_signatures(evidence, terms)
         self._check_slot(evidence.slot, device)
-        with self._taking():
+        with self._taking() as section:
             known = self._store.revisions(evidence.device, evidence.slot)
             for record in known:
                 if record.evidence == evidence:
                     return record
             if not known:
-                return self._add_first(device, terms, evidence)
+                return self._add_first(device, terms, evidence, section)
             if known[-1].evidence.quality is Quality.SUBSTITUTE and len(known) == 1:
                 self._check_late(evidence, terms)
-                return self._store.add_correction(evidence, self._clock.now())
+                return self._store.add_correction(evidence, self._clock.now(), within=section)
         raise ConflictingReadingError(
             f"device {evidence.device} has a reading of slot {evidence.slot} with {known[-1].energy_wh} Wh: "
             f"cannot become {evidence.energy_wh} Wh"
         )
 
-    def _taking(self) -> AbstractContextManager[None]:
+    def _taking(self) -> AbstractContextManager[Section]:
         """One at a time, of all nodes, from looking at a meter's last reading to writing down the next."""
         return self._store.exclusively("readings")
 
-    def _add_first(self, device: DeviceRecord, terms: DeviceTerms, evidence: Evidence) -> ReadingRecord:
+    def _add_first(
+        self, device: DeviceRecord, terms: DeviceTerms, evidence: Evidence, section: Section
+    ) -> ReadingRecord:
         """Keep a slot's first reading; of an OCMF meter, a substitute, which its messages then go on after."""
         number, now = device.device, self._clock.now()
         check(evidence, terms, self._position(number, END))
         if device.register is None:
-            return self._store.add_reading(evidence, now)
+            return self._store.add_reading(evidence, now, within=section)
         journal = self._journal(device, terms)
-        record = self._store.add_cover(number, journal.entries, evidence, now)
+        record = self._store.add_cover(number, journal.entries, evidence, now, within=section)
         progress = ocmf_slots.cover(journal.progress, evidence.slot, terms)
         self._journals[number] = _Journal(journal.entries + 1, progress, journal.statements)
         return record

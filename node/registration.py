@@ -15,6 +15,7 @@ from matching.errors import WattbookError
 from node.clock import Clock
 from node.refusals import NotAMemberError
 from node.store import Store
+from node.store.database import Section
 from node.store.records import DeviceRecord, MemberRecord
 
 
@@ -121,7 +122,7 @@ class Registration:
             CallRevertedError: the contract refuses, e.g. as its metering point is another's.
         """
         with self._acting():
-            if device.account not in {member.account for member in self._store.members()}:
+            if self._store.member(device.account) is None:
                 raise OwnerUnknownError(
                     f"device field 'account' is 0x{device.account.hex()}: must be a member, register it first"
                 )
@@ -189,16 +190,15 @@ class Registration:
         """
         key = f"deposit {reference}"
         with self._acting():
-            known = self._store.fact(key)
-            if known is not None:
-                raise DepositKnownError(f"deposit field 'reference' is {reference!r}: was used for {known}")
             # Refused here, before anything is minted, if the account cannot hold a deposit.
             if read_account(self._contracts, account).market is None:
                 raise NotAMemberError(f"0x{account.hex()} is not a member: cannot hold a deposit")
-            self._store.set_fact(key, f"{amount_nano} nano-credits for 0x{account.hex()}")
+            known = self._store.add_fact(key, f"{amount_nano} nano-credits for 0x{account.hex()}")
+            if known is not None:
+                raise DepositKnownError(f"deposit field 'reference' is {reference!r}: was used for {known}")
             fund(self._contracts, self._treasurer, account, amount_nano)
 
-    def _acting(self) -> AbstractContextManager[None]:
+    def _acting(self) -> AbstractContextManager[Section]:
         """One registration at a time, of all nodes: two transactions of one sender would take the same nonce."""
         return self._store.exclusively("registration")
 

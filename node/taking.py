@@ -96,7 +96,7 @@ class Taking:
         """
         orders = [each.signed.order for each in group]
         accounts, slots = {order.account for order in orders}, {order.slot for order in orders}
-        with self._store.exclusively(TAKING):
+        with self._store.exclusively(TAKING) as section:
             tariffs = self._escrow.tariffs(self._clock.now() + self._limits.horizon_s)
             # The store before the chain: a slot that settles in between then takes cover twice rather than never.
             found = self._store.surroundings(
@@ -106,7 +106,7 @@ class Taking:
             # Again, as waiting took time; and for the last time, as the store tells which slots are closed.
             now = self._clock.now()
             outcomes = [self._outcome(each, page, now) for each in group]
-            closed = self._store.add_orders(page.new)
+            closed = self._store.add_orders(page.new, within=section)
         refused = {each.signed.hash for each in page.new if each.signed.order.slot in closed}
         return [
             slot_closed(each.signed.order.slot, closed[each.signed.order.slot])

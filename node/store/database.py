@@ -3,7 +3,8 @@
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
@@ -12,10 +13,22 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from ledger.eip712 import Domain
 from matching.errors import WattbookError
 from node.store import schema
-from node.store.engines import WRITES, open_engine
+from node.store.engines import WAIT_S, WRITES, open_engine
 from node.store.errors import ForeignStoreError, StoreConflictError, StoreUnavailableError
 from node.store.locks import hold_in_transaction, lock_number
 from node.store.versions import bring_up_to_date
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A node's being alone in a section of the store, as `Database.exclusively` gives it.
+
+    Attributes:
+        connection: its transaction holds the section's lock, which is lost if the connection is; None if the store
+            is one node's only.
+    """
+
+    connection: Connection | None
 
 
 class Database:
@@ -48,6 +61,7 @@ class Database:
         self._write_lock = lock_number(domain, market, "write")
         # Writers of this process queue here instead of in the database; SQLite's queue is a loop of sleeps.
         self._writing = threading.Lock()
+        self._is_closed = False
         self._sections: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         try:
             self._claim()
@@ -61,7 +75,10 @@ class Database:
         return self._engine.dialect.name == "postgresql"
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database once the write under way is done; nothing is written afterwards."""
+        self._is_closed = True
+        if self._writing.acquire(timeout=WAIT_S):
+            self._writing.release()
         self._engine.dispose()
 
     def fact(self, key: str) -> str | None:
@@ -77,19 +94,37 @@ class Database:
             else:
                 connection.execute(schema.facts.update().where(schema.facts.c.key == key).values(value=value))
 
+    def add_fact(self, key: str, value: str) -> str | None:
+        """Remember a single value under a key, unless there is one: then that is returned, and stays."""
+        with self._write() as connection:
+            found = _fact(connection, key)
+            if found is None:
+                connection.execute(insert(schema.facts).values(key=key, value=value))
+            return found
+
     @contextmanager
-    def exclusively(self, section: str) -> Iterator[None]:
+    def exclusively(self, section: str) -> Iterator[Section]:
         """Be the only one, in all nodes, who is in this section: for looking, asking the chain, and then writing.
 
+        A node that loses its connection meanwhile lets the next one in without noticing. So what the section is to
+        guard must be written `within` it: by one of the methods that take it, of which the first ends it.
         Others may write meanwhile what belongs to no such section.
+
+        Raises:
+            StoreUnavailableError: others are in it for longer than one waits.
         """
-        with self._sections[section]:
+        with _held(self._sections[section]):
             if not self.is_shared:
-                yield
+                yield Section(None)
                 return
-            with refusals(), self._engine.begin() as connection:
+            with refusals(), self._engine.connect().execution_options(**{WRITES: True}) as connection:
                 hold_in_transaction(connection, lock_number(self.domain, self.market, section))
-                yield
+                try:
+                    yield Section(connection)
+                finally:
+                    # Nothing is left to be written: whoever lost the connection has lost nothing with it.
+                    with suppress(OperationalError, InterfaceError):
+                        connection.rollback()
 
     def _claim(self) -> None:
         ours = {
@@ -115,15 +150,37 @@ class Database:
             yield connection
 
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with (
-            refusals(),
-            self._writing,
-            self._engine.connect().execution_options(**{WRITES: True}) as connection,
-            connection.begin(),
-        ):
+    def _write(self, within: Section | None = None) -> Iterator[Connection]:
+        with refusals(), _held(self._writing), self._transaction(within) as connection:
+            # A request may outlive the server that it came to, and the folder may be another process's by now.
+            if self._is_closed:
+                raise StoreUnavailableError("the store is closed: nothing more is written")
             hold_in_transaction(connection, self._write_lock)
             yield connection
+
+    @contextmanager
+    def _transaction(self, within: Section | None) -> Iterator[Connection]:
+        """A transaction to write in: the section's, which ends with it, or one of its own."""
+        if within is None or within.connection is None:
+            with self._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+                yield connection
+            return
+        transaction = within.connection.get_transaction()
+        if transaction is None:
+            raise StoreConflictError("a section ends with its first write: this would be its second")
+        with transaction:
+            yield within.connection
+
+
+@contextmanager
+def _held(lock: threading.Lock) -> Iterator[None]:
+    """A lock of this process, waited for no longer than for one of the database."""
+    if not lock.acquire(timeout=WAIT_S):
+        raise StoreUnavailableError(f"the store's database is busy: a turn did not come within {WAIT_S} s")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

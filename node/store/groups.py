@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from ledger.eip712 import Receipt, SignedOrder
 from matching.errors import WattbookError
 from node.store import schema
-from node.store.database import Database
+from node.store.database import Database, Section
 from node.store.errors import GateClosedError, UnknownOrderError
 from node.store.orders import order_columns, order_event, orders_with_hashes
 from node.store.records import OrderRecord, OrderStatus, SlotState
@@ -37,15 +37,16 @@ class Groups(Database):
         with self._read() as connection:
             return read_surroundings(connection, hashes=hashes, slots=slots, accounts=accounts, tariffs=tariffs)
 
-    def add_orders(self, records: Sequence[OrderRecord]) -> dict[int, SlotState]:
+    def add_orders(self, records: Sequence[OrderRecord], *, within: Section | None = None) -> dict[int, SlotState]:
         """Keep new orders, each slot's from its next index on, and open their slots if need be.
 
+        `within` is the section `TAKING` in which it was found out that they can be taken.
         Orders of slots that are no longer open are not kept: returned are these slots' states.
         """
         if not records:
             return {}
         slots = {record.signed.order.slot for record in records}
-        with self._write() as connection:
+        with self._write(within) as connection:
             rows = connection.execute(_STATES, {"slots": list(slots)})
             states = {row.slot: row.state for row in rows}
             for slot in sorted(slots - states.keys()):

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, and_, delete, exists, func, inse
 from ledger.evidence.evidence import Evidence, Quality
 from ledger.evidence.tree import DAY_S, day_of
 from node.store import schema
-from node.store.database import Database
+from node.store.database import Database, Section
 from node.store.errors import StoreConflictError
 from node.store.evidence_codec import columns, decoded_basis, decoded_statements
 from node.store.records import ReadingRecord
@@ -20,18 +20,23 @@ _LATER = schema.readings.alias()
 
 
 class Readings(Database):
-    """The part of the store that keeps readings."""
+    """The part of the store that keeps readings.
 
-    def add_reading(self, evidence: Evidence, received_at: int) -> ReadingRecord:
+    `within` is the section in which it was found out that a reading can be taken.
+    """
+
+    def add_reading(self, evidence: Evidence, received_at: int, *, within: Section | None = None) -> ReadingRecord:
         """Keep the first reading of a slot; the same one again changes nothing, and its first record is returned.
 
         Raises:
             StoreConflictError: there is another reading of this device and slot.
         """
-        with self._write() as connection:
+        with self._write(within) as connection:
             return _add(connection, evidence, received_at)
 
-    def add_correction(self, evidence: Evidence, received_at: int) -> ReadingRecord:
+    def add_correction(
+        self, evidence: Evidence, received_at: int, *, within: Section | None = None
+    ) -> ReadingRecord:
         """Keep a reading that takes the place of the slot's last one; the same one again changes nothing.
 
         Its day has to be anchored anew, and certificates have to follow it.
@@ -39,7 +44,7 @@ class Readings(Database):
         Raises:
             StoreConflictError: the slot has no reading to be corrected.
         """
-        with self._write() as connection:
+        with self._write(within) as connection:
             last = _latest(connection, evidence.device, evidence.slot)
             if last is None:
                 raise StoreConflictError(f"device {evidence.device} has no reading of slot {evidence.slot}")
@@ -55,24 +60,33 @@ class Readings(Database):
             return record
 
     def add_ocmf(
-        self, device: int, number: int, source: bytes, evidence: Sequence[Evidence], received_at: int
+        self,
+        device: int,
+        number: int,
+        source: bytes,
+        evidence: Sequence[Evidence],
+        received_at: int,
+        *,
+        within: Section | None = None,
     ) -> list[ReadingRecord]:
         """Keep an OCMF message as entry `number` of its device's journal, and the readings that it completes.
 
         Raises:
             StoreConflictError: the journal is not there yet, or past it; or a slot has another reading.
         """
-        with self._write() as connection:
+        with self._write(within) as connection:
             _append(connection, device, number, source=source)
             return [_add(connection, each, received_at) for each in evidence]
 
-    def add_cover(self, device: int, number: int, evidence: Evidence, received_at: int) -> ReadingRecord:
+    def add_cover(
+        self, device: int, number: int, evidence: Evidence, received_at: int, *, within: Section | None = None
+    ) -> ReadingRecord:
         """Keep a substitute value for an OCMF meter, as entry `number` of its journal.
 
         Raises:
             StoreConflictError: as of `add_ocmf`.
         """
-        with self._write() as connection:
+        with self._write(within) as connection:
             _append(connection, device, number, covered_slot=evidence.slot)
             return _add(connection, evidence, received_at)
 

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 IN_NO_LIFE = {
     "set_fact": "the clock's hand, and what readiness tries",
+    "add_fact": "a payment's reference, which is entered again by hand under another",
     "add_member": "onboarding begins again by hand",
     "add_device": "the same",
     "add_meter_key": "the same",
