@@ -173,7 +173,7 @@ async def _stream(parts: Services, account: bytes | None, after: int, *, follow:
             elif time.monotonic() - last_sent_at >= HEARTBEAT_S:
                 yield f":\nid: {after}\n\n".encode()
                 last_sent_at = time.monotonic()
-            if len(page.events) == PAGE:
+            if page.has_next:
                 continue
             if not follow:
                 return

@@ -12,6 +12,9 @@ from node.store.database import Database
 from node.store.errors import StoreConflictError
 from node.store.telling import Event, EventKind, tell, tell_restored
 
+LOOKED_AT = 20_000
+"""Most events that are looked at for one page."""
+
 _EVENTS = schema.events.c
 _PRIVATE = (EventKind.ORDER_ACCEPTED, EventKind.ORDER_CANCELLED)
 _CERTIFICATES_TOLD = "certificates told"
@@ -27,10 +30,17 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Some events, and the number up to which there are no others that were asked for."""
+    """Some events, and where to go on.
+
+    Attributes:
+        events: those that were asked for, in order.
+        last: the number up to which there are no others of them.
+        has_next: whether there may be others above it already.
+    """
 
     events: tuple[EventRecord, ...]
     last: int
+    has_next: bool
 
 
 class Events(Database):
@@ -38,14 +48,17 @@ class Events(Database):
 
     def event_numbers(self) -> tuple[int, int]:
         """The lowest and the highest number of an event that is kept; (1, 0) before the first."""
+        # Each by itself: SQLite finds one end of an index at once, and walks all along it for both.
+        ends = (select(end(_EVENTS.number)).scalar_subquery() for end in (func.min, func.max))
         with self._read() as connection:
-            first, last = connection.execute(select(func.min(_EVENTS.number), func.max(_EVENTS.number))).one()
+            first, last = connection.execute(select(*ends)).one()
             return (1, 0) if last is None else (first, last)
 
     def events(self, *, after: int, account: bytes | None = None, limit: int) -> EventPage:
         """The first events above a number, in order: those that everybody may see, or that an account may.
 
-        An account sees its own orders' events, its certificates' and every slot's.
+        An account sees its own orders' events, its certificates' and every slot's. No more than `LOOKED_AT` events
+        are looked at, so that a page may have few, or none, and others come after it.
         """
         seen: ColumnElement[bool]
         if account is None:
@@ -53,13 +66,20 @@ class Events(Database):
         else:
             of_nobody = and_(_EVENTS.account.is_(None), _EVENTS.other.is_(None))
             seen = or_(_EVENTS.account == account, _EVENTS.other == account, of_nobody)
+        # Counted, not reckoned: where a store was made anew, numbers leap.
+        next_ones = select(_EVENTS.number).where(_EVENTS.number > after).order_by(_EVENTS.number).limit(LOOKED_AT)
+        next_numbers = next_ones.subquery().c.number
         with self._read() as connection:
             # Read first: what is committed between the two is of the next page.
-            last = connection.scalar(select(func.max(_EVENTS.number))) or 0
+            count, last = connection.execute(select(func.count(), func.max(next_numbers))).one()
+            if not count:
+                return EventPage((), after, has_next=False)
             query = select(schema.events).where(_EVENTS.number > after, _EVENTS.number <= last, seen)
             rows = connection.execute(query.order_by(_EVENTS.number).limit(limit)).all()
         found = tuple(map(_event_record, rows))
-        return EventPage(found, found[-1].number if len(found) == limit else max(after, last))
+        if len(found) == limit:
+            return EventPage(found, found[-1].number, has_next=True)
+        return EventPage(found, last, has_next=count == LOOKED_AT)
 
     def all_events(self) -> list[EventRecord]:
         """Every event that is kept, in order, whomever it is for."""

@@ -15,6 +15,7 @@ from ledger.keys import Key
 from node.api import events as api
 from node.api.services import Services
 from node.events import streams
+from node.store import events as stored
 from node.store.telling import Event, EventKind
 from tests.node.parts import ALICE, BOB, DOMAIN, SLOT, order
 from tests.node.progress import certify, settle
@@ -217,6 +218,16 @@ def test_a_long_past_comes_in_pieces_and_in_order(
     for number in range(10):
         services.store.close_slot(SLOT + 900 * number)
     assert [number for number, _, _ in so_far(http)] == list(range(1, 11))
+
+
+def test_what_is_ones_own_is_found_behind_much_that_is_not(
+    http: httpx.Client, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "LOOKED_AT", 3)
+    for number in range(8):
+        take(services.store, order(ALICE, salt=number), SLOT - 3_600)
+    services.store.close_slot(SLOT)
+    assert [(number, kind) for number, kind, _ in so_far(http, **signed(BOB))] == [(9, "slot_closed")]
 
 
 def test_so_many_streams_are_fed_and_no_more(

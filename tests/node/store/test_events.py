@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from ledger.merkle import root
-from node.store import Store
+from node.store import Store, events
 from node.store.errors import GateClosedError, StoreConflictError
+from node.store.events import EventPage
 from node.store.records import SlotState
 from node.store.telling import Event, EventKind, tell
 from tests.node.parts import ALICE, BOB, SLOT, order
@@ -64,6 +65,31 @@ def test_pages_go_on_behind_the_last_number_and_over_events_of_others(store: Sto
     # Nothing of it is Bob's; he need not look at it again.
     assert store.events(after=0, account=BOB.address, limit=2) == store.events(after=5, limit=2)
     assert store.events(after=5, limit=2).last == 5
+
+
+def test_a_page_ends_where_enough_was_looked_at_however_little_is_found(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody makes the store look through a million events at once, or waits for numbers that were never given."""
+    monkeypatch.setattr(events, "LOOKED_AT", 3)
+    for salt in range(4):
+        take(store, order(ALICE, salt=salt), SLOT - 3_600)
+    store.tell_restored()
+    store.close_slot(SLOT)
+    restored = store.event_numbers()[1] - 1
+    first = store.events(after=0, limit=2)
+    assert first == EventPage((), last=3, has_next=True)
+    second = store.events(after=first.last, limit=3)
+    assert [record.number for record in second.events] == [restored, restored + 1]
+    assert (second.last, second.has_next) == (restored + 1, True)
+    assert store.events(after=second.last, limit=2) == EventPage((), last=second.last, has_next=False)
+
+
+def test_a_full_page_says_that_there_may_be_another(store: Store) -> None:
+    for number in range(3):
+        store.close_slot(SLOT + 900 * number)
+    pages = [store.events(after=0, limit=limit) for limit in (2, 3, 4)]
+    assert [(page.last, page.has_next) for page in pages] == [(2, True), (3, True), (3, False)]
 
 
 def test_a_move_of_certificates_is_both_sides_and_told_once(store: Store) -> None:
