@@ -29,13 +29,13 @@ class Scope(StrEnum):
     """What a key is good for."""
 
     OPERATOR = "operator"
-    """Members, devices, deposits and the clock."""
+    """Members, devices, deposits and the clock, and following any member's events."""
     ISSUER = "issuer"
     """Certificates and requests for them."""
     METER = "meter"
     """Files of readings, and corrections."""
     READ = "read"
-    """Reading, where that needs a key; every other scope includes it."""
+    """Reading, where that needs a key, which every other scope includes; and following any member's events."""
 
 
 ALL_SCOPES = frozenset(Scope)

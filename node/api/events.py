@@ -15,9 +15,11 @@ from ledger.eip712 import following_hash
 from ledger.hexcodec import to_data
 from ledger.keys import recover
 from matching.errors import WattbookError
+from node import api_keys
 from node.api.errors import refusal
 from node.api.fields import Address, Signature
 from node.api.limits import visitor
+from node.api.members import require_member
 from node.api.onchain import on_chain
 from node.api.operator import scopes_of
 from node.api.services import Parts, Services
@@ -35,6 +37,7 @@ HEARTBEAT_S = 15.0
 _SEND_TIMEOUT_S = 30.0
 _RETRY_MS = 1_000
 _LONGEST_S = 86_400
+_FOLLOWING = frozenset({api_keys.Scope.OPERATOR, api_keys.Scope.READ})
 _STEPS = {
     EventKind.SLOT_COMMITTED: "commit",
     EventKind.SLOT_SETTLED: "settle",
@@ -100,12 +103,26 @@ def follow_events(
 
     Each event has an id. Who comes back with the last one in `Last-Event-ID` misses nothing, whatever has become
     of the connection or the node meanwhile. Orders are their account's own, so that following an account needs its
-    signature or an API key. Lines that begin with a colon say that the connection is alive.
+    signature or an API key that is for reading. Lines that begin with a colon say that the connection is alive.
     """
-    if account is not None and not scopes_of(parts, x_api_key):
-        _check_signature(parts, account, until, x_signature)
+    if account is not None:
+        _check_key_or_signature(parts, account, until, x_signature, scopes_of(parts, x_api_key))
+        require_member(parts, account)
     begin = _beginning(parts, _number(last_event_id, after))
     return EventStream(parts.streams, _stream(parts, account, begin, follow=follow))
+
+
+def _check_key_or_signature(
+    parts: Services, account: bytes, until: int, signature: bytes | None, scopes: frozenset[api_keys.Scope]
+) -> None:
+    if scopes & _FOLLOWING:
+        return
+    if scopes and signature is None:
+        raise RequestError(
+            f"the API key's scope is {', '.join(sorted(scopes))}: must have {' or '.join(sorted(_FOLLOWING))}",
+            code="request.forbidden",
+        )
+    _check_signature(parts, account, until, signature)
 
 
 def _check_signature(parts: Services, account: bytes, until: int, signature: bytes | None) -> None:
@@ -113,7 +130,7 @@ def _check_signature(parts: Services, account: bytes, until: int, signature: byt
     now = int(time.time())
     if signature is None:
         raise RequestError(
-            "header 'X-Signature' must be the account's signature, or 'X-API-Key' a key: its orders are its own",
+            "header 'X-Signature' must be the account's signature, or 'X-API-Key' a key to read: orders are its own",
             code="request.unauthorized",
         )
     if not now <= until <= now + _LONGEST_S:

@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,12 +16,13 @@ from ledger.eip712 import following_hash
 from ledger.keys import Key
 from node.api import events as api
 from node.api.services import Services
+from node.api_keys import ApiKeyFile, Scope
 from node.events import streams
 from node.store import events as stored
 from node.store.telling import Event, EventKind
-from tests.node.parts import ALICE, BOB, DOMAIN, SLOT, order
+from tests.node.parts import ALICE, BOB, DOMAIN, SLOT, STRANGER, order
 from tests.node.progress import certify, settle
-from tests.node.small_node import API_KEY
+from tests.node.small_node import API_KEY, Server
 from tests.node.taken import take
 
 Told = tuple[int, str, dict[str, Any]]
@@ -121,6 +124,36 @@ def test_an_api_key_follows_any_account(http: httpx.Client, services: Services) 
     settle(services)
     found = so_far(http, params={"account": address(ALICE)}, headers={"X-API-Key": API_KEY})
     assert found == so_far(http, **signed(ALICE))
+
+
+def test_a_key_follows_accounts_only_if_it_is_for_reading_or_the_operators(
+    http: httpx.Client, services: Services, server: Server, tmp_path: Path
+) -> None:
+    settle(services)
+    keys = ApiKeyFile.of(tmp_path)
+    server.app.state.services = replace(services, api_keys=keys)
+    asked: dict[str, str] = {"account": address(ALICE), "after": "0", "follow": "false"}
+    own, found = signed(ALICE), {}
+    for scope in Scope:
+        headers = {"X-API-Key": keys.new(scope, frozenset({scope}), 0)}
+        answer = http.get("/v1/events", params=asked, headers=headers)
+        found[scope] = (answer.status_code, "order_accepted" in answer.text)
+        # Whoever signs needs no key: showing one that opens something else takes nothing away.
+        assert so_far(http, params=own["params"], headers=own["headers"] | headers) == so_far(http, **own)
+    assert found == {
+        Scope.OPERATOR: (200, True),
+        Scope.READ: (200, True),
+        Scope.ISSUER: (403, False),
+        Scope.METER: (403, False),
+    }
+
+
+def test_who_is_no_member_has_nothing_of_its_own_to_follow(http: httpx.Client) -> None:
+    with_key = {"params": {"account": address(STRANGER)}, "headers": {"X-API-Key": API_KEY}}
+    for asked in (signed(STRANGER), with_key):
+        assert refused(http, **asked) == (404, "member.unknown")
+    # Who may not follow it does not learn here whether it is one.
+    assert refused(http, params={"account": address(STRANGER)}) == (401, "request.unauthorized")
 
 
 def test_moves_of_certificates_name_both_sides(http: httpx.Client, services: Services) -> None:
