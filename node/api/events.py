@@ -130,7 +130,8 @@ def _check_signature(parts: Services, account: bytes, until: int, signature: byt
     now = int(time.time())
     if signature is None:
         raise RequestError(
-            "header 'X-Signature' must be the account's signature, or 'X-API-Key' a key to read: orders are its own",
+            "header 'X-Signature' must be the account's signature, or 'X-API-Key' a key to read: "
+            "its orders are its own",
             code="request.unauthorized",
         )
     if not now <= until <= now + _LONGEST_S:
