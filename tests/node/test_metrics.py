@@ -12,6 +12,7 @@ from node.api.services import Services
 from node.api.web import Web
 from node.clock import SteppedClock
 from node.metrics import Metrics, NodeState
+from tests.node.bodies import body_of
 from tests.node.parts import ALICE, OPERATOR, SLOT, order
 from tests.node.progress import settle
 from tests.node.small_node import CREDIT, START, TERMS, Ledger, Server
@@ -115,19 +116,12 @@ def test_orders_and_requests_are_counted(services: Services) -> None:
     server = Server(services, app)
     try:
         with httpx.Client(base_url=server.url) as client:
-            signed = order(ALICE)
-            body = {
-                "account": "0x" + ALICE.address.hex(),
-                "market": "0x" + signed.order.market.hex(),
-                "slot": SLOT,
-                "side": "bid",
-                "price": signed.order.price,
-                "quantity_wh": signed.order.quantity_wh,
-                "signature": "0x" + signed.signature.hex(),
-            }
+            body = body_of(order(ALICE))
             assert client.post("/v1/orders", json=body).status_code == 200
             client.post("/v1/orders", json=body | {"price": 1})
             client.post("/v1/orders", json={})
+            others = [body | {"price": 2}, body_of(order(ALICE, salt=1)), body_of(order(ALICE, salt=2)), {}]
+            assert client.post("/v1/orders", json=others).status_code == 200
             client.get("/v1/orders/0x" + "12" * 32)
             client.get("/v1/nothing/at/all")
             text = client.get("/metrics")
@@ -135,11 +129,11 @@ def test_orders_and_requests_are_counted(services: Services) -> None:
         server.stop()
     assert text.headers["content-type"].startswith("text/plain; version=0.0.4")
     found = told(metrics)
-    assert found["wattbook_orders_accepted_total",] == 1
-    assert found["wattbook_orders_refused_total", "order.signature"] == 1
-    assert found["wattbook_orders_refused_total", "request.invalid"] == 1
+    assert found["wattbook_orders_accepted_total",] == 1 + 2
+    assert found["wattbook_orders_refused_total", "order.signature"] == 1 + 1
+    assert found["wattbook_orders_refused_total", "request.invalid"] == 1 + 1
     count = "wattbook_request_seconds_count"
-    assert found[count, "POST", "/v1/orders", "200"] == 1
+    assert found[count, "POST", "/v1/orders", "200"] == 2
     assert found[count, "POST", "/v1/orders", "403"] == 1
     assert found[count, "GET", "/v1/orders/{order_hash}", "404"] == 1
     assert found[count, "GET", "none", "404"] == 1

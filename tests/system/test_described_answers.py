@@ -5,6 +5,7 @@ requests ask for what is there as often as for what is not.
 """
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, cast
 
 import httpx
@@ -12,7 +13,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis import Case, GenerationMode
+from schemathesis import Case, GenerationMode, Response
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -28,8 +29,10 @@ from node.api.app import create_app
 from node.api.services import Services
 from tests.system.street import BUYER, SELLER_OF_SUN, SLOT, Street, street
 
-# Described, and not asked for here: it never ends by itself.
-STREAMS = ("GET /v1/events",)
+# A market without validators proposes nothing to them.
+NOT_THERE = ("GET /v1/slots/{slot}/proposal", "GET /v1/slots/{slot}/approvals")
+# Otherwise it would never end by itself.
+STREAM = "GET /v1/events"
 # With a key, it would go on slot by slot to whatever year it is told.
 WITHOUT_KEY = ("POST /v1/clock",)
 
@@ -42,7 +45,7 @@ CHECKS = [
 ]
 
 SCHEMA = schemathesis.openapi.from_dict(create_app(cast(Services, None)).openapi())
-OPERATIONS = [operation for found in SCHEMA.get_all_operations() if (operation := found.ok()).label not in STREAMS]
+OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 REQUESTS = st.sampled_from(OPERATIONS).flatmap(
     lambda operation: st.one_of(
         operation.as_strategy(GenerationMode.POSITIVE),
@@ -69,6 +72,8 @@ class Asked:
         scope = Scope(None, market.node.market.id, SLOT, SLOT + 900, "UTC", (), None)
         statement = market.node.services.stating.make(Kind.DISCLOSURE, scope)
         certificate = httpx.get(f"{self._url}/v1/certificates").json()["items"][0]["id"]
+        _, sent = market.clients[SELLER_OF_SUN].act("request", device=1, first_slot=SLOT, last_slot=SLOT)
+        httpx.post(f"{self._url}/v1/audits", headers={"X-API-Key": self._key}).raise_for_status()
         self.known: dict[str, Any] = {
             "slot": SLOT,
             "first_slot": SLOT,
@@ -82,16 +87,33 @@ class Asked:
             "certificate": certificate,
             "device": "1",
             "day": SLOT // 86_400,
+            "number": 1,
+            "transaction_hash": to_data(sent.hash),
+            "region": "NL",
         }
 
-    def ask(self, case: Case, *, about_known: bool, with_key: bool) -> None:
+    def read_what_is_there(self, case: Case) -> None:
+        """Send a question about nothing but what is known: it finds something."""
+        case.query = {name: value for name, value in case.query.items() if name in self.known}
+        case.headers.clear()
+        answer = self.ask(case, about_known=True, with_key=True)
+        assert answer.status_code == HTTPStatus.OK, answer.text
+
+    def ask(self, case: Case, *, about_known: bool, with_key: bool) -> Response:
         """Send a request, and hold the answer against the description."""
         if about_known:
             for part in (case.path_parameters, case.query):
                 part.update({name: value for name, value in self.known.items() if name in part})
+        if case.operation.label == STREAM:
+            case.query["follow"] = "false"
         headers = {"X-API-Key": self._key} if with_key and case.operation.label not in WITHOUT_KEY else {}
         answer = case.call(base_url=self._url, headers=headers, timeout=60)
         case.validate_response(answer, checks=CHECKS)
+        return answer
+
+    def statement(self, form: str, headers: dict[str, str] | None = None) -> httpx.Response:
+        path = f"{self._url}/v1/statements/{self.known['digest']}"
+        return httpx.get(path, params={"format": form}, headers=headers)
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +138,21 @@ def test_what_is_there_is_answered_as_described(asked: Asked, operation: Any) ->
     @many(1)
     @given(operation.as_strategy())
     def run(case: Case) -> None:
-        asked.ask(case, about_known=True, with_key=True)
+        if operation.method.upper() == "GET" and operation.label not in NOT_THERE:
+            asked.read_what_is_there(case)
+        else:
+            asked.ask(case, about_known=True, with_key=True)
 
     run()
+
+
+@pytest.mark.parametrize("form", ["json", "jws", "pdf", "csv"])
+def test_a_statement_is_not_sent_twice(asked: Asked, form: str) -> None:
+    first = asked.statement(form)
+    assert (first.status_code, first.headers["cache-control"]) == (HTTPStatus.OK, "public, max-age=3600")
+    again = asked.statement(form, {"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (HTTPStatus.NOT_MODIFIED, b"")
+    assert asked.statement(form, {"If-None-Match": '"another"'}).content == first.content
 
 
 @many(100)

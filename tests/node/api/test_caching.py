@@ -9,7 +9,13 @@ from node.api.services import Services
 from tests.node.parts import SLOT, confirmed, intent
 from tests.node.progress import certify, settle
 
-PATHS = (f"/v1/slots/{SLOT}", f"/v1/slots/{SLOT}/book", f"/v1/slots/{SLOT}/depth", f"/v1/trades?slot={SLOT}")
+PATHS = (
+    f"/v1/slots/{SLOT}",
+    f"/v1/slots/{SLOT}/book",
+    f"/v1/slots/{SLOT}/depth",
+    f"/v1/trades?slot={SLOT}",
+    f"/v1/orders?slot={SLOT}",
+)
 
 
 @pytest.mark.parametrize("path", PATHS)

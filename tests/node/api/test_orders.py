@@ -6,34 +6,18 @@ from typing import Any
 import httpx
 import pytest
 
-from ledger.eip712 import Domain, Receipt, SignedOrder, cancellation_hash, receipt_hash
+from ledger.eip712 import Domain, Receipt, cancellation_hash, receipt_hash
 from ledger.keys import Key, recover
 from matching.orders import MAX_SALT
 from node.api.services import Services
 from node.clock import SteppedClock
+from tests.node.bodies import body_of
 from tests.node.parts import ALICE, BOB, DOMAIN, MARKET, OPERATOR, SLOT, STRANGER, order
 from tests.node.progress import settle
 from tests.node.small_node import CREDIT, START
 
 Body = dict[str, Any]
 TRANSACTION = "0x" + "01" * 32
-
-
-def body_of(signed: SignedOrder) -> Body:
-    content = signed.order
-    return {
-        "account": "0x" + content.account.hex(),
-        "market": "0x" + content.market.hex(),
-        "slot": content.slot,
-        "side": content.side.name.lower(),
-        "price": content.price,
-        "quantity_wh": content.quantity_wh,
-        "certificates": content.certificates.name.lower(),
-        "epoch": content.epoch,
-        "expires_at": content.expires_at,
-        "salt": str(content.salt),
-        "signature": "0x" + signed.signature.hex(),
-    }
 
 
 def assert_problem(response: httpx.Response, status: int, code: str) -> Body:
