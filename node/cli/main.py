@@ -23,6 +23,7 @@ from node.cli.place import cancel, place
 from node.cli.post_order import post_order
 from node.cli.readings import readings_app
 from node.cli.rebuild import archive, rebuild
+from node.cli.restored import restored
 from node.cli.serve import serve
 from node.cli.simulate import simulate
 from node.cli.sweep import sweep
@@ -38,7 +39,7 @@ app = typer.Typer(
 )
 for _command in (
     demo, serve, order, orders, place, cancel, balance, bill, trades, events, audit, deposit, validate, backup,
-    restore, archive, rebuild, simulate, sweep,
+    restore, restored, archive, rebuild, simulate, sweep,
 ):  # fmt: skip
     app.command()(_command)
 
