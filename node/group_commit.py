@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 class BusyError(WattbookError):
-    """More waits to be written than a node keeps waiting.
+    """More waits to be written than a node keeps waiting, or the node is ending.
 
     Attributes:
         retry_after_s: when to come again, in whole seconds from now.
@@ -57,18 +57,27 @@ class GroupCommit(Generic[T, R]):
         self._group_size = group_size
         self._most_waiting = most_waiting
         self._lock = threading.Lock()
+        self._at_rest = threading.Condition(self._lock)
         self._waiting: deque[_Visit[T, R]] = deque()
         self._items_waiting = 0
         self._is_writing = False
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Refuse whoever waits or comes, and return once the group that is being written is."""
+        with self._lock:
+            self._is_closed = True
+            self._at_rest.wait_for(lambda: not self._is_writing)
 
     def submit(self, items: Sequence[T]) -> Sequence[R]:
         """What came of these items, once that is written.
 
         Raises:
-            BusyError: too much waits already; nothing of this was or will be written.
+            BusyError: too much waits already, or it is closed; nothing of this was or will be written.
         """
         visit: _Visit[T, R] = _Visit(items)
         with self._lock:
+            self._require_open()
             if self._items_waiting + len(items) > self._most_waiting:
                 raise BusyError(f"{self._items_waiting} wait to be written: at most {self._most_waiting}")
             self._waiting.append(visit)
@@ -87,6 +96,7 @@ class GroupCommit(Generic[T, R]):
         """Write the longest waiting, the calling thread's first of all, then call the next to write."""
         group = self._next_group()
         try:
+            self._require_open()
             outcomes = iter(self._write([item for visit in group for item in visit.items]))
             for visit in group:
                 visit.outcomes = [next(outcomes) for _ in visit.items]
@@ -102,6 +112,12 @@ class GroupCommit(Generic[T, R]):
                 self._is_writing = bool(self._waiting)
                 if self._waiting:
                     self._waiting[0].called.set()
+                else:
+                    self._at_rest.notify_all()
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise BusyError("the node is ending: nothing more is written")
 
     def _next_group(self) -> list[_Visit[T, R]]:
         with self._lock:

@@ -102,6 +102,12 @@ class Intake:
         # What takes the time is libsecp256k1, which works on several cores at once.
         self._checkers = ThreadPoolExecutor(_CORES, thread_name_prefix="intake")
 
+    def close(self) -> None:
+        """Refuse whoever waits or comes; return once what is being written is."""
+        self._placing.close()
+        self._cancelling.close()
+        self._checkers.shutdown()
+
     def place(self, order: Order, signature: bytes, statement: Statement | None = None) -> OrderRecord:
         """Take an order; the same order again gets the same record, whatever has become of it.
 
@@ -225,7 +231,11 @@ class Intake:
                 raise InvalidStatementError(f"wish for '{wish.trait}': {refusal}")
 
     def _write_cancelled(self, group: Sequence[Cancellation]) -> list[OrderRecord | WattbookError]:
-        outcomes = self._store.cancel_orders({each.order_hash: each.signature for each in group})
+        def check(order: Order) -> None:
+            # Again, and for the last time, as waiting took time.
+            check_gate(self._market, order.slot, self._clock.now())
+
+        outcomes = self._store.cancel_orders({each.order_hash: each.signature for each in group}, check)
         return [outcomes[each.order_hash] for each in group]
 
     def _sign(self, receipt: Receipt) -> bytes:

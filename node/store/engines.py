@@ -81,7 +81,13 @@ def _wanted() -> str:
 def _postgresql(url: URL) -> Engine:
     # A connection that was lost while nobody used it is not handed out, but made anew.
     engine = create_engine(
-        url, pool_size=_SERVER_CONNECTIONS, max_overflow=0, pool_pre_ping=True, connect_args=_PATIENCE
+        url,
+        pool_size=_SERVER_CONNECTIONS,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args=_PATIENCE,
+        # Whatever the server's, the role's or the database's: who waited for a lock sees what its holder wrote.
+        isolation_level="READ COMMITTED",
     )
 
     @event.listens_for(engine, "connect")

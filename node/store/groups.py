@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ledger.eip712 import Receipt, SignedOrder
 from matching.errors import WattbookError
+from matching.orders import Order
 from node.store import schema
 from node.store.database import Database, Section
 from node.store.errors import GateClosedError, UnknownOrderError
@@ -58,14 +59,17 @@ class Groups(Database):
                 tell(connection, *(order_event(EventKind.ORDER_ACCEPTED, record) for record in kept))
         return closed
 
-    def cancel_orders(self, signatures: Mapping[bytes, bytes]) -> dict[bytes, OrderRecord | WattbookError]:
+    def cancel_orders(
+        self, signatures: Mapping[bytes, bytes], check: Callable[[Order], None] = lambda _: None
+    ) -> dict[bytes, OrderRecord | WattbookError]:
         """Mark open orders, by hash, as cancelled by their owners' signatures; a cancelled one stays as it is.
 
-        Each order's outcome is its record, or `UnknownOrderError`, or `GateClosedError`.
+        `check` is called with each order that is to be cancelled once nobody else writes, and may refuse it.
+        Each order's outcome is its record, or `UnknownOrderError`, `GateClosedError`, or what `check` raises.
         """
         with self._write() as connection:
             found = orders_with_hashes(connection, signatures)
-            outcomes = {each: _cancelled(each, found.get(each), signatures[each]) for each in signatures}
+            outcomes = {each: _cancelled(each, found.get(each), signatures[each], check) for each in signatures}
             changed = [
                 outcome
                 for outcome in outcomes.values()
@@ -108,13 +112,19 @@ def slot_closed(slot: int, state: SlotState) -> GateClosedError:
     return GateClosedError(f"slot {slot} is {state}: takes no more orders")
 
 
-def _cancelled(order_hash: bytes, record: OrderRecord | None, signature: bytes) -> OrderRecord | WattbookError:
+def _cancelled(
+    order_hash: bytes, record: OrderRecord | None, signature: bytes, check: Callable[[Order], None]
+) -> OrderRecord | WattbookError:
     if record is None:
         return UnknownOrderError(f"no order 0x{order_hash.hex()}")
     if record.status is OrderStatus.CANCELLED:
         return record
     if record.status is not OrderStatus.OPEN:
         return GateClosedError(f"order 0x{order_hash.hex()} is {record.status}: cannot be cancelled")
+    try:
+        check(record.signed.order)
+    except WattbookError as error:
+        return error
     return replace(record, status=OrderStatus.CANCELLED, cancellation_signature=signature)
 
 

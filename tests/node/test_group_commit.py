@@ -112,6 +112,39 @@ def test_everybody_in_a_group_hears_of_its_failure_and_the_next_is_written(press
         assert last.result(20) == [30]
 
 
+def test_closing_waits_for_the_group_under_way_and_refuses_all_others(press: Press) -> None:
+    queue = commit(press)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(queue.submit, [1])
+        assert press.begun.acquire(timeout=20)
+        waiting = [pool.submit(queue.submit, [item]) for item in (2, 3)]
+        wait_for(queue, 2)
+        closing = pool.submit(queue.close)
+        while not queue._is_closed:
+            threading.Event().wait(0.001)
+        with pytest.raises(BusyError, match="ending"):
+            queue.submit([4])
+        assert not closing.done()
+        press.let.release(4)
+        closing.result(20)
+        assert first.result(20) == [10]
+        for each in waiting:
+            with pytest.raises(BusyError, match="ending"):
+                each.result(20)
+    assert press.groups == [[1]]
+
+
+def test_closing_what_is_at_rest_takes_nothing(press: Press) -> None:
+    queue = commit(press)
+    press.let.release()
+    queue.submit([1])
+    queue.close()
+    queue.close()
+    with pytest.raises(BusyError):
+        queue.submit([2])
+    assert press.groups == [[1]]
+
+
 def test_nothing_is_lost_or_written_twice_however_many_come(press: Press) -> None:
     queue = commit(press, group_size=7, most_waiting=1_000)
     press.let.release(1_000)

@@ -1,5 +1,6 @@
 """Every reason to refuse an order or a cancellation; a refusal changes nothing."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,6 +14,7 @@ from matching.errors import WattbookError
 from matching.orders import InvalidOrderError, Order, Side
 from node.api.services import Services
 from node.clock import SteppedClock
+from node.group_commit import BusyError
 from node.intake import Placement
 from node.refusals import OrderSignatureError, UncoveredOrderError
 from node.store.errors import GateClosedError, UnknownOrderError
@@ -191,6 +193,43 @@ def test_a_cancellation_after_gate_closure_is_refused(services: Services, clock:
     assert services.store.order(taken.signed.hash) == taken
 
 
+def test_a_cancellation_that_waited_for_others_until_the_gate_closed_is_refused(
+    services: Services, clock: SteppedClock
+) -> None:
+    taken = place(services, order())
+    clock.advance_to(SLOT - 301)
+    with ThreadPoolExecutor(1) as pool:
+        with services.store._write():
+            waiting = pool.submit(services.intake.cancel, taken.signed.hash, cancellation(taken.signed.order))
+            while not services.intake._cancelling._is_writing:
+                threading.Event().wait(0.001)
+            clock._now = SLOT - 300  # a clock that is set would write
+        with pytest.raises(GateClosedError, match="closed at"):
+            waiting.result(20)
+    assert services.store.order(taken.signed.hash) == taken
+
+
+def test_nothing_is_taken_or_cancelled_once_intake_is_closed(services: Services) -> None:
+    taken = place(services, order())
+    services.intake.close()
+    with pytest.raises(BusyError, match="ending"):
+        place(services, order(salt=1))
+    with pytest.raises(BusyError, match="ending"):
+        services.intake.cancel(taken.signed.hash, cancellation(taken.signed.order))
+    assert services.store.orders() == [taken]
+
+
 def test_an_unknown_order_cannot_be_cancelled(services: Services) -> None:
     with pytest.raises(UnknownOrderError):
         services.intake.cancel(b"\1" * 32, b"\1" * 65)
+
+
+def test_no_thread_is_left_of_an_intake_that_was_closed(services: Services) -> None:
+    before = set(threading.enumerate())
+    signed = [order(salt=salt, quantity_wh=1) for salt in range(32)]
+    taken = services.intake.place_all([Placement(each.order, each.signature) for each in signed])
+    assert all(isinstance(each, OrderRecord) for each in taken)
+    checkers = [each for each in threading.enumerate() if each.name.startswith("intake") and each not in before]
+    assert checkers
+    services.intake.close()
+    assert not any(each.is_alive() for each in checkers)

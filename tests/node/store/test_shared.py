@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -14,9 +15,11 @@ from node.clock import remembered_clock
 from node.store import Store
 from node.store.beginning import beginning
 from node.store.errors import GateClosedError, StoreUnavailableError
-from node.store.records import OrderStatus
+from node.store.groups import new_record
+from node.store.records import OrderStatus, SlotState
 from node.store.session_lock import SessionLock
-from tests.node.parts import DOMAIN, MARKET, SLOT, order
+from node.store.slots import move_slot
+from tests.node.parts import DOMAIN, MARKET, SLOT, order, sign_receipt
 from tests.node.taken import take
 from tests.postgres import Postgres
 
@@ -197,6 +200,34 @@ def test_what_was_answered_is_there_after_a_crash_and_nodes_reconnect(
     take(stores[0], order(salt=5))
     assert claim.take()
     claim.release()
+
+
+def test_no_order_comes_into_a_slot_that_was_closed_while_it_waited_however_transactions_are_set_up(
+    store_url: str, postgres: Postgres
+) -> None:
+    role = "strict" + store_url[-6:].replace("_", "")
+    isolated = f"ALTER ROLE {role} SET default_transaction_isolation = 'repeatable read'"
+    postgres.execute(f"CREATE ROLE {role} LOGIN SUPERUSER", isolated)
+    url = store_url.replace("postgres:@", f"{role}:@")
+    one, other = (Store(url, domain=DOMAIN, market=MARKET) for _ in range(2))
+    one.ensure_slot(SLOT)
+    record = new_record(order(), 0, SLOT - 900, sign_receipt)
+    with ThreadPoolExecutor(1) as pool:
+        with one._write() as connection:
+            adding = pool.submit(other.add_orders, [record])
+            while not (is_waiting(postgres) or adding.done()):
+                threading.Event().wait(0.01)
+            move_slot(connection, SLOT, SlotState.CLOSED)
+        assert adding.result(20) == {SLOT: SlotState.CLOSED}
+    assert one.orders() == []
+    one.close()
+    other.close()
+
+
+def is_waiting(postgres: Postgres) -> bool:
+    with psycopg.connect(postgres.uri) as connection:
+        waiting = connection.execute("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return waiting.fetchone() is not None
 
 
 def test_writes_wait_for_the_disk_even_where_the_database_would_not(store_url: str, postgres: Postgres) -> None:
