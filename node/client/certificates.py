@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from node.answers import CertificateAnswer, HoldingAnswer, Json, SentAnswer
 from node.client.calls import Call, Pause, Request, operation
 from node.client.described import Described, ask, checked, fetch, given, unexpected
 from node.client.errors import TransactionFailedError, WrongTransactionError
+from node.client.expected import expected_call
 
 _PAUSE_S = 0.2
 _WAIT_S = 120.0
@@ -61,20 +64,26 @@ class CertificateOperations(Described):
 
         Raises:
             TransactionFailedError: it was mined without effect.
-            WrongTransactionError: it was prepared for another contract or with value.
+            WrongTransactionError: it does something else than was asked for; see `node.client.expected`.
         """
         prepared = yield from self._prepare(action, fields)
-        return prepared, (yield from self._send(prepared["transaction"]))
+        contract, data = self._parsed(partial(expected_call, self.account, action, fields), prepared)
+        unsigned = prepared["transaction"]
+        if unsigned["data"] != to_data(data):
+            raise WrongTransactionError(f"the node prepared something else than this {action}: not signed")
+        return prepared, (yield from self._send(unsigned, (contract,)))
 
     @operation
     def send(self, unsigned: Json) -> Call[SentAnswer]:
         """Sign a prepared transaction with the member's key, hand it in, and wait until it is confirmed.
 
+        Whoever calls this has seen to it that its calldata is what should be done; `act` does both.
+
         Raises:
             TransactionFailedError: it was mined without effect, or is not mined in time.
-            WrongTransactionError: it is for another contract, or carries money.
+            WrongTransactionError: it is for another contract or chain, or carries money.
         """
-        return (yield from self._send(unsigned))
+        return (yield from self._send(unsigned, ("certificates", "devices")))
 
     @operation
     def transaction(self, transaction_hash: bytes) -> Call[SentAnswer]:
@@ -85,10 +94,17 @@ class CertificateOperations(Described):
         body = {"account": to_data(self.account), **fields}
         return (yield from ask(Request("POST", f"/v1/certificates/{action}/prepare", json=body)))
 
-    def _send(self, unsigned: Json) -> Call[SentAnswer]:
+    def _send(self, unsigned: Json, contracts: Sequence[str]) -> Call[SentAnswer]:
         market = yield from ask(Request("GET", "/v1/market"))
-        if unsigned["to"] not in (market["certificates"], market["devices"]) or unsigned["value"]:
-            raise WrongTransactionError(f"the node asks to sign a transaction to {unsigned['to']}: not signed")
+        if (
+            unsigned["to"] not in [market[name] for name in contracts]
+            or unsigned["chainId"] != market["chain_id"]
+            or unsigned["value"]
+        ):
+            raise WrongTransactionError(
+                f"the node prepared a transaction to {unsigned['to']} on chain {unsigned['chainId']} with "
+                f"{unsigned['value']} wei: must be to one of our contracts, {' or '.join(contracts)}, and without"
+            )
         fields = unsigned | {"to": from_data(unsigned["to"]), "data": from_data(unsigned["data"])}
         raw = sign(self._signer(), fields).raw
         answer = yield from ask(Request("POST", "/v1/transactions", json={"raw": to_data(raw)}))
