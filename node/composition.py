@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -16,11 +16,10 @@ from ledger.certificates.issuer import Issuer
 from ledger.chain import Chain
 from ledger.defence import Defence
 from ledger.delivery import Delivery
-from ledger.deployment import Contracts, attach
+from ledger.deployment import Contracts
 from ledger.devchain import DevChain
 from ledger.devchain import rpc as devchain_rpc
-from ledger.eip712 import Domain
-from ledger.market import Market, read_market
+from ledger.market import Market
 from ledger.posted import read_posted
 from ledger.settlement import Settlement
 from ledger.steps import Stepper
@@ -35,11 +34,10 @@ from node.authority import MeterAuthority
 from node.certificate_view import CertificateView
 from node.certifying import Certifying
 from node.chainview import ChainView
-from node.claiming import FolderLock, NotClaimedError, Turn, claim_of, claimed
+from node.claiming import Claim, NotClaimedError, Turn, claim_of, claimed
 from node.clock import Clock, RealClock, SteppedClock, remembered_clock
 from node.config import Config
 from node.corrections import Corrections
-from node.datadir import DataFolder
 from node.deciding import Deciding
 from node.design import Design
 from node.escrow import Escrow
@@ -51,14 +49,13 @@ from node.failpoints import for_steps, opened_store
 from node.intake import Intake
 from node.issuing import Issuing
 from node.lifecycle import Chores, Lifecycle, Steps
-from node.limits import Rate
+from node.limits import admission
 from node.measured_steps import MeasuredStepper
 from node.metering import Metering
 from node.metrics import Metrics, NodeState
-from node.opening import find_or_open_market, open_chain, require_chain, require_same, require_validators
-from node.parties import Parties
+from node.opening import Site, open_site
 from node.registration import Registration
-from node.server import require_usable, running_server
+from node.server import running_server
 from node.stating import Stating
 from node.store import Store
 from node.transactions import Transactions
@@ -96,6 +93,26 @@ class Node:
         return self.config.rpc_url or f"http://{self.config.host}:{self.config.chain_port}"
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """What moving slots on and answering have in common."""
+
+    store: Store
+    claim: Claim
+    clock: Clock
+    metrics: Metrics
+    view: ChainView
+    escrow: Escrow
+    approvals: Approvals
+    certificates: CertificateView
+    stepper: Stepper
+    turn: Turn
+    issuer: Issuer
+    certifying: Certifying
+    issuing: Issuing
+    metering: Metering
+
+
 @contextmanager
 def open_node(config: Config) -> Iterator[Node]:
     """Open the data folder, the chain and the store, deploying contracts and opening the market if need be.
@@ -103,140 +120,185 @@ def open_node(config: Config) -> Iterator[Node]:
     Raises:
         WattbookError: the data folder, the chain or the store is in use, foreign or out of reach.
     """
-    folder = DataFolder(config.data)
-    known = folder.deployment()
-    if known is not None:
-        require_same(config, known)
-    require_usable(config.front)
     with ExitStack() as stack:
         clock = _BeforeStoreClock(config)
-        chain = open_chain(config, folder, clock.now, stack)
-        if known is not None:
-            require_chain(config, chain, known)
-        if config.store_url is None:
-            stack.callback(FolderLock(folder.lock).release)
-        deployment = find_or_open_market(config, folder, chain, clock.now())
-        contracts = attach(chain, deployment.exchange)
-        market = read_market(contracts, deployment.market)
-        if config.validators:
-            require_validators(config, read_validators(contracts, market.id))
-        domain = Domain(chain.chain_id, deployment.exchange)
-        store = opened_store(config.store_url or folder.store_url, domain=domain, market=market.id)
-        stack.callback(store.close)
-        claim = claim_of(store, f"{socket.gethostname()}:{config.port}")
-        stack.callback(claim.release)
+        site = open_site(config, clock.now, stack)
+        store, claim = _store_and_claim(site, stack)
         clock.settle(store)
-        view = ChainView(contracts, market)
-        escrow = Escrow(store, view, view)
-        approvals = Approvals(store, domain, market.id, partial(read_validators, contracts, market.id))
-        metrics = Metrics()
-        stepper, turn = _stepper(config, claimed(chain, claim), store, metrics), Turn(claim)
-        issuer = Issuer(contracts, market.id, config.parties.issuer, stepper)
-        certificates = CertificateView(contracts)
-        certification = Certification(contracts, market.id, config.parties.issuer, stepper)
-        certifying = Certifying(store, certificates, market, certification)
-        issuing = Issuing(store, certificates, certifying, issuer, turn)
-        metering = Metering(
-            market=market,
-            domain=domain,
-            store=store,
-            clock=clock.settled,
-            authority=MeterAuthority(config.parties.meter_authority),
-            largest_load_wh=config.limits.quantity_wh,
-        )
-        lifecycle = Lifecycle(
-            store=store,
-            market=market,
-            clock=clock.settled,
-            first_slot=deployment.first_slot,
-            accounts=view,
-            posted=partial(read_posted, contracts, market.id),
-            steps=_steps(config.parties, contracts, market, stepper, certifying),
-            approvals=approvals,
-            design=Design(deployment.design, store.devices),
-            metering=metering,
-            substitute_after_s=config.substitute_after_s,
-            chores=Chores(
-                repeat=issuing.repeat,
-                due=(
-                    Corrections(store, certificates, certifying, issuer).follow,
-                    Deciding(store, certificates, issuer, is_automatic=config.automatic_requests).decide_open,
-                    issuing.issue_approved,
-                    Anchoring(store, contracts, issuer, clock.settled).anchor_days,
-                    CertificateTelling(store, contracts, confirmations=_confirmations(config)).tell,
-                ),
-            ),
-            turn=turn,
-        )
-        registration = Registration(
-            contracts=contracts,
-            market=market,
-            zone=config.zone,
-            registrar=config.parties.registrar,
-            treasurer=config.parties.treasurer,
-            store=store,
-            clock=clock.settled,
-        )
+        parts = _parts(site, store, claim, clock.settled)
+        lifecycle, registration = _lifecycle(site, parts), _registration(site, parts)
+        intake = _intake(site, parts)
+        stack.callback(intake.close)
+        state = NodeState(store, site.chain, site.market, parts.clock, parts.view, _addresses(config))
+        parts.metrics.registry.register(state)
         yield Node(
             config=config,
-            chain=chain,
-            contracts=contracts,
-            market=market,
-            first_slot=deployment.first_slot,
+            chain=site.chain,
+            contracts=site.contracts,
+            market=site.market,
+            first_slot=site.deployment.first_slot,
             store=store,
-            clock=clock.settled,
+            clock=parts.clock,
             lifecycle=lifecycle,
             registration=registration,
-            services=Services(
-                market=market,
-                design=deployment.design,
-                domain=domain,
-                addresses=Addresses(
-                    exchange=contracts.exchange.address,
-                    credit=contracts.credit.address,
-                    energy=contracts.energy.address,
-                    certificates=contracts.certificates.address,
-                    devices=contracts.devices.address,
-                ),
-                store=store,
-                clock=clock.settled,
-                intake=Intake(
-                    market=market,
-                    domain=domain,
-                    operator=config.parties.operator,
-                    store=store,
-                    clock=clock.settled,
-                    escrow=escrow,
-                    limits=config.limits,
-                    design=deployment.design,
-                    admit=admission(config.account_rate),
-                ),
-                approvals=approvals,
-                metering=metering,
-                escrow=escrow,
-                accounts=view,
-                tariffs=view,
-                market_state=view,
-                onboarding=registration,
-                lifecycle=lifecycle,
-                transactions=Transactions(chain, _by_name(contracts), store, clock.settled),
-                issuing=issuing,
-                certificates=certificates,
-                stating=Stating(
-                    contracts=contracts,
-                    store=store,
-                    clock=clock.settled,
-                    issuer=config.parties.issuer,
-                    secret=folder.statement_secret(),
-                    confirmations=_confirmations(config),
-                ),
-                streams=Streams(store),
-                operator_api_key=folder.operator_api_key(),
-                api_keys=ApiKeyFile.of(config.data),
-                claim=claim,
-            ),
-            metrics=_watched(metrics, NodeState(store, chain, market, clock.settled, view, _addresses(config))),
+            services=_services(site, parts, intake, lifecycle, registration),
+            metrics=parts.metrics,
         )
+
+
+def _store_and_claim(site: Site, stack: ExitStack) -> tuple[Store, Claim]:
+    config = site.config
+    store = opened_store(config.store_url or site.folder.store_url, domain=site.domain, market=site.market.id)
+    stack.callback(store.close)
+    claim = claim_of(store, f"{socket.gethostname()}:{config.port}")
+    stack.callback(claim.release)
+    return store, claim
+
+
+def _parts(site: Site, store: Store, claim: Claim, clock: Clock) -> _Parts:
+    config, contracts, market = site.config, site.contracts, site.market
+    view, certificates, metrics = ChainView(contracts, market), CertificateView(contracts), Metrics()
+    stepper, turn = _stepper(config, claimed(site.chain, claim), store, metrics), Turn(claim)
+    issuer = Issuer(contracts, market.id, config.parties.issuer, stepper)
+    certification = Certification(contracts, market.id, config.parties.issuer, stepper)
+    certifying = Certifying(store, certificates, market, certification)
+    return _Parts(
+        store=store,
+        claim=claim,
+        clock=clock,
+        metrics=metrics,
+        view=view,
+        escrow=Escrow(store, view, view),
+        approvals=Approvals(store, site.domain, market.id, partial(read_validators, contracts, market.id)),
+        certificates=certificates,
+        stepper=stepper,
+        turn=turn,
+        issuer=issuer,
+        certifying=certifying,
+        issuing=Issuing(store, certificates, certifying, issuer, turn),
+        metering=Metering(
+            market=market,
+            domain=site.domain,
+            store=store,
+            clock=clock,
+            authority=MeterAuthority(config.parties.meter_authority),
+            largest_load_wh=config.limits.quantity_wh,
+        ),
+    )
+
+
+def _lifecycle(site: Site, parts: _Parts) -> Lifecycle:
+    return Lifecycle(
+        store=parts.store,
+        market=site.market,
+        clock=parts.clock,
+        first_slot=site.deployment.first_slot,
+        accounts=parts.view,
+        posted=partial(read_posted, site.contracts, site.market.id),
+        steps=_steps(site, parts),
+        approvals=parts.approvals,
+        design=Design(site.deployment.design, parts.store.devices),
+        metering=parts.metering,
+        substitute_after_s=site.config.substitute_after_s,
+        chores=_chores(site, parts),
+        turn=parts.turn,
+    )
+
+
+def _steps(site: Site, parts: _Parts) -> Steps:
+    contracts, market, parties, stepper = site.contracts, site.market.id, site.config.parties, parts.stepper
+    return Steps(
+        stepper=stepper,
+        settlement=Settlement(contracts.exchange, market, parties.operator, stepper),
+        defence=Defence(contracts, market, parties.operator, stepper),
+        delivery=Delivery(contracts, market, parties.meter_authority, stepper),
+        certifying=parts.certifying,
+    )
+
+
+def _chores(site: Site, parts: _Parts) -> Chores:
+    config, contracts = site.config, site.contracts
+    store, certificates, issuer = parts.store, parts.certificates, parts.issuer
+    return Chores(
+        repeat=parts.issuing.repeat,
+        due=(
+            Corrections(store, certificates, parts.certifying, issuer).follow,
+            Deciding(store, certificates, issuer, is_automatic=config.automatic_requests).decide_open,
+            parts.issuing.issue_approved,
+            Anchoring(store, contracts, issuer, parts.clock).anchor_days,
+            CertificateTelling(store, contracts, confirmations=_confirmations(config)).tell,
+        ),
+    )
+
+
+def _registration(site: Site, parts: _Parts) -> Registration:
+    return Registration(
+        contracts=site.contracts,
+        market=site.market,
+        zone=site.config.zone,
+        registrar=site.config.parties.registrar,
+        treasurer=site.config.parties.treasurer,
+        store=parts.store,
+        clock=parts.clock,
+    )
+
+
+def _intake(site: Site, parts: _Parts) -> Intake:
+    return Intake(
+        market=site.market,
+        domain=site.domain,
+        operator=site.config.parties.operator,
+        store=parts.store,
+        clock=parts.clock,
+        escrow=parts.escrow,
+        limits=site.config.limits,
+        design=site.deployment.design,
+        admit=admission(site.config.account_rate),
+    )
+
+
+def _services(
+    site: Site, parts: _Parts, intake: Intake, lifecycle: Lifecycle, registration: Registration
+) -> Services:
+    config, contracts, store, clock = site.config, site.contracts, parts.store, parts.clock
+    return Services(
+        market=site.market,
+        design=site.deployment.design,
+        domain=site.domain,
+        addresses=Addresses(
+            exchange=contracts.exchange.address,
+            credit=contracts.credit.address,
+            energy=contracts.energy.address,
+            certificates=contracts.certificates.address,
+            devices=contracts.devices.address,
+        ),
+        store=store,
+        clock=clock,
+        intake=intake,
+        approvals=parts.approvals,
+        metering=parts.metering,
+        escrow=parts.escrow,
+        accounts=parts.view,
+        tariffs=parts.view,
+        market_state=parts.view,
+        onboarding=registration,
+        lifecycle=lifecycle,
+        transactions=Transactions(site.chain, _by_name(contracts), store, clock),
+        issuing=parts.issuing,
+        certificates=parts.certificates,
+        stating=Stating(
+            contracts=contracts,
+            store=store,
+            clock=clock,
+            issuer=config.parties.issuer,
+            secret=site.folder.statement_secret(),
+            confirmations=_confirmations(config),
+        ),
+        streams=Streams(store),
+        operator_api_key=site.folder.operator_api_key(),
+        api_keys=ApiKeyFile.of(config.data),
+        claim=parts.claim,
+    )
 
 
 @contextmanager
@@ -304,37 +366,9 @@ def _confirmations(config: Config) -> int:
     return 0 if config.rpc_url is None else config.confirmations
 
 
-def _watched(metrics: Metrics, state: NodeState) -> Metrics:
-    metrics.registry.register(state)
-    return metrics
-
-
 def _addresses(config: Config) -> dict[str, bytes]:
     """The addresses of the parties that act on chain day by day."""
     return {name: address for name, address in asdict(config.parties.roles).items() if name != "owner"}
-
-
-def admission(per_s: float | None) -> Callable[[bytes], None]:
-    """What holds each account to a rate; None is none.
-
-    The function raises `TooManyRequestsError` for an account that comes too often.
-    """
-    if per_s is None:
-        return lambda _: None
-    rate = Rate(per_s)
-    return lambda account: rate.take(account, f"0x{account.hex()}")
-
-
-def _steps(
-    parties: Parties, contracts: Contracts, market: Market, stepper: Stepper, certifying: Certifying
-) -> Steps:
-    return Steps(
-        stepper=stepper,
-        settlement=Settlement(contracts.exchange, market.id, parties.operator, stepper),
-        defence=Defence(contracts, market.id, parties.operator, stepper),
-        delivery=Delivery(contracts, market.id, parties.meter_authority, stepper),
-        certifying=certifying,
-    )
 
 
 @contextmanager

@@ -69,3 +69,14 @@ class Rate:
                 self._buckets.popitem(last=False)
         if not allowed:
             raise TooManyRequestsError(name, self._per_s, (1 - left) / self._per_s)
+
+
+def admission(per_s: float | None) -> Callable[[bytes], None]:
+    """What holds each account to a rate; None is none.
+
+    The function raises `TooManyRequestsError` for an account that comes too often.
+    """
+    if per_s is None:
+        return lambda _: None
+    rate = Rate(per_s)
+    return lambda account: rate.take(account, f"0x{account.hex()}")

@@ -2,22 +2,69 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 from ledger.chain import Chain
-from ledger.deployment import deploy, open_market
+from ledger.deployment import Contracts, attach, deploy, open_market
 from ledger.devchain import DevAccount, DevChain, dev_accounts
+from ledger.eip712 import Domain
 from ledger.jsonrpc import JsonRpcChain
-from ledger.validators import Validators
+from ledger.market import Market, read_market
+from ledger.validators import Validators, read_validators
 from matching import uniform
+from node.claiming import FolderLock
 from node.config import Config
 from node.datadir import DataFolder, DataFolderError, Deployment
 from node.design import require_known
 from node.parties import Parties, development_parties
+from node.server import require_usable
 from node.store.beginning import beginning
 
 
-def open_chain(config: Config, folder: DataFolder, now: Callable[[], int], stack: ExitStack) -> Chain:
+@dataclass(frozen=True)
+class Site:
+    """A market on its chain, and what was asked of the node that works there."""
+
+    config: Config
+    folder: DataFolder
+    chain: Chain
+    deployment: Deployment
+    contracts: Contracts
+    market: Market
+    domain: Domain
+
+
+def open_site(config: Config, now: Callable[[], int], stack: ExitStack) -> Site:
+    """Open the data folder, the chain and, if there is none yet, the market; the stack closes them.
+
+    Args:
+        config: what is asked for.
+        now: the time of an embedded chain.
+        stack: holds what is open.
+
+    Raises:
+        WattbookError: the data folder or the chain is in use, foreign or out of reach.
+    """
+    folder = DataFolder(config.data)
+    known = folder.deployment()
+    if known is not None:
+        _require_same(config, known)
+    require_usable(config.front)
+    chain = _open_chain(config, folder, now, stack)
+    if known is not None:
+        _require_chain(config, chain, known)
+    if config.store_url is None:
+        stack.callback(FolderLock(folder.lock).release)
+    deployment = _find_or_open_market(config, folder, chain, now())
+    contracts = attach(chain, deployment.exchange)
+    market = read_market(contracts, deployment.market)
+    if config.validators:
+        _require_validators(config, read_validators(contracts, market.id))
+    domain = Domain(chain.chain_id, deployment.exchange)
+    return Site(config, folder, chain, deployment, contracts, market, domain)
+
+
+def _open_chain(config: Config, folder: DataFolder, now: Callable[[], int], stack: ExitStack) -> Chain:
     """The chain that the node is told of, closed with the stack; else its own.
 
     Raises:
@@ -41,7 +88,7 @@ def _accounts(parties: Parties) -> tuple[DevAccount, ...]:
     return tuple(DevAccount(key.address, key.secret) for key in keys)
 
 
-def require_same(config: Config, known: Deployment) -> None:
+def _require_same(config: Config, known: Deployment) -> None:
     """Refuse to go on with a market in another way than it was begun.
 
     Raises:
@@ -59,7 +106,7 @@ def require_same(config: Config, known: Deployment) -> None:
         )
 
 
-def require_chain(config: Config, chain: Chain, known: Deployment) -> None:
+def _require_chain(config: Config, chain: Chain, known: Deployment) -> None:
     """Refuse another chain than the one that the market is on.
 
     Raises:
@@ -75,7 +122,7 @@ def require_chain(config: Config, chain: Chain, known: Deployment) -> None:
         )
 
 
-def require_validators(config: Config, found: Validators) -> None:
+def _require_validators(config: Config, found: Validators) -> None:
     """Refuse to go on as if a market had validators that it was not opened with.
 
     Raises:
@@ -88,7 +135,7 @@ def require_validators(config: Config, found: Validators) -> None:
         )
 
 
-def find_or_open_market(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deployment:
+def _find_or_open_market(config: Config, folder: DataFolder, chain: Chain, now: int) -> Deployment:
     """Where the market is, as the folder or else a shared store says; opened now if neither does.
 
     Raises:
@@ -115,8 +162,8 @@ def find_or_open_market(config: Config, folder: DataFolder, chain: Chain, now: i
 
 def _checked(config: Config, chain: Chain, known: Deployment | None) -> Deployment | None:
     if known is not None:
-        require_same(config, known)
-        require_chain(config, chain, known)
+        _require_same(config, known)
+        _require_chain(config, chain, known)
     return known
 
 

@@ -13,6 +13,7 @@ from tests.node.small_node import Ledger, Server, small_node
 def parts(tmp_path: Path) -> Iterator[tuple[Services, Ledger]]:
     built = small_node(tmp_path)
     yield built
+    built[0].intake.close()
     built[0].store.close()
 
 

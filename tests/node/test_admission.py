@@ -6,9 +6,8 @@ import pytest
 
 from ledger.eip712 import cancellation_hash
 from node.api.services import Services
-from node.composition import admission
 from node.intake import Intake
-from node.limits import BURST_S, TooManyRequestsError
+from node.limits import BURST_S, TooManyRequestsError, admission
 from node.refusals import OrderSignatureError
 from tests.node.parts import ALICE, BOB, DOMAIN, OPERATOR, order
 from tests.node.small_node import LIMITS, TERMS, Ledger

@@ -4,6 +4,7 @@ import json
 import secrets
 import signal
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
@@ -23,7 +24,7 @@ from node.client import ApiProblemError
 from node.composition import open_node, running_server, serving
 from node.config import Config
 from node.datadir import DataFolderError
-from node.intake import Limits
+from node.intake import Cancellation, Limits
 from node.parties import Parties, PartiesError, read_parties
 from node.store.records import OrderStatus
 from tests.system.demo import WATTBOOK, free_port
@@ -79,6 +80,15 @@ def test_a_market_keeps_its_design(tmp_path: Path) -> None:
     config = Config(data=tmp_path, stepped_from=SLOT, design="uniform")
     with pytest.raises(DataFolderError, match="design discriminatory"), open_node(config):
         pass
+
+
+def test_a_node_that_is_closed_leaves_no_thread(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    with open_node(Config(data=tmp_path)) as node:
+        node.services.intake.cancel_all([Cancellation(bytes(32), bytes(65))] * 100)
+        # Or else what is shown below is nothing.
+        assert set(threading.enumerate()) > before
+    assert set(threading.enumerate()) <= before
 
 
 def test_one_account_cannot_crowd_a_slot(tmp_path: Path) -> None:
