@@ -18,9 +18,17 @@ class ExposedFileError(WattbookError):
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put a text in a file's place, for its owner alone."""
+    """Put a text in a file's place, for its owner alone.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     # Aside, synced, renamed. mkstemp makes it private.
-    handle, draft = tempfile.mkstemp(dir=path.parent)
+    try:
+        handle, draft = tempfile.mkstemp(dir=path.parent)
+    except OSError as error:
+        # Nobody knows the draft's name.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

@@ -9,7 +9,18 @@ from rich.table import Table
 from ledger.hexcodec import to_data
 from node.cli import tables, units
 from node.cli.certificates import certificates_app
-from node.cli.common import DEFAULT_URL, Account, AsJson, MemberKey, Url, chosen_account, connected, print_json
+from node.cli.common import (
+    DEFAULT_URL,
+    Account,
+    AsJson,
+    MemberKey,
+    Url,
+    chosen_account,
+    connected,
+    fail,
+    print_json,
+    require_folder_of,
+)
 from node.cli.keys import ReadKey
 
 Since = Annotated[
@@ -93,6 +104,7 @@ def statement(
     form = "pdf" if file is None else file.suffix.removeprefix(".")
     if form not in (*_SIGNED, "csv", "json"):
         raise typer.BadParameter("must end with .pdf, .jws, .csv or .json", param_hint="--file")
+    require_folder_of(file, "--file")
     if len(texts or ()) != len(salts or ()):
         raise typer.BadParameter("give a --salt for each --text", param_hint="--salt")
     with connected(url, api_key=api_key) as client:
@@ -108,7 +120,12 @@ def statement(
             texts=[{"text": text, "salt": salt} for text, salt in zip(texts or (), salts or (), strict=True)],
         )
         if file is not None:
-            file.write_bytes(client.statement_file(answer["digest"], form))
+            content = client.statement_file(answer["digest"], form)
+            try:
+                file.write_bytes(content)
+            except OSError as error:
+                typer.echo(f"Statement {answer['digest']} is made, and is not written.", err=True)
+                fail(error)
         if answer["made_at"] < end_slot:
             over_at = units.shown_time(end_slot)
             typer.echo(f"note: the period is not over until {over_at}: what comes is not stated", err=True)

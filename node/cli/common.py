@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from json import dumps
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -38,12 +39,32 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print integers in JSON, fo
 
 def fail(error: object) -> NoReturn:
     """Say in one line what went wrong, and end with status 1."""
-    if isinstance(error, CallRevertedError) and error.reason in SENTENCES:
-        error = f"{SENTENCES[error.reason]} ({error.reason})"
-    elif isinstance(error, ApiProblemError) and error.most_wh is not None:
-        error = f"that is too much: it can be at most {units.shown_energy(error.most_wh)} ({error.code})"
-    typer.echo(f"error: {error}", err=True)
+    typer.echo(f"error: {in_words(error)}", err=True)
     raise typer.Exit(1)
+
+
+def in_words(error: object) -> str:
+    """What went wrong, as people say it."""
+    if isinstance(error, CallRevertedError) and error.reason in SENTENCES:
+        return f"{SENTENCES[error.reason]} ({error.reason})"
+    if isinstance(error, ApiProblemError) and error.most_wh is not None:
+        return f"that is too much: it can be at most {units.shown_energy(error.most_wh)} ({error.code})"
+    return _unusable(error) if isinstance(error, OSError) else str(error)
+
+
+def require_folder_of(file: Path | None, option: str) -> None:
+    """Refuse a file that is to be written if its folder is not there, before anything is done for it."""
+    if file is not None and not file.parent.is_dir():
+        raise typer.BadParameter(f"{file.parent} is not a folder", param_hint=option)
+
+
+def _unusable(error: OSError) -> str:
+    """What stands in the way of a file or a folder, without the system's numbers."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"{error.filename} is not a folder, or is in one that is not"
+    return f"{error.filename} cannot be used: {error.strerror.lower()}"
 
 
 @contextmanager

@@ -26,8 +26,8 @@ def deposit(
     used_key = api_key or _kept_key(data / "operator-api-key")
     member = chosen_account(account, None)
     assert member is not None  # noqa: S101 - an account was given
-    amount_nano = units.money_nano(eur)
     with connected(url, api_key=used_key) as client:
+        amount_nano = units.money_nano(eur)
         client.deposit(member, amount_nano, reference, api_key=used_key)
     if json:
         print_json({"account": member, "amount_nano": amount_nano, "reference": reference})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from matching.errors import WattbookError
-from node.cli.common import AsJson, fail, parsed_key, print_json
+from node.cli.common import AsJson, fail, parsed_key, print_json, require_folder_of
 from node.private_files import read_private
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def list_(*, keystore: KeystoreFolder = _DEFAULT, json: AsJson = False) -> None:
     from node.keystore import PARTIES, public_parties
 
     try:
-        found = public_parties(_opened(keystore).addresses())
+        found = public_parties(opened_keystore(keystore).addresses())
     except (WattbookError, OSError) as error:
         fail(error)
     if json:
@@ -123,8 +123,9 @@ def export_public(
     """The parties' addresses as JSON, for auditors, members and whoever funds the accounts."""
     from node.keystore import public_parties
 
+    require_folder_of(output, "--output")
     try:
-        text = json_text.dumps(public_parties(_opened(keystore).addresses()), indent=2)
+        text = json_text.dumps(public_parties(opened_keystore(keystore).addresses()), indent=2)
         if output is None:
             typer.echo(text)
         else:
@@ -137,6 +138,15 @@ def _opened(folder: Path) -> "Keystore":
     from node.keystore import Keystore
 
     return Keystore(folder)
+
+
+def opened_keystore(folder: Path) -> "Keystore":
+    """A keystore that there is."""
+    if not folder.is_dir():
+        raise typer.BadParameter(
+            f"{folder} is not a folder of keys: see 'wattbook keys new'", param_hint="--keystore"
+        )
+    return _opened(folder)
 
 
 def _password_of(store: "Keystore", password_file: Path | None) -> str:

@@ -1,12 +1,14 @@
 """What `wattbook serve` can be told besides its market: keys, the web, the chain's price, and whoever watches."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledger.steps import MAX_CONFIRMATIONS
-from node.cli.keystore import given_password
+from matching.orders import MARKET_BYTES
+from node.cli.keystore import given_password, opened_keystore
 
 if TYPE_CHECKING:
     from node.parties import Parties
@@ -14,6 +16,25 @@ if TYPE_CHECKING:
 _KEYS, _WEB, _WATCH, _CHAIN = "Keys", "The web", "Whoever watches", "The chain"
 _WEI_PER_GWEI = 10**9
 
+
+def _addresses(proxies: list[str] | None) -> list[str] | None:
+    for each in proxies or ():
+        try:
+            ip_network(each, strict=False)
+        except ValueError:
+            raise typer.BadParameter(f"{each} is not an IP address, nor a network of them") from None
+    return proxies
+
+
+def _market_name(name: str) -> str:
+    if len(name.encode()) > MARKET_BYTES:
+        raise typer.BadParameter(f"must be at most {MARKET_BYTES} bytes")
+    return name
+
+
+MarketName = Annotated[
+    str, typer.Option("--market", help="Name of a new market, at most 32 bytes.", callback=_market_name)
+]
 PartiesFile = Annotated[
     Path | None,
     typer.Option(
@@ -45,6 +66,7 @@ Proxies = Annotated[
         metavar="ADDRESS",
         help="Believe the X-Forwarded headers of the proxy at this address; may be repeated.",
         rich_help_panel=_WEB,
+        callback=_addresses,
     ),
 ]
 Origins = Annotated[
@@ -124,13 +146,12 @@ def chosen_parties(parties: Path | None, keystore: Path | None, password_file: P
         WattbookError: they are not there, or the password is wrong.
         OSError: the password's file cannot be read.
     """
-    from node.keystore import Keystore
     from node.parties import development_parties, read_parties
 
     if parties is not None and keystore is not None:
         raise typer.BadParameter("there are two sources of keys: give one", param_hint="--parties / --keystore")
     if keystore is not None:
-        return Keystore(keystore).unlock(given_password(password_file))
+        return opened_keystore(keystore).unlock(given_password(password_file))
     return development_parties() if parties is None else read_parties(parties)
 
 

@@ -5,11 +5,16 @@ from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
 from matching.errors import WattbookError
+from matching.orders import MAX_PRICE
 
 _WH_PER_KWH = 1_000
 _NANO_PER_EUR = 10**9
 # 1 ct/kWh is 10**7 nano-credits for 1,000 Wh.
 _PRICE_PER_CT = 10_000
+# Nobody means more, and what is not bounded takes all memory as an integer: 1e999999999 is a number.
+_END = 10**9
+_END_S = 253_402_300_800
+"""The year 10000, which no calendar here has."""
 
 
 class UnitError(WattbookError):
@@ -22,11 +27,12 @@ def energy_wh(kwh: str, *, least_wh: int = 1) -> int:
     """Wh from kWh.
 
     Raises:
-        UnitError: not a number, not a whole number of Wh, or less than `least_wh`.
+        UnitError: not a number, not a whole number of Wh, less than `least_wh`, or a TWh or more.
     """
-    found_wh = _whole("kWh", kwh, _WH_PER_KWH, "three decimals")
+    least = f"at least {Decimal(least_wh) / _WH_PER_KWH}"
+    found_wh = _whole("kWh", kwh, _WH_PER_KWH, "three decimals", least)
     if found_wh < least_wh:
-        raise UnitError(f"kWh is {kwh}: must be at least {Decimal(least_wh) / _WH_PER_KWH}")
+        raise UnitError(f"kWh is {kwh}: must be {least}")
     return found_wh
 
 
@@ -34,18 +40,21 @@ def price(ct_per_kwh: str) -> int:
     """Nano-credit per Wh from ct/kWh.
 
     Raises:
-        UnitError: not a number, or with more than four decimals.
+        UnitError: not a number, below zero, above what an order can name, or with more than four decimals.
     """
-    return _whole("price", ct_per_kwh, _PRICE_PER_CT, "four decimals")
+    found = _whole("price", ct_per_kwh, _PRICE_PER_CT, "four decimals", "at least 0")
+    if found > MAX_PRICE:
+        raise UnitError(f"price is {ct_per_kwh}: must be at most {Decimal(MAX_PRICE) / _PRICE_PER_CT}")
+    return found
 
 
 def money_nano(eur: str) -> int:
     """Nano-credits from EUR.
 
     Raises:
-        UnitError: not a number, not above zero, or with more than nine decimals.
+        UnitError: not a number, not above zero, beyond a billion, or with more than nine decimals.
     """
-    amount = _whole("amount", eur, _NANO_PER_EUR, "nine decimals")
+    amount = _whole("amount", eur, _NANO_PER_EUR, "nine decimals", "above 0")
     if amount <= 0:
         raise UnitError(f"amount is {eur}: must be above 0")
     return amount
@@ -57,15 +66,19 @@ def second(time: str, zone: tzinfo | None = None) -> int:
     A time that does not name its zone is of `zone`, by default local.
 
     Raises:
-        UnitError: neither of the two.
+        UnitError: neither of the two, or not of the years that calendars have.
     """
-    if time.isascii() and time.isdigit():
-        return int(time)
     try:
-        named = datetime.fromisoformat(time)
-    except ValueError as error:
-        raise UnitError(f"time is {time!r}: must be an ISO date and time or Unix seconds") from error
-    return int((named if named.tzinfo or zone is None else named.replace(tzinfo=zone)).timestamp())
+        if time.isascii() and time.isdigit():
+            at = int(time)
+        else:
+            named = datetime.fromisoformat(time)
+            at = int((named if named.tzinfo or zone is None else named.replace(tzinfo=zone)).timestamp())
+    except (ValueError, OverflowError) as error:
+        raise UnitError(f"time is {time!r:.80}: must be an ISO date and time or Unix seconds") from error
+    if not 0 <= at < _END_S:
+        raise UnitError(f"time is {time:.80}: must be in the years 1970 to 9999")
+    return at
 
 
 def period(since: str, until: str, zone: tzinfo | None = None) -> tuple[int, int]:
@@ -127,11 +140,18 @@ def shown_time(at: int) -> str:
     return datetime.fromtimestamp(at, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M %Z")
 
 
-def _whole(name: str, text: str, factor: int, precision: str) -> int:
+def _whole(name: str, text: str, factor: int, precision: str, least: str) -> int:
     try:
-        value = Decimal(text) * factor
+        number = Decimal(text)
     except InvalidOperation as error:
-        raise UnitError(f"{name} is {text!r}: must be a number") from error
-    if not value.is_finite() or value != value.to_integral_value():
-        raise UnitError(f"{name} is {text}: must have at most {precision}")
+        raise UnitError(f"{name} is {text!r:.80}: must be a number") from error
+    if not number.is_finite():
+        raise UnitError(f"{name} is {text:.80}: must be a number")
+    if number < 0:
+        raise UnitError(f"{name} is {text:.80}: must be {least}")
+    if number >= _END:
+        raise UnitError(f"{name} is {text:.80}: must be less than {_END:,}")
+    value = number * factor
+    if value != value.to_integral_value():
+        raise UnitError(f"{name} is {text:.80}: must have at most {precision}")
     return int(value)

@@ -10,7 +10,7 @@ from rich.console import Console
 from ledger.hexcodec import to_data
 from ledger.jsonrpc import JsonRpcChain
 from matching.errors import WattbookError
-from node.cli.common import AsJson, print_json
+from node.cli.common import AsJson, in_words, print_json, require_folder_of
 from node.cli.onchain import DEFAULT_RPC, Rpc, parsed_address
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def verify_statement(
 
     Exit status 0 if it is valid, 3 if it was corrected since, 4 if it is forged, 5 if it cannot be checked.
     """
+    require_folder_of(html, "--html")
     address = None if exchange is None else parsed_address(exchange, "--exchange")
     # The contracts take a second to import, which the other subcommands should not wait for.
     from ledger.statements.page import to_html
@@ -53,7 +54,7 @@ def verify_statement(
         if html is not None:
             html.write_text(to_html(verdict), encoding="utf-8")
     except (WattbookError, OSError) as error:
-        typer.echo(f"error: could not check: {error}", err=True)
+        typer.echo(f"error: could not check: {in_words(error)}", err=True)
         raise typer.Exit(UNCHECKABLE) from error
     if json:
         print_json(_summary(verdict))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -67,6 +68,15 @@ def test_the_same_order_twice_is_two_orders(url: str, services: Services) -> Non
         (("order", "--bid", "--kwh", "100.001", "--price", "0"), "at most 100.000 kWh"),
         (("order", "--bid", "--kwh", "1.23456", "--price", "20"), "three decimals"),
         (("trades", "--url", "http://127.0.0.1:1"), "no answer"),
+        (("order", "--bid", "--kwh", "1", "--price", "-5"), "price is -5: must be at least 0"),
+        (
+            ("deposit", "--account", BOB_HEX, "--eur", "fifty", "--reference", "b", "--api-key", "k"),
+            "must be a number",
+        ),
+        (
+            ("deposit", "--account", BOB_HEX, "--eur", "-3", "--reference", "b", "--api-key", "k"),
+            "must be above 0",
+        ),
     ],
 )
 def test_a_refusal_is_one_line_on_standard_error_and_status_1(
@@ -80,6 +90,29 @@ def test_a_refusal_is_one_line_on_standard_error_and_status_1(
     assert reason in result.stderr
     assert result.stderr.count("\n") == 1
     assert services.store.orders() == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("certificates", "statement", "--from", "0", "--until", "900", "--file"),
+        ("keys", "export-public", "--output"),
+        ("certificates", "verify", __file__, "--html"),
+    ],
+)
+def test_a_file_whose_folder_is_not_there_is_refused_before_it_is_asked_for(arguments: tuple[str, ...]) -> None:
+    result = run("http://127.0.0.1:1", *arguments, "nowhere/x.pdf")
+    assert result.exit_code == 2
+    assert "nowhere is not a folder" in result.stderr
+
+
+def test_a_folder_that_cannot_be_used_is_told_without_the_systems_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    arguments = ["keys", "new", "operator", "--keystore", str(file)]
+    result = CliRunner().invoke(app, arguments, env={"WATTBOOK_KEYSTORE_PASSWORD": "open"})
+    assert (result.exit_code, "Errno" in result.stderr) == (1, False)
+    assert f"{file} is not a folder" in result.stderr
 
 
 def test_without_a_key_no_order_is_signed(url: str) -> None:

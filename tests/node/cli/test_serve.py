@@ -1,4 +1,4 @@
-"""What `wattbook serve` is told of validators."""
+"""What `wattbook serve` is told."""
 
 import subprocess
 from contextlib import closing
@@ -27,9 +27,12 @@ ONE, TWO = "0x" + "11" * 20, "0x" + "22" * 20
         (["--validators", f"{ONE},{ONE}", "--approvals", "1"], "the same address twice"),
         (["--validators", "0x11", "--approvals", "1"], "40 hexadecimal digits"),
         (["--validators", ",".join(f"0x{n:040x}" for n in range(1, 18)), "--approvals", "1"], "at most 16"),
+        (["--market", "é" * 17], "must be at most 32 bytes"),
+        (["--proxy-headers", "foo"], "foo is not an IP address"),
+        (["--keystore", "nowhere"], "nowhere is not a folder of keys"),
     ],
 )
-def test_validators_that_a_market_cannot_have_are_refused(
+def test_what_a_market_cannot_have_is_refused_before_anything_is_made_or_asked(
     options: list[str], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
