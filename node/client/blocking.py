@@ -67,7 +67,7 @@ class WattbookClient(Operations, Blocking):
         Args:
             account: the member's own account, whose key signs; any, with an API key.
             after: the number of the last event that is known: 0 for all that are kept, None for those to come.
-            api_key: an API key, of whatever scope; by default the client's, if it has one.
+            api_key: an API key that reads; by default the client's for accounts other than its own.
 
         Raises:
             ApiProblemError: the node refuses: `event.forgotten` and `event.unknown` if it cannot go on after that.

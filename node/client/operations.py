@@ -20,7 +20,8 @@ class Operations(MarketOperations, CertificateOperations):
 
     def _wanted(self, account: bytes | None, api_key: str | None) -> Call[Wanted]:
         """What it takes to follow an account's events, or the market's."""
-        api_key = api_key or self._api_key
         if account is None or api_key is not None:
             return Wanted(account, api_key=api_key)
+        if self._api_key is not None and (self._key is None or account != self.account):
+            return Wanted(account)
         return Wanted(account, (yield from self._terms()).domain, self._signer())

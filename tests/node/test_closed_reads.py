@@ -18,7 +18,7 @@ from node.client import ApiProblemError, AsyncWattbookClient, EventAnswer, Wattb
 from node.order_sets import NodeError, OrderSets
 from node.store.records import OrderStatus
 from node.validating.proposal import ProposalClient
-from tests.node.parts import ALICE, DOMAIN, order
+from tests.node.parts import ALICE, BOB, DOMAIN, order
 from tests.node.small_node import API_KEY, NoChain, Server
 
 
@@ -68,8 +68,18 @@ def test_a_client_that_is_awaited_does_too(closed: str, reader: str) -> None:
 def test_events_are_followed_with_the_clients_key(closed: str, reader: str) -> None:
     with WattbookClient(closed, ALICE, patience_s=0, api_key=reader) as alice:
         alice.place(order(ALICE).order)
-    with WattbookClient(closed, patience_s=0, api_key=reader) as nobody:
-        assert next(nobody.events(ALICE.address, after=0)).kind == "order_accepted"
+    for key in (None, BOB):
+        with WattbookClient(closed, key, patience_s=0, api_key=reader) as somebody_else:
+            assert next(somebody_else.events(ALICE.address, after=0)).kind == "order_accepted"
+
+
+def test_a_member_follows_its_own_account_by_its_signature_whatever_its_key_is_for(
+    closed: str, tmp_path: Path
+) -> None:
+    gateway = ApiKeyFile.of(tmp_path).new("Alice's meters", frozenset({Scope.METER}), 0)
+    with WattbookClient(closed, ALICE, patience_s=0, api_key=gateway) as alice:
+        alice.place(order(ALICE).order)
+        assert next(alice.events(ALICE.address, after=0)).kind == "order_accepted"
 
 
 def test_the_key_that_a_method_is_given_counts_before_the_clients(closed: str, reader: str) -> None:
