@@ -2,6 +2,7 @@
 
 An archive is a folder: signed orders and readings, members' names, devices and their keys, as lines of JSON. With
 it and the chain, `node.rebuild` makes a store anew. What settlement and certification came to, the chain tells.
+It is made at once, and from a copy of the store: what a node writes meanwhile is in all of its files, or in none.
 """
 
 import json
@@ -17,6 +18,7 @@ from ledger.audit.codec import decoded, encoded
 from ledger.eip712 import Domain
 from matching.errors import WattbookError
 from node.datadir import DataFolder, Deployment
+from node.sealed_folders import FolderKind
 from node.store import Store
 from node.store.beginning import beginning
 from node.store.copying import copy_database, copy_file
@@ -30,9 +32,18 @@ T = TypeVar("T")
 
 
 class ArchiveError(WattbookError):
-    """An archive's folder exists already, what is in it cannot be read, or there is no store to archive."""
+    """An archive's folder is not empty, what is in it cannot be read, or there is no store to archive."""
 
     code = "archive.unusable"
+
+
+class DamagedArchiveError(WattbookError):
+    """An archive is not as it was when it was written."""
+
+    code = "archive.damaged"
+
+
+ARCHIVE = FolderKind("archive", "archive.json", ArchiveError, DamagedArchiveError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +67,18 @@ class OpenCorrection:
 
 @dataclass(frozen=True)
 class Archive:
-    """What is in an archive; each kind is read line by line as it is asked for.
+    """What is in an archive, that is whole; each kind is read line by line as it is asked for.
 
     Raises:
-        ArchiveError: a file or a line of it cannot be read.
+        ArchiveError: it is none, or a file or a line of it cannot be read.
+        DamagedArchiveError: a file is missing, or another than it was.
     """
 
     folder: Path
+
+    def __post_init__(self) -> None:
+        """Check every file before any is used: half an archive would make half a store."""
+        ARCHIVE.check(self.folder)
 
     @property
     def deployment(self) -> Deployment:
@@ -110,29 +126,35 @@ class Archive:
             raise ArchiveError(f"{path} cannot be read: {error}") from error
 
 
-def archive_node(data: Path, folder: Path, *, store_url: str | None = None) -> int:
+def archive_node(data: Path, folder: Path, *, made_at: int, store_url: str | None = None) -> int:
     """Write the archive of a node's store, as it is at one moment, and return how many orders are in it.
 
-    Neither the store nor the data folder is changed, and nodes may be running.
+    Neither the store nor the data folder is changed, and nodes may be running. The archive names members and
+    devices: it is its owner's alone to read.
 
     Args:
         data: the data folder, which with a shared store may be missing.
-        folder: a new folder.
+        folder: a new or empty folder.
+        made_at: Unix seconds.
         store_url: the PostgreSQL database that the store is in; None for the file in the data folder.
 
     Raises:
-        ArchiveError: the folder exists, or there is no store of a market, or it is not the data folder's market.
+        ArchiveError: the folder is not empty, or there is no store of a market, or it is not the data folder's
+            market.
         ForeignStoreError: the database holds no store of this version.
         StoreUnavailableError: it does not answer.
         StoreUrlError: the URL names no database that could be used.
     """
-    with TemporaryDirectory() as temporary:
+    with ARCHIVE.made_at_once(folder) as draft, TemporaryDirectory() as temporary:
+        # To open a store is to write to it, and a store of an older version is changed into one of this.
         copy = Path(temporary) / "store.sqlite"
         known = DataFolder(data).deployment() if data.is_dir() else None
         deployment = _copied_file(data, known, copy) if store_url is None else _copied(store_url, known, copy)
         domain = Domain(deployment.chain_id, deployment.exchange)
         with closing(Store(f"sqlite:///{copy}", domain=domain, market=deployment.market)) as store:
-            return write_archive(store, deployment, folder)
+            orders = _write_all(store, deployment, draft)
+        ARCHIVE.seal(draft, made_at=made_at)
+    return orders
 
 
 def _copied_file(data: Path, known: Deployment | None, copy: Path) -> Deployment:
@@ -162,15 +184,8 @@ def _copied(url: str, known: Deployment | None, copy: Path) -> Deployment:
     return deployment
 
 
-def write_archive(store: Store, deployment: Deployment, folder: Path) -> int:
-    """Write a store's archive into a new folder, and return how many orders are in it. The node may be running.
-
-    Raises:
-        ArchiveError: the folder exists.
-    """
-    if folder.exists():
-        raise ArchiveError(f"{folder} exists: name a new folder")
-    folder.mkdir(parents=True)
+def _write_all(store: Store, deployment: Deployment, folder: Path) -> int:
+    """Every kind of record in a file of its own; returns how many orders there are."""
     devices = store.devices()
     (folder / _MARKET).write_text(json.dumps(encoded(deployment), indent=2) + "\n", encoding="utf-8")
     _write(folder, "members", store.members())

@@ -4,28 +4,20 @@ The store is copied before the chain. All that a store says has happened on chai
 down, so the copied chain is never behind the copied store; what it has beyond is what a node finds after a crash.
 """
 
-import json
-import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
-from hashlib import sha256
-from pathlib import Path, PurePosixPath
-from tempfile import mkdtemp
+from contextlib import closing
+from pathlib import Path
 
 from ledger.devchain.copying import copy_chain
 from ledger.eip712 import Domain
 from matching.errors import WattbookError
 from node.datadir import DataFolder
+from node.sealed_folders import FileEntry, FolderKind
 from node.store import Store
 from node.store.copying import copy_file
 
 MANIFEST = "backup.json"
-_FORMAT = 1
-_OWNER_READS_WRITES = 0o600
-_PIECE_BYTES = 2**20
 
 
 class BackupError(WattbookError):
@@ -40,12 +32,7 @@ class DamagedBackupError(WattbookError):
     code = "backup.damaged"
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """A file of a backup as it was when it was made."""
-
-    bytes: int
-    sha256: str
+_BACKUP = FolderKind("backup", MANIFEST, BackupError, DamagedBackupError)
 
 
 def back_up(data: Path, target: Path, *, made_at: int) -> dict[str, FileEntry]:
@@ -67,7 +54,7 @@ def back_up(data: Path, target: Path, *, made_at: int) -> dict[str, FileEntry]:
     folder = DataFolder(data)
     if not folder.store_file.is_file():
         raise BackupError(f"{data} holds no store: if it is in PostgreSQL, back it up with pg_dump")
-    with _made_at_once(target) as draft:
+    with _BACKUP.made_at_once(target) as draft:
         try:
             copy_file(folder.store_file, draft / folder.store_file.name)
         except sqlite3.Error as error:
@@ -78,17 +65,7 @@ def back_up(data: Path, target: Path, *, made_at: int) -> dict[str, FileEntry]:
         if folder.chain.is_dir():
             (draft / folder.chain.name).mkdir()
             copy_chain(folder.chain, draft / folder.chain.name)
-        entries = {
-            str(path.relative_to(draft)): _sealed(path) for path in sorted(draft.rglob("*")) if path.is_file()
-        }
-        manifest = {
-            "format": _FORMAT,
-            "made_at": made_at,
-            "files": {name: asdict(entry) for name, entry in entries.items()},
-        }
-        (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-        _sealed(draft / MANIFEST)
-    return entries
+        return _BACKUP.seal(draft, made_at=made_at)
 
 
 def restore(source: Path, data: Path) -> dict[str, FileEntry]:
@@ -98,20 +75,8 @@ def restore(source: Path, data: Path) -> dict[str, FileEntry]:
         BackupError: the source is no backup, or the data folder is not empty.
         DamagedBackupError: a file of the backup is missing, or another than it was.
     """
-    entries = _manifest(source)
-    with _made_at_once(data) as draft:
-        for name, entry in entries.items():
-            if not (source / name).is_file():
-                raise DamagedBackupError(f"the backup's file {name} is missing")
-            (draft / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(source / name, draft / name)
-            # What counts is what was put there.
-            found = _sealed(draft / name)
-            if found != entry:
-                raise DamagedBackupError(
-                    f"the backup's file {name} is damaged: it has {found.bytes} bytes and SHA-256 {found.sha256}, "
-                    f"must have {entry.bytes} and {entry.sha256}"
-                )
+    with _BACKUP.made_at_once(data) as draft:
+        entries = _BACKUP.put_back(source, draft)
         _tell_restored(DataFolder(draft))
     return entries
 
@@ -123,51 +88,3 @@ def _tell_restored(folder: DataFolder) -> None:
         domain = Domain(deployment.chain_id, deployment.exchange)
         with closing(Store(folder.store_url, domain=domain, market=deployment.market)) as store:
             store.tell_restored()
-
-
-def _manifest(source: Path) -> dict[str, FileEntry]:
-    path = source / MANIFEST
-    if not path.is_file():
-        raise BackupError(f"{source} is no backup: {MANIFEST} is missing")
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        files = {str(name): FileEntry(**entry) for name, entry in manifest["files"].items()}
-        version = int(manifest["format"])
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DamagedBackupError(f"the backup's file {MANIFEST} is damaged: {error}") from error
-    if version != _FORMAT:
-        raise BackupError(f"{source} is a backup of format {version}: must be {_FORMAT}")
-    for name in files:
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise DamagedBackupError(f"the backup's file {MANIFEST} is damaged: {name} is outside of it")
-    return files
-
-
-@contextmanager
-def _made_at_once(target: Path) -> Iterator[Path]:
-    """A draft of a folder, which takes its place once all is in it, and is gone if anything fails.
-
-    Raises:
-        BackupError: there is something in its place already.
-    """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise BackupError(f"{target} is not empty: choose another folder")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-    try:
-        yield draft
-        draft.replace(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _sealed(path: Path) -> FileEntry:
-    """A file's size and hash, once it is its owner's alone and on disk."""
-    path.chmod(_OWNER_READS_WRITES)
-    digest, size = sha256(), 0
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        while piece := file.read(_PIECE_BYTES):
-            digest.update(piece)
-            size += len(piece)
-    return FileEntry(size, digest.hexdigest())

@@ -10,7 +10,7 @@ from matching.errors import WattbookError
 from node.cli.common import AsJson, fail, print_json
 
 if TYPE_CHECKING:
-    from node.backup import FileEntry
+    from node.sealed_folders import FileEntry
 
 
 def backup(

@@ -1,5 +1,6 @@
 """`wattbook archive` and `wattbook rebuild`: what the chain does not know, kept apart, and a store made anew."""
 
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from node.cli.common import AsJson, fail, print_json
 
 
 def archive(
-    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     *,
     data: Annotated[Path, typer.Option(help="The node's data folder; it may be running.")] = Path("var/node"),
     store: Annotated[
@@ -32,7 +33,7 @@ def archive(
     if store is None and not data.is_dir():
         raise typer.BadParameter(f"{data} is no folder", param_hint="--data")
     try:
-        orders = archive_node(data, folder, store_url=store)
+        orders = archive_node(data, folder, made_at=int(time.time()), store_url=store)
     except (WattbookError, OSError) as error:
         fail(error)
     typer.echo(f"{orders} orders in {folder}. It names members and devices: keep it to yourself.")
@@ -65,8 +66,9 @@ def rebuild(
     from node.rebuild import rebuild as rebuilt_from
 
     try:
+        archived = Archive(orders)
         with closing(JsonRpcChain(rpc)) as chain:
-            found = rebuilt_from(chain, Archive(orders), data, store_url=store)
+            found = rebuilt_from(chain, archived, data, store_url=store)
     except (WattbookError, OSError) as error:
         typer.echo(f"error: could not rebuild: {error}", err=True)
         raise typer.Exit(NOT_AUDITED) from error

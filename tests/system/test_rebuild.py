@@ -16,7 +16,7 @@ from ledger.devchain.rpc import create_app
 from ledger.eip712 import Domain
 from ledger.jsonrpc import JsonRpcChain
 from matching.orders import Side
-from node.archive import Archive, ArchiveError
+from node.archive import ARCHIVE, Archive, ArchiveError
 from node.cli.main import app
 from node.composition import running_server
 from node.datadir import DataFolder
@@ -105,7 +105,7 @@ def test_an_archive_that_lacks_orders_that_were_committed_to_is_refused(
     path = folder / "orders.jsonl"
     path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]), encoding="utf-8")
     with opened(lived) as original, pytest.raises(RebuildError, match=f"slot {SLOT} was committed with 2 orders"):
-        rebuild(original.chain, Archive(folder), tmp_path / "new")
+        rebuild(original.chain, sealed_again(folder), tmp_path / "new")
     # It is no node's folder yet.
     assert DataFolder(tmp_path / "new").deployment() is None
 
@@ -115,7 +115,7 @@ def test_a_line_that_cannot_be_read_is_named(lived: Path, archived: Path, tmp_pa
     path = folder / "readings.jsonl"
     path.write_text(path.read_text(encoding="utf-8").replace("{", "", 1), encoding="utf-8")
     with opened(lived) as original, pytest.raises(ArchiveError, match=r"readings\.jsonl, line 1, cannot be read"):
-        rebuild(original.chain, Archive(folder), tmp_path / "new")
+        rebuild(original.chain, sealed_again(folder), tmp_path / "new")
 
 
 def test_an_order_that_was_tampered_with_is_found(lived: Path, archived: Path, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_an_order_that_was_tampered_with_is_found(lived: Path, archived: Path, t
     cancelled["signed"]["order"]["price"] += 1
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     with opened(lived) as original:
-        findings = rebuild(original.chain, Archive(folder), tmp_path / "new").findings
+        findings = rebuild(original.chain, sealed_again(folder), tmp_path / "new").findings
     assert {finding.rule for finding in findings} == {"store.order.hash"}
 
 
@@ -167,11 +167,20 @@ def test_a_store_is_rebuilt_into_an_empty_database_and_nodes_find_their_market_t
 
 
 def contents(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    """All but when it was written."""
+    manifest = ARCHIVE.manifest
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.name != manifest}
 
 
 def copied(archived: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(archived, tmp_path / "archive"))
+
+
+def sealed_again(folder: Path) -> Archive:
+    """As by one who changed files and knows how archives are sealed."""
+    (folder / ARCHIVE.manifest).unlink()
+    ARCHIVE.seal(folder, made_at=0)
+    return Archive(folder)
 
 
 @contextmanager

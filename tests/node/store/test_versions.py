@@ -11,8 +11,9 @@ from node.store.engines import open_engine
 from node.store.errors import ForeignStoreError
 from node.store.records import MemberRecord, SlotState
 from node.store.telling import EventKind
-from node.store.versions import BASELINE, upgrade
+from node.store.versions import upgrade
 from tests.node.parts import ALICE, SLOT
+from tests.node.store.older import make_baseline
 
 
 @pytest.fixture
@@ -35,14 +36,6 @@ def described(engine: Engine) -> dict[str, Any]:
         }
         for table in found.get_table_names()
     }
-
-
-def make_baseline(engine: Engine) -> None:
-    """A store as it was before changes were kept: no revision in it."""
-    with engine.begin() as connection:
-        upgrade(connection, to=BASELINE)
-        connection.execute(text("DROP TABLE alembic_version"))
-        connection.execute(schema.facts.insert().values(key="schema version", value=schema.SCHEMA_VERSION))
 
 
 def test_all_changes_together_make_what_a_new_store_is_made_of(
