@@ -1,9 +1,10 @@
-"""A lock that a node holds for as long as a connection of its own lasts.
+"""A lock that a node holds for as long as a connection of its own lasts, and is used.
 
-It is lost with the connection, and so never outlives the node.
+It is lost with the connection, and so never outlives the node; nor is it kept by a node that was stopped or hangs.
 """
 
 import threading
+from contextlib import suppress
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -20,6 +21,16 @@ _PREPARE = """
     SET tcp_keepalives_interval = 5;
     SET tcp_keepalives_count = 3
 """
+IDLE_S = 900
+"""A holder that asks nothing for so long has lost the lock: many times what a transaction may take to be mined."""
+
+# PostgreSQL has it from version 14 on. Nobody who goes on is hurt: the lock is asked for at least at every step.
+_END_IF_IDLE = text(
+    """
+    SELECT set_config('idle_session_timeout', :idle, false)
+    WHERE current_setting('server_version_num')::integer >= 140000
+    """
+)
 _HOLDER = text(
     """
     SELECT holder.application_name
@@ -75,6 +86,9 @@ class SessionLock:
         """Let it go."""
         with self._using:
             if self._connection is not None:
+                # A server notices a moment later that a connection was closed.
+                with suppress(DBAPIError):
+                    self._connection.execute(text("SELECT pg_advisory_unlock(:number)"), self._number)
                 self._connection.close()
             self._connection = None
 
@@ -97,6 +111,7 @@ class SessionLock:
                     return False
                 connection.detach()  # from now on it is no other's, and closed when it is let go of
                 connection.exec_driver_sql(_PREPARE)
+                connection.execute(_END_IF_IDLE, {"idle": f"{IDLE_S}s"})
                 connection.execute(
                     text("SELECT set_config('application_name', :name, false)"), {"name": self._name}
                 )

@@ -1,6 +1,7 @@
 """A store in PostgreSQL that several nodes have open: each of them here is a store with connections of its own."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ from sqlalchemy import text
 from ledger.chain import Chain, Hash
 from node.claiming import NotClaimedError, Turn, claim_of, claimed
 from node.clock import remembered_clock
-from node.store import Store
+from node.store import Store, session_lock
 from node.store.beginning import beginning
 from node.store.errors import GateClosedError, StoreUnavailableError
 from node.store.groups import new_record
@@ -127,6 +128,24 @@ def test_a_lock_is_lost_with_its_connection(
     assert not one.is_held()
     assert other.take()
     assert not one.take()
+
+
+def test_a_lock_is_lost_by_a_holder_that_does_nothing_with_it(
+    locks: tuple[SessionLock, SessionLock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does that was stopped: its connection stays."""
+    monkeypatch.setattr(session_lock, "IDLE_S", 2)
+    one, other = locks
+    assert one.take()
+    for _ in range(30):
+        assert one.is_held()
+        time.sleep(0.1)
+    assert not other.take()
+    deadline = time.monotonic() + 20
+    while not other.take() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert other.is_held()
+    assert not one.is_held()
 
 
 class Sends:
