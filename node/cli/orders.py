@@ -15,6 +15,9 @@ from node.cli.common import (
 )
 from node.cli.keys import ReadKey
 
+_DIGITS = 8
+"""So much of an order's hash is shown; `wattbook cancel` takes it."""
+
 
 def orders(
     *,
@@ -35,10 +38,13 @@ def orders(
 
 
 def _show(found: list[OrderAnswer]) -> None:
-    table = tables.table("Orders" if found else "No orders", ("slot", "side"), ("kWh", "traded", "ct/kWh"))
+    table = tables.table(
+        "Orders" if found else "No orders", ("order", "slot", "side"), ("kWh", "traded", "ct/kWh")
+    )
     table.add_column("status")
     for record in found:
         table.add_row(
+            f"0x{record.hash.hex()[:_DIGITS]}",
             units.shown_time(record.order.slot),
             record.order.side.name.lower(),
             units.kwh(record.order.quantity_wh),

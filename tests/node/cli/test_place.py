@@ -34,7 +34,7 @@ def test_a_file_is_placed_line_by_line_and_once_however_often_it_is_handed_in(
         result = run(url, "place", file)
         assert result.exit_code == 3
         assert "3 orders: 2 taken, 1 refused." in result.output
-        assert "order 3" in result.output
+        assert "line 4: " in result.output
         assert "order.uncovered" in result.output
         assert len(services.store.orders()) == 2
 
@@ -82,8 +82,43 @@ def test_orders_are_cancelled_by_name_by_slot_or_all(url: str, services: Service
     assert still_open() == 3
     assert "2 orders cancelled" in run(url, "cancel", "--all", "--slot", SLOT + 900).output
     assert still_open() == 1
-    assert "1 orders cancelled" in run(url, "cancel", "--all").output
+    assert "1 order cancelled" in run(url, "cancel", "--all").output
     assert still_open() == 0
     assert run(url, "cancel", "0x" + "11" * 32).exit_code == 3
     assert run(url, "cancel").exit_code == 2
     assert "hexadecimal" in run(url, "cancel", "zz").output
+
+
+def test_an_order_is_cancelled_by_the_beginning_of_its_hash_and_once(
+    url: str, services: Services, tmp_path: Path
+) -> None:
+    run(url, "place", written(tmp_path / "orders.jsonl", bid()))
+    (record,) = services.store.orders()
+    shown = "0x" + record.signed.hash.hex()[:8]
+    assert shown in run(url, "orders").output
+    assert run(url, "cancel", shown[:-1]).exit_code == 2
+    assert "none of your latest orders begins" in run(url, "cancel", "0x" + "00" * 5).output
+    assert "1 order cancelled" in run(url, "cancel", shown).output
+    again = run(url, "cancel", shown)
+    assert (again.exit_code, "0 orders cancelled" in again.output) == (0, True)
+    assert "was cancelled before" in again.output
+
+
+def test_all_lines_that_are_no_orders_are_named(url: str, services: Services, tmp_path: Path) -> None:
+    lines = (bid(), *("{" for _ in range(12)), bid(side="buy"))
+    result = run(url, "place", written(tmp_path / "orders.jsonl", *lines))
+    assert result.exit_code == 1
+    assert [f"line {number}: " in result.output for number in (1, 2, 11, 12)] == [False, True, True, False]
+    assert "and 3 more" in result.output
+    assert "13 of the file's lines are no order" in result.output
+    assert services.store.orders() == []
+
+
+def test_a_file_may_begin_with_a_mark_and_must_be_text(url: str, services: Services, tmp_path: Path) -> None:
+    file = tmp_path / "orders.jsonl"
+    file.write_text(json.dumps(bid()), encoding="utf-8-sig")
+    assert run(url, "place", file).exit_code == 0
+    file.write_bytes(b'{"slot": "\xff"}')
+    result = run(url, "place", file)
+    assert (result.exit_code, "is not UTF-8 text: byte 11" in result.stderr) == (1, True)
+    assert len(services.store.orders()) == 1
