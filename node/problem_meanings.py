@@ -73,7 +73,7 @@ MEANINGS = {
     "internal.error": "Something went wrong in the node; its log says what.",
     "member.foreign": "An account belongs to another market already.",
     "member.unknown": "There is no member with this account.",
-    "node.busy": "More orders wait to be written than may; `Retry-After` says when to come again.",
+    "node.busy": "Too many wait to be written, or the node is ending; `Retry-After` says when to come again.",
     "node.late": "Too many slots are not settled long after their gates closed.",
     "node.not_claimed": "Another node has claimed the market: it alone acts on chain. Ask that one, or later.",
     "node.trouble": "Slots do not move on; the message says why.",
