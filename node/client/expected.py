@@ -102,10 +102,8 @@ def _pairs(asked: Json, prepared: Json) -> list[tuple[int, int, int]]:
 
 
 def _parts(rows: list[Json]) -> list[tuple[CertificateId, int]]:
-    parts = [(CertificateId.of(from_quantity(row["id"])), int(row["amount_wh"])) for row in rows]
-    # Or else one that counts negatively would hide another.
-    _require(all(amount_wh > 0 for _, amount_wh in parts), "nothing of a certificate, or less")
-    return parts
+    # An amount below zero, which would hide another, cannot be encoded.
+    return [(CertificateId.of(from_quantity(row["id"])), int(row["amount_wh"])) for row in rows]
 
 
 def _columns(parts: list[tuple[CertificateId, int]]) -> tuple[list[int], list[int]]:
