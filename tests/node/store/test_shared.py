@@ -114,7 +114,7 @@ def test_a_lock_is_one_nodes_until_it_lets_it_go(locks: tuple[SessionLock, Sessi
 
 
 def end_connection_of(store: Store, name: str) -> None:
-    ended = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name")
+    ended = text("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = :name")
     with store._write() as connection:
         assert connection.scalars(ended, {"name": name}).all() == [True]
 
