@@ -44,7 +44,7 @@ def stores(postgres: Postgres) -> Iterator[tuple[Store, Store]]:
 def lose_sections(store: Store) -> None:
     """End all connections that hold a lock, but the one that says so."""
     with store._read() as connection:
-        ended = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+        ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'"
         assert connection.scalars(text(ended)).all() == [True]
 
 
