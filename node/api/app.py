@@ -34,6 +34,7 @@ from node.api import (
 )
 from node.api.body_limit import BodyLimit
 from node.api.describing import DescribedApp
+from node.api.known_parameters import require_known
 from node.api.measuring import Measuring
 from node.api.operator import require_reader
 from node.api.services import Services
@@ -92,6 +93,7 @@ def create_app(
     app.include_router(health.router)
     app.include_router(statements.pages)
     readers = [Depends(require_reader)] if settings.closed_reads else []
+    readers.append(Depends(require_known))
     for router in (*_ROUTERS, *further):
         app.include_router(router, prefix="/v1", dependencies=readers)
     return app

@@ -91,7 +91,8 @@ def codes_of(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]
     yield from ALWAYS
     if method != "get":
         yield from ON_WRITES
-    if "422" in operation["responses"]:
+    # Any query parameter that the route does not know is refused.
+    if "422" in operation["responses"] or path.startswith("/v1/"):
         yield "request.invalid"
     if any(parameter["name"] == "X-API-Key" for parameter in operation.get("parameters", ())):
         yield from ("request.forbidden", "request.unauthorized")

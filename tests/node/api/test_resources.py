@@ -270,6 +270,22 @@ def test_a_node_without_its_chain_is_healthy_but_not_ready(
     assert int(answer.headers["retry-after"]) > 0
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/orders?state=open", "state"),
+        ("/v1/members?format=csv", "format"),
+        ("/v1/readings?format=csv", "format"),
+        ("/v1/market?x=1", "x"),
+    ],
+)
+def test_a_query_parameter_that_a_route_does_not_know_is_refused(http: httpx.Client, path: str, name: str) -> None:
+    answer = http.get(path)
+    assert_problem(answer, 422, "request.invalid")
+    assert answer.json()["field"] == name
+    assert http.get("/v1/orders", params={"status": "open", "limit": 5}).status_code == 200
+
+
 def test_unknown_routes_and_methods_are_problems(http: httpx.Client) -> None:
     assert_problem(http.get("/v1/nothing"), 404, "request.not_found")
     assert_problem(http.put("/v1/orders"), 405, "request.method")
