@@ -32,7 +32,8 @@ class Config:
         confirmations: how many blocks on top of a step's block of that chain make it final; the embedded chain
             never re-organises.
         stepped_from: None for the time of day; else the clock is moved by hand, and this is where it begins.
-        market_name: names a new market; its UTF-8 bytes, at most 32, are the market's id.
+        market_name: of a new market, None for `community`; its UTF-8 bytes, at most 32, are the market's id. An
+            existing one's must be the same, or None.
         terms, tariff: of a new market; an existing one keeps its own. Whether its price is uniform follows from
             the design.
         validators, approvals: the validators' addresses of a new market, and how many of them must sign each
@@ -58,7 +59,7 @@ class Config:
     rpc_url: str | None = None
     confirmations: int = MAX_CONFIRMATIONS
     stepped_from: int | None = None
-    market_name: str = "community"
+    market_name: str | None = None
     terms: MarketTerms = field(default_factory=MarketTerms)
     tariff: Tariff = DEFAULT_TARIFF
     design: str | None = None

@@ -12,6 +12,7 @@ from ledger.jsonrpc import JsonRpcChain
 from ledger.market import Market, read_market
 from ledger.validators import Validators, read_validators
 from matching import uniform
+from matching.orders import MARKET_BYTES
 from node.claiming import FolderLock
 from node.config import Config
 from node.datadir import DataFolder, DataFolderError, Deployment
@@ -19,6 +20,9 @@ from node.design import require_known
 from node.parties import Parties, development_parties
 from node.server import require_usable
 from node.store.beginning import beginning
+
+_NAME = "community"
+"""Of a new market for which no name is given."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,11 @@ def open_site(config: Config, now: Callable[[], int], stack: ExitStack) -> Site:
     folder = DataFolder(config.data)
     known = folder.deployment()
     if known is not None:
-        _require_same(config, known)
+        _require_same(config, known, str(config.data))
     require_usable(config.front)
     chain = _open_chain(config, folder, now, stack)
     if known is not None:
-        _require_chain(config, chain, known)
+        _require_chain(chain, known, str(config.data))
     if config.store_url is None:
         stack.callback(FolderLock(folder.lock).release)
     deployment = _find_or_open_market(config, folder, chain, now())
@@ -88,25 +92,27 @@ def _accounts(parties: Parties) -> tuple[DevAccount, ...]:
     return tuple(DevAccount(key.address, key.secret) for key in keys)
 
 
-def _require_same(config: Config, known: Deployment) -> None:
-    """Refuse to go on with a market in another way than it was begun.
+def _require_same(config: Config, known: Deployment, where: str) -> None:
+    """Refuse to go on with a market in another way than it was begun; `where` says what tells of it.
 
     Raises:
-        DataFolderError: the clock is of another kind, or another design is asked for.
+        DataFolderError: the clock is of another kind, or another name or design is asked for.
     """
-    stepped = config.stepped_from is not None
-    if stepped != known.stepped:
-        kinds = {True: "moved by hand (as by the demonstration)", False: "the time of day"}
+    if known.stepped and config.stepped_from is None:
         raise DataFolderError(
-            f"{config.data} holds a market whose clock is {kinds[known.stepped]}: use another folder"
+            f"{where} holds a market whose clock is moved by hand (as by the demonstration): start with"
+            " --stepped-from again, and it goes on from where it stood"
         )
+    if config.stepped_from is not None and not known.stepped:
+        raise DataFolderError(f"{where} holds a market whose clock is the time of day: leave out --stepped-from")
+    if config.market_name is not None and _market_id(config.market_name) != known.market:
+        name = known.market.rstrip(b"\0").decode(errors="replace")
+        raise DataFolderError(f"{where} holds the market '{name}': it cannot be '{config.market_name}'")
     if config.design not in (None, known.design):
-        raise DataFolderError(
-            f"{config.data} holds a market of design {known.design}: it cannot be {config.design}"
-        )
+        raise DataFolderError(f"{where} holds a market of design {known.design}: it cannot be {config.design}")
 
 
-def _require_chain(config: Config, chain: Chain, known: Deployment) -> None:
+def _require_chain(chain: Chain, known: Deployment, where: str) -> None:
     """Refuse another chain than the one that the market is on.
 
     Raises:
@@ -114,12 +120,16 @@ def _require_chain(config: Config, chain: Chain, known: Deployment) -> None:
     """
     if chain.chain_id != known.chain_id:
         raise DataFolderError(
-            f"{config.data} holds a market on chain {known.chain_id}: the chain here has id {chain.chain_id}"
+            f"{where} holds a market on chain {known.chain_id}: the chain here has id {chain.chain_id}"
         )
     if not chain.code(known.exchange):
         raise DataFolderError(
-            f"{config.data} holds a market of the exchange 0x{known.exchange.hex()}: this chain has none"
+            f"{where} holds a market of the exchange 0x{known.exchange.hex()}: this chain has none"
         )
+
+
+def _market_id(name: str) -> bytes:
+    return name.encode().ljust(MARKET_BYTES, b"\0")
 
 
 def _require_validators(config: Config, found: Validators) -> None:
@@ -129,8 +139,9 @@ def _require_validators(config: Config, found: Validators) -> None:
         DataFolderError: it has others, or needs more or fewer of their approvals.
     """
     if found != Validators(tuple(sorted(config.validators)), config.approvals):
+        where = config.data if config.store_url is None else "the store"
         raise DataFolderError(
-            f"{config.data} holds a market with {len(found.accounts)} validators, {found.approvals_needed} of them"
+            f"{where} holds a market with {len(found.accounts)} validators, {found.approvals_needed} of them"
             " needed: they are named when a market is opened, and only they pass their seats on"
         )
 
@@ -154,16 +165,16 @@ def _find_or_open_market(config: Config, folder: DataFolder, chain: Chain, now: 
             if known is None:
                 folder.write_deployment(found)
             known = found
-        deployment = _checked(config, chain, known) or _open_market(config, folder, chain, now)
+        deployment = _checked(config, chain, known, "the store") or _open_market(config, folder, chain, now)
         if text is None:
             shared.write_whereabouts(deployment.encoded())
     return deployment
 
 
-def _checked(config: Config, chain: Chain, known: Deployment | None) -> Deployment | None:
+def _checked(config: Config, chain: Chain, known: Deployment | None, where: str) -> Deployment | None:
     if known is not None:
-        _require_same(config, known)
-        _require_chain(config, chain, known)
+        _require_same(config, known, where)
+        _require_chain(chain, known, where)
     return known
 
 
@@ -173,7 +184,7 @@ def _open_market(config: Config, folder: DataFolder, chain: Chain, now: int) -> 
     require_known(design)
     roles = config.parties.roles
     contracts = deploy(chain, config.parties.deployer, roles)
-    market = config.market_name.encode().ljust(32, b"\0")
+    market = _market_id(_NAME if config.market_name is None else config.market_name)
     terms = replace(config.terms, uniform_price=design == uniform.DESIGN)
     open_market(
         contracts,

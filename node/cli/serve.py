@@ -39,7 +39,7 @@ def serve(
     parties: options.PartiesFile = None,
     keystore: options.KeystoreFolder = None,
     password_file: PasswordFile = None,
-    market: options.MarketName = "community",
+    market: options.MarketName = None,
     design: Annotated[
         str | None,
         typer.Option(help="How a new market clears: uniform, discriminatory, continuous or preferences."),

@@ -26,14 +26,17 @@ def _addresses(proxies: list[str] | None) -> list[str] | None:
     return proxies
 
 
-def _market_name(name: str) -> str:
-    if len(name.encode()) > MARKET_BYTES:
+def _market_name(name: str | None) -> str | None:
+    if name is not None and len(name.encode()) > MARKET_BYTES:
         raise typer.BadParameter(f"must be at most {MARKET_BYTES} bytes")
     return name
 
 
 MarketName = Annotated[
-    str, typer.Option("--market", help="Name of a new market, at most 32 bytes.", callback=_market_name)
+    str | None,
+    typer.Option(
+        "--market", help="Name of a new market, at most 32 bytes; by default community.", callback=_market_name
+    ),
 ]
 PartiesFile = Annotated[
     Path | None,

@@ -80,6 +80,9 @@ def test_a_market_keeps_its_design(tmp_path: Path) -> None:
     config = Config(data=tmp_path, stepped_from=SLOT, design="uniform")
     with pytest.raises(DataFolderError, match="design discriminatory"), open_node(config):
         pass
+    renamed = Config(data=tmp_path, stepped_from=SLOT, market_name="foo")
+    with pytest.raises(DataFolderError, match="it cannot be 'foo'"), open_node(renamed):
+        pass
 
 
 def test_a_node_that_is_closed_leaves_no_thread(tmp_path: Path) -> None:
