@@ -22,8 +22,11 @@ def from_data(text: str) -> bytes:
     Raises:
         ValueError: it is anything but `0x` and pairs of hexadecimal digits.
     """
-    data = bytes.fromhex(text[2:])
-    if not text.startswith("0x") or len(text) != 2 + 2 * len(data):  # fromhex passes over white space
+    try:
+        data = bytes.fromhex(text[2:])
+    except ValueError:
+        data = None
+    if data is None or not text.startswith("0x") or len(text) != 2 + 2 * len(data):  # it passes over white space
         raise ValueError(f"{text[:80]!r} is not hexadecimal data such as 0x00ff")
     return data
 

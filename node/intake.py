@@ -204,14 +204,12 @@ class Intake:
 
     def _check_slot(self, slot: int) -> None:
         if not self._market.is_aligned(slot):
-            raise MisalignedSlotError(
-                f"order field 'slot' is {slot}: must be a multiple of {self._market.slot_length_s} s"
-            )
+            raise MisalignedSlotError(slot, self._market.slot_length_s)
         now = self._clock.now()
         check_gate(self._market, slot, now)
         latest = now + self._limits.horizon_s
         if slot > latest:
-            raise TooEarlyOrderError(f"order field 'slot' is {slot}: must be at most {latest} for now")
+            raise TooEarlyOrderError(slot, latest)
 
     def _check_signer(self, signer: bytes, account: bytes) -> None:
         if signer != account:

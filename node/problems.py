@@ -165,7 +165,7 @@ class Problem:
 
 def problem(error: WattbookError) -> Problem:
     """The problem behind an error."""
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = dict(getattr(error, "details", {}))
     name = getattr(error, "field", None)
     if name is not None:
         details["field"] = name

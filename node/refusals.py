@@ -10,15 +10,31 @@ class UnknownMarketError(WattbookError):
 
 
 class MisalignedSlotError(WattbookError):
-    """No slot of the market starts at this second."""
+    """No slot of the market starts at this second.
+
+    Attributes:
+        details: for programs: `slot`, Unix seconds, and `slot_length_s`.
+    """
 
     code = "order.slot_misaligned"
 
+    def __init__(self, slot: int, slot_length_s: int) -> None:
+        super().__init__(f"order field 'slot' is {slot}: must be a multiple of {slot_length_s} s")
+        self.details = {"slot": slot, "slot_length_s": slot_length_s}
+
 
 class TooEarlyOrderError(WattbookError):
-    """The slot is further ahead than orders are taken for."""
+    """The slot is further ahead than orders are taken for.
+
+    Attributes:
+        details: for programs: `latest`, the last second at which a slot may start for now.
+    """
 
     code = "order.too_early"
+
+    def __init__(self, slot: int, latest: int) -> None:
+        super().__init__(f"order field 'slot' is {slot}: must be at most {latest} for now")
+        self.details = {"latest": latest}
 
 
 class OrderSignatureError(WattbookError):

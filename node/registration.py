@@ -18,11 +18,22 @@ from node.store import Store
 from node.store.database import Section
 from node.store.records import DeviceRecord, MemberRecord
 
+_FOR = " nano-credits for "
+
 
 class DepositKnownError(WattbookError):
-    """A payment with this reference was entered before."""
+    """A payment with this reference was entered before.
+
+    Attributes:
+        details: for programs: the `amount`, nano-credits, and the `account` that it was entered for.
+    """
 
     code = "deposit.known"
+
+    def __init__(self, reference: str, known: str) -> None:
+        super().__init__(f"deposit field 'reference' is {reference!r}: was used for {known}")
+        amount, _, account = known.partition(_FOR)
+        self.details = {"amount": amount, "account": account}
 
 
 class OwnerUnknownError(WattbookError):
@@ -193,9 +204,9 @@ class Registration:
             # Refused here, before anything is minted, if the account cannot hold a deposit.
             if read_account(self._contracts, account).market is None:
                 raise NotAMemberError(f"0x{account.hex()} is not a member: cannot hold a deposit")
-            known = self._store.add_fact(key, f"{amount_nano} nano-credits for 0x{account.hex()}")
+            known = self._store.add_fact(key, f"{amount_nano}{_FOR}0x{account.hex()}")
             if known is not None:
-                raise DepositKnownError(f"deposit field 'reference' is {reference!r}: was used for {known}")
+                raise DepositKnownError(reference, known)
             fund(self._contracts, self._treasurer, account, amount_nano)
 
     def _acting(self) -> AbstractContextManager[Section]:

@@ -198,4 +198,6 @@ def check_gate(market: Market, slot: int, now: int) -> None:
     """
     closes_at = market.gate_closes_at(slot)
     if now >= closes_at:
-        raise GateClosedError(f"gate of slot {slot} closed at {closes_at}: it is {now}")
+        raise GateClosedError(
+            f"gate of slot {slot} closed at {closes_at}: it is {now}", slot=slot, closes_at=closes_at, now=now
+        )

@@ -57,7 +57,11 @@ async def _malformed(_: Request, error: Exception) -> JSONResponse:
 
 def malformed(errors: Sequence[tuple[Sequence[object], str]]) -> Problem:
     """The problem of fields that are not as described: where each is, and what is wrong with it."""
-    listed = [{"field": ".".join(str(part) for part in place), "message": text} for place, text in errors]
+    # The library's own prefix says nothing to the caller.
+    listed = [
+        {"field": ".".join(str(part) for part in place), "message": text.removeprefix("Value error, ")}
+        for place, text in errors
+    ]
     first = listed[0]
     detail = f"field '{first['field']}': {first['message']}" if first["field"] else first["message"]
     return Problem("request.invalid", detail, {"field": first["field"] or None, "errors": listed})

@@ -49,12 +49,20 @@ class Hexadecimal:
             return value
         if not isinstance(value, str):
             raise ValueError("must be a string of hexadecimal digits")  # noqa: TRY004 -- pydantic catches ValueError
-        data = from_data(value)
+        try:
+            data = from_data(value)
+        except ValueError as error:
+            raise ValueError(f"must be {self._form()}") from error
         if self.length is not None and len(data) != self.length:
-            raise ValueError(f"must be 0x and {2 * self.length} hexadecimal digits, has {2 * len(data)}")
+            raise ValueError(f"must be {self._form()}, has {2 * len(data)}")
         if self.most is not None and len(data) > self.most:
-            raise ValueError(f"must be 0x and at most {2 * self.most} hexadecimal digits, has {2 * len(data)}")
+            raise ValueError(f"must be {self._form()}, has {2 * len(data)}")
         return data
+
+    def _form(self) -> str:
+        if self.length is not None:
+            return f"0x and {2 * self.length} hexadecimal digits"
+        return "0x and an even number of hexadecimal digits" + (f", at most {2 * self.most}" if self.most else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,8 @@ from ledger.hexcodec import to_data
 from matching.errors import WattbookError
 from node.cli import units
 from node.cli.certificates import certificates_app
-from node.cli.common import DEFAULT_URL, AsJson, MemberKey, Url, fail, print_json
+from node.cli.common import DEFAULT_URL, AsJson, MemberKey, Url, address_of, fail, print_json
 from node.cli.keys import KeyFile, ReadKey, member_key
-from node.cli.onchain import parsed_address
 from node.client import WattbookClient
 
 Kwh = Annotated[str | None, typer.Option("--kwh", help="How much, kWh: the oldest certificates first.")]
@@ -44,7 +43,7 @@ def transfer(
     json: AsJson = False,
 ) -> None:
     """Give certificates to another account."""
-    receiver = to_data(parsed_address(to, "TO"))
+    receiver = to_data(address_of(to, "TO"))
     with signing(url, key, key_file, api_key=api_key) as client:
         fields = _selection(kwh, ids, since, until, device)
         _done(*client.act("transfer", to=receiver, **fields), "transferred", json=json)
@@ -84,7 +83,7 @@ def retire(
             "text": text,
         }
         if beneficiary is not None:
-            claim["beneficiary"] = to_data(parsed_address(beneficiary, "--beneficiary"))
+            claim["beneficiary"] = to_data(address_of(beneficiary, "--beneficiary"))
         fields = _selection(kwh, ids, since, until, device)
         prepared, sent = client.act("retire", claim=claim, **fields)
         _done(prepared, sent, "retired", json=json)

@@ -7,9 +7,8 @@ import typer
 from ledger.hexcodec import to_data
 from node.cli import units
 from node.cli.certificates import CertificateId, certificates_app
-from node.cli.common import DEFAULT_URL, AsJson, Url, connected, print_answer, print_json
+from node.cli.common import DEFAULT_URL, AsJson, Url, address_of, connected, print_answer, print_json
 from node.cli.keys import ApiKey, ReadKey
-from node.cli.onchain import parsed_address
 
 _PANEL = "The issuer's"
 
@@ -127,7 +126,7 @@ def import_certificate(
             "import",
             registry=registry,
             serial=serial,
-            to=to_data(parsed_address(to, "--to")),
+            to=to_data(address_of(to, "--to")),
             area=area,
             slot=units.second(slot),
             slot_length_s=minutes * 60,

@@ -14,13 +14,14 @@ from ledger.chain import CallRevertedError
 from ledger.hexcodec import from_data, to_data
 from ledger.keys import Key
 from matching.errors import WattbookError
-from node.cli import units
+from node.cli.refused import in_peoples_units
 from node.client import ApiProblemError, WattbookClient
 from node.reasons import SENTENCES
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 _PATIENCE_S = 3.0
 _KEY_BYTES = 32
+_ADDRESS_BYTES = 20
 
 Url = Annotated[str, typer.Option("--url", envvar="WATTBOOK_URL", help="Where the node is.")]
 PARTLY_REFUSED = 3
@@ -47,8 +48,8 @@ def in_words(error: object) -> str:
     """What went wrong, as people say it."""
     if isinstance(error, CallRevertedError) and error.reason in SENTENCES:
         return f"{SENTENCES[error.reason]} ({error.reason})"
-    if isinstance(error, ApiProblemError) and error.most_wh is not None:
-        return f"that is too much: it can be at most {units.shown_energy(error.most_wh)} ({error.code})"
+    if isinstance(error, ApiProblemError):
+        return in_peoples_units(error)
     return _unusable(error) if isinstance(error, OSError) else str(error)
 
 
@@ -84,12 +85,17 @@ def chosen_account(account: str | None, key: str | None) -> bytes | None:
     """The account that was named, or else the key's, or None."""
     if account is None:
         return None if key is None else parsed_key(key).address
+    return address_of(account, "--account")
+
+
+def address_of(text: str, option: str) -> bytes:
+    """The 20 bytes of an address."""
     try:
-        address = from_data(account)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--account") from error
-    if len(address) != 20:
-        raise typer.BadParameter("must be 0x and 40 hexadecimal digits", param_hint="--account")
+        address = from_data(text)
+    except ValueError:
+        address = b""
+    if len(address) != _ADDRESS_BYTES:
+        raise typer.BadParameter(f"must be 0x and {2 * _ADDRESS_BYTES} hexadecimal digits", param_hint=option)
     return address
 
 

@@ -14,7 +14,7 @@ from ledger.jsonrpc import JsonRpcChain
 from ledger.keys import Key
 from matching.errors import WattbookError
 from matching.orders import MARKET_BYTES
-from node.cli.common import fail
+from node.cli.common import address_of, fail
 from node.cli.keys import member_key
 
 if TYPE_CHECKING:
@@ -67,23 +67,12 @@ def looking_at(rpc: str, exchange: str) -> "Iterator[tuple[Chain, Contracts]]":
     # The contracts take a second to import, which the other subcommands should not wait for.
     from ledger.deployment import attach
 
-    address = parsed_address(exchange, "--exchange")
+    address = address_of(exchange, "--exchange")
     try:
         with closing(JsonRpcChain(rpc)) as chain:
             yield chain, attach(chain, address)
     except WattbookError as error:
         fail(error)
-
-
-def parsed_address(text: str, option: str) -> bytes:
-    """The 20 bytes of an address."""
-    try:
-        address = from_data(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
-    if len(address) != 20:
-        raise typer.BadParameter("must be 0x and 40 hexadecimal digits", param_hint=option)
-    return address
 
 
 def market_id(name: str) -> bytes:

@@ -13,9 +13,8 @@ from ledger.steps import MAX_CONFIRMATIONS
 from ledger.validators import MAX_VALIDATORS
 from matching.errors import WattbookError
 from node.cli import serve_options as options
-from node.cli.common import AsJson, fail, print_json
+from node.cli.common import AsJson, address_of, fail, print_json
 from node.cli.keystore import PasswordFile
-from node.cli.onchain import parsed_address
 from node.logs import LogFormat, log_to
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ def _tell(node: "Node", *, everybody_has_keys: bool, json: bool) -> None:
 
 
 def _validators(text: str, approvals: int) -> tuple[bytes, ...]:
-    accounts = tuple(parsed_address(part.strip(), "--validators") for part in text.split(",") if part.strip())
+    accounts = tuple(address_of(part.strip(), "--validators") for part in text.split(",") if part.strip())
     if len(set(accounts)) < len(accounts):
         raise typer.BadParameter("the same address twice", param_hint="--validators")
     if len(accounts) > MAX_VALIDATORS:

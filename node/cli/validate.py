@@ -12,9 +12,9 @@ import typer
 
 from ledger.jsonrpc import JsonRpcChain
 from matching.errors import WattbookError
-from node.cli.common import AsJson, parsed_key, print_json
+from node.cli.common import AsJson, address_of, parsed_key, print_json
 from node.cli.keys import ReadKey
-from node.cli.onchain import DEFAULT_RPC, Rpc, parsed_address
+from node.cli.onchain import DEFAULT_RPC, Rpc
 from node.logs import log_to
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def validate(
     With --once, exit status 0 if everything proposed is approved, 1 if something is refused, 2 if nobody can tell.
     """
     key = parsed_key(key_file.read_text(encoding="utf-8").strip())
-    address = None if exchange is None else parsed_address(exchange, "--exchange")
+    address = None if exchange is None else address_of(exchange, "--exchange")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

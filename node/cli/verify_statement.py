@@ -10,8 +10,8 @@ from rich.console import Console
 from ledger.hexcodec import to_data
 from ledger.jsonrpc import JsonRpcChain
 from matching.errors import WattbookError
-from node.cli.common import AsJson, in_words, print_json, require_folder_of
-from node.cli.onchain import DEFAULT_RPC, Rpc, parsed_address
+from node.cli.common import AsJson, address_of, in_words, print_json, require_folder_of
+from node.cli.onchain import DEFAULT_RPC, Rpc
 
 if TYPE_CHECKING:
     from ledger.statements.verdict import Verdict
@@ -43,7 +43,7 @@ def verify_statement(
     Exit status 0 if it is valid, 3 if it was corrected since, 4 if it is forged, 5 if it cannot be checked.
     """
     require_folder_of(html, "--html")
-    address = None if exchange is None else parsed_address(exchange, "--exchange")
+    address = None if exchange is None else address_of(exchange, "--exchange")
     # The contracts take a second to import, which the other subcommands should not wait for.
     from ledger.statements.page import to_html
     from ledger.statements.verification import verify

@@ -120,6 +120,7 @@ def checked(response: httpx.Response) -> Json:
             str(answer.get("detail", "")),
             # What answers may be no node.
             most_wh=most_wh if isinstance(most_wh, int) else None,
+            details=answer,
         )
     return answer
 

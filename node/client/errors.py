@@ -1,5 +1,8 @@
 """What may go wrong between a client and its node."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from matching.errors import WattbookError
 
 
@@ -11,14 +14,24 @@ class ApiProblemError(WattbookError):
         status: the HTTP status.
         detail: what was wrong, in words.
         most_wh: the most energy that it could have been, Wh; None if the problem is another.
+        details: the problem's other members, such as what an order needs; nothing of them is checked.
     """
 
-    def __init__(self, code: str, status: int, detail: str, *, most_wh: int | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        status: int,
+        detail: str,
+        *,
+        most_wh: int | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(f"{detail} ({code})")
         self.code = code
         self.status = status
         self.detail = detail
         self.most_wh = most_wh
+        self.details = dict(details or {})
 
 
 class UnreachableError(WattbookError):

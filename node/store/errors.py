@@ -33,9 +33,17 @@ class ForeignStoreError(WattbookError):
 
 
 class GateClosedError(WattbookError):
-    """The slot takes no orders, and no cancellations, any more."""
+    """The slot takes no orders, and no cancellations, any more.
+
+    Attributes:
+        details: for programs, if the time is why: `slot`, `closes_at` and `now`, Unix seconds.
+    """
 
     code = "order.gate_closed"
+
+    def __init__(self, message: str, **details: int) -> None:
+        super().__init__(message)
+        self.details = details
 
 
 class UnknownOrderError(WattbookError):

@@ -286,6 +286,12 @@ def test_a_query_parameter_that_a_route_does_not_know_is_refused(http: httpx.Cli
     assert http.get("/v1/orders", params={"status": "open", "limit": 5}).status_code == 200
 
 
+def test_an_address_that_is_none_is_refused_in_our_words(http: httpx.Client) -> None:
+    for wrong in ("0x12", "zz", "0xzz"):
+        answer = http.get("/v1/orders", params={"account": wrong}).json()
+        assert answer["detail"].startswith("field 'account': must be 0x and 40 hexadecimal digits")
+
+
 def test_unknown_routes_and_methods_are_problems(http: httpx.Client) -> None:
     assert_problem(http.get("/v1/nothing"), 404, "request.not_found")
     assert_problem(http.put("/v1/orders"), 405, "request.method")

@@ -64,6 +64,10 @@ def test_the_same_order_twice_is_two_orders(url: str, services: Services) -> Non
     [
         (("order", "--bid", "--kwh", "100", "--price", "20"), "free in escrow"),
         (("order", "--bid", "--kwh", "1", "--price", "20", "--slot", "2001-01-01T00:00Z"), "gate of slot"),
+        (("order", "--bid", "--kwh", "100", "--price", "20"), "needs 22.0000 EUR of cover: 10.0000 EUR is free"),
+        (("order", "--bid", "--kwh", "1", "--price", "20", "--slot", "2001-01-01T00:00Z"), "slot 2001-01-01"),
+        (("order", "--bid", "--kwh", "1", "--price", "20", "--slot", "2025-06-15T18:07Z"), "every 15 minutes"),
+        (("order", "--bid", "--kwh", "1", "--price", "20", "--slot", "2035-06-15T18:00Z"), "slots that start by"),
         (("order", "--bid", "--kwh", "0", "--price", "20"), "kWh is 0: must be at least 0.001"),
         (("order", "--bid", "--kwh", "100.001", "--price", "0"), "at most 100.000 kWh"),
         (("order", "--bid", "--kwh", "1.23456", "--price", "20"), "three decimals"),
@@ -154,10 +158,11 @@ def test_any_accounts_balance_may_be_seen_in_json(url: str) -> None:
     }
 
 
-@pytest.mark.parametrize("account", [None, "0x12", "Alice"])
+@pytest.mark.parametrize("account", [None, "0x12", "Alice", "0xzz"])
 def test_a_balance_needs_an_account(url: str, account: str | None) -> None:
     named = () if account is None else ("--account", account)
-    assert run(url, "balance", *named, key=None).exit_code == 2
+    result = run(url, "balance", *named, key=None)
+    assert (result.exit_code, account is None or "0x and 40 hexadecimal digits" in result.stderr) == (2, True)
 
 
 def test_trades_are_ones_own_if_one_gives_a_key(url: str, services: Services) -> None:
