@@ -1,5 +1,6 @@
 """The chain behind any EVM JSON-RPC endpoint: geth, anvil, a provider, or our own development chain."""
 
+import re
 import time
 from collections.abc import Sequence
 from itertools import count
@@ -36,6 +37,8 @@ _RETRY_PAUSE_S = 0.1
 _MOST_BLOCKS = 2**62
 # What endpoints take in one request; a settlement's transaction alone may be 256 KiB of JSON.
 _BATCH_SIZE = 64
+
+_SYSTEMS_NUMBER = re.compile(r"\[Errno -?\d+\] ")
 
 REVERTED = 3
 """Error code of a reverted call, with what it reverted with as data; geth set the custom."""
@@ -309,7 +312,7 @@ class JsonRpcChain:
         try:
             response = self._client.post(self._url, json=request)
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise ChainUnavailableError(f"{method} at {self._shown_url}: {error!r}") from error
+            raise ChainUnavailableError(f"{method} at {self._shown_url}: {_in_words(error)}") from error
         what = f"{method} at {self._shown_url}: HTTP status {response.status_code}"
         try:
             answer = response.json()
@@ -391,3 +394,14 @@ def _log(found: dict[str, Any]) -> Log:
         transaction_index=from_quantity(found["transactionIndex"]),
         log_index=from_quantity(found["logIndex"]),
     )
+
+
+def _in_words(error: httpx.TransportError | httpx.InvalidURL) -> str:
+    """Why there was no answer, without the system's numbers and the library's names."""
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+        return "must be an http:// or https:// URL"
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time"
+    what = "no connection" if isinstance(error, httpx.ConnectError) else "the connection broke"
+    reason = _SYSTEMS_NUMBER.sub("", str(error))
+    return f"{what}: {reason}" if reason else what

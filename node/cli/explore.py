@@ -25,6 +25,7 @@ ADDRESS_BYTES, HASH_BYTES = 20, 32
 MOST_ITEMS = 8
 """How many elements of a list are shown to people; programs get all."""
 
+_TAKEN = ": name a block by its number, a transaction or a block by its hash, or an address"
 _WEI_PER_COIN = 10**18
 
 Before = Annotated[
@@ -51,7 +52,7 @@ def show(
     with _explorer(rpc) as explorer:
         found, present = _find(explorer, what, before, limit)
     if found is None:
-        fail(f"the chain has no {what}")
+        fail(f"the chain has no {what}{_TAKEN if _is_short(what) else ''}")
     elif json:
         print_json(found)
     else:
@@ -81,6 +82,11 @@ def _explorer(rpc: str) -> Iterator["Explorer"]:
             yield Explorer(chain, names.get)
     except WattbookError as error:
         fail(error)
+
+
+def _is_short(what: str) -> bool:
+    """Whether it was taken for a block's number, and may have been meant as the beginning of something longer."""
+    return what.startswith("0x") and len(what) <= HASH_BYTES
 
 
 def _find(explorer: "Explorer", what: str, before: int | None, limit: int) -> tuple[Any, Callable[[Any], None]]:

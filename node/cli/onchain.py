@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 
 DEFAULT_RPC = "http://127.0.0.1:8545"
 
-Rpc = Annotated[str, typer.Option("--rpc", envvar="WATTBOOK_RPC", help="The chain's JSON-RPC endpoint.")]
+
+def endpoint(url: str | None) -> str | None:
+    """The URL of a chain, if it can be one. It is not repeated, as providers' URLs hold secrets."""
+    if url is not None and not url.lower().startswith(("http://", "https://")):
+        raise typer.BadParameter("must be an http:// or https:// URL")
+    return url
+
+
+Rpc = Annotated[
+    str,
+    typer.Option("--rpc", envvar="WATTBOOK_RPC", help="The chain's JSON-RPC endpoint.", callback=endpoint),
+]
 Exchange = Annotated[
     str, typer.Option("--exchange", envvar="WATTBOOK_EXCHANGE", help="The Exchange's address.", show_default=False)
 ]

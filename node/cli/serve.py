@@ -15,6 +15,7 @@ from matching.errors import WattbookError
 from node.cli import serve_options as options
 from node.cli.common import AsJson, address_of, fail, print_json
 from node.cli.keystore import PasswordFile
+from node.cli.onchain import endpoint
 from node.logs import LogFormat, log_to
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def serve(
         int, typer.Option(min=1, max=65535, help="Port of the embedded chain's JSON-RPC.")
     ] = 8545,
     rpc: Annotated[
-        str | None, typer.Option(help="JSON-RPC endpoint of a chain to use instead of the embedded one.")
+        str | None,
+        typer.Option(help="JSON-RPC endpoint of a chain to use instead of the embedded one.", callback=endpoint),
     ] = None,
     confirmations: options.Confirmations = MAX_CONFIRMATIONS,
     max_fee: options.MaxFee = None,

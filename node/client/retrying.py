@@ -1,6 +1,7 @@
 """When a client tries again, and for how long."""
 
 import random
+import re
 import time
 
 import httpx
@@ -13,6 +14,7 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _END_PAUSE_S = 1.0
 _NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_SYSTEMS_NUMBER = re.compile(r"\[Errno -?\d+\] ")
 _TOO_MANY = 429
 _PASSING = (502, 503, 504)
 
@@ -52,7 +54,7 @@ class Attempts:
         pause_s = self._next_pause()
         may_repeat = self._request.is_repeatable or isinstance(error, _NOT_CONNECTED)
         if not may_repeat or not self._has_time(pause_s):
-            reason = str(error) or type(error).__name__
+            reason = _SYSTEMS_NUMBER.sub("", str(error)) or "none in time"
             raise UnreachableError(f"no answer from {self._base_url}: {reason}") from error
         return pause_s
 

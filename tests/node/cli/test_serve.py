@@ -28,6 +28,7 @@ ONE, TWO = "0x" + "11" * 20, "0x" + "22" * 20
         (["--validators", "0x11", "--approvals", "1"], "40 hexadecimal digits"),
         (["--validators", ",".join(f"0x{n:040x}" for n in range(1, 18)), "--approvals", "1"], "at most 16"),
         (["--market", "é" * 17], "must be at most 32 bytes"),
+        (["--rpc", "example"], "must be an http:// or https:// URL"),
         (["--proxy-headers", "foo"], "foo is not an IP address"),
         (["--keystore", "nowhere"], "nowhere is not a folder of keys"),
     ],
