@@ -12,7 +12,7 @@ from ledger.hexcodec import from_data, to_data
 from ledger.jsonrpc import JsonRpcChain
 from matching.errors import WattbookError
 from node.cli import units
-from node.cli.common import AsJson, print_json
+from node.cli.common import AsJson, in_words, print_json
 from node.cli.keys import ReadKey
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _audited(
 
 
 def _could_not(error: Exception) -> NoReturn:
-    typer.echo(f"error: could not audit: {error}", err=True)
+    typer.echo(f"error: could not audit: {in_words(error)}", err=True)
     raise typer.Exit(NOT_AUDITED)
 
 

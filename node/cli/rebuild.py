@@ -10,7 +10,7 @@ import typer
 from ledger.jsonrpc import JsonRpcChain
 from matching.errors import WattbookError
 from node.cli.audit import FINDINGS, NOT_AUDITED
-from node.cli.common import AsJson, fail, print_json
+from node.cli.common import AsJson, fail, in_words, print_json
 
 
 def archive(
@@ -70,7 +70,7 @@ def rebuild(
         with closing(JsonRpcChain(rpc)) as chain:
             found = rebuilt_from(chain, archived, data, store_url=store)
     except (WattbookError, OSError) as error:
-        typer.echo(f"error: could not rebuild: {error}", err=True)
+        typer.echo(f"error: could not rebuild: {in_words(error)}", err=True)
         raise typer.Exit(NOT_AUDITED) from error
     if json:
         print_json(

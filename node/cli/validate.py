@@ -12,7 +12,7 @@ import typer
 
 from ledger.jsonrpc import JsonRpcChain
 from matching.errors import WattbookError
-from node.cli.common import AsJson, address_of, parsed_key, print_json
+from node.cli.common import AsJson, address_of, in_words, parsed_key, print_json
 from node.cli.keys import ReadKey
 from node.cli.onchain import DEFAULT_RPC, Rpc
 from node.logs import log_to
@@ -67,7 +67,7 @@ def validate(
             log_to(sys.stderr)
             validator.run(stop)
     except (WattbookError, OSError) as error:
-        typer.echo(f"error: could not validate: {error}", err=True)
+        typer.echo(f"error: could not validate: {in_words(error)}", err=True)
         raise typer.Exit(NOT_VALIDATED) from error
 
 

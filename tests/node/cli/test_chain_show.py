@@ -144,6 +144,11 @@ def test_the_latest_blocks_are_listed(world: World, url: str) -> None:
     assert older["items"][0]["number"] == page["next"] - 1
 
 
+def test_what_may_be_the_beginning_of_something_is_told_what_is_taken(url: str) -> None:
+    result = run(url, "show", "0x123456")
+    assert (result.exit_code, "name a block by its number" in result.stderr) == (1, True)
+
+
 @pytest.mark.parametrize("what", ["999999", "0x" + "77" * 32])
 def test_what_is_not_there_is_said_in_one_line(url: str, what: str) -> None:
     result = run(url, "show", what)

@@ -85,6 +85,15 @@ def test_further_keys_have_the_same_password(tmp_path: Path) -> None:
     assert list(Keystore(tmp_path / "keys").addresses()) == ["operator"]
 
 
+@pytest.mark.parametrize("command", ["list", "export-public"])
+def test_a_folder_that_is_not_there_has_no_keys_to_show(
+    tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    result = run(tmp_path / "nowhere", command)
+    assert (result.exit_code, "is not a folder of keys" in result.stderr) == (2, True)
+
+
 def test_a_password_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("open")
