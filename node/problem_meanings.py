@@ -5,9 +5,7 @@ MEANINGS = {
     "approval.signature": (
         "An approval's signature is not its validator's, or not of the settlement that is proposed."
     ),
-    "audit.unknown": (
-        "There is no audit with this number; a node that starts forgets those it made before."
-    ),
+    "audit.unknown": ("There is no audit with this number; a node that starts forgets those it made before."),
     "bill.invalid": "A bill's month is not a month, or its time zone is none.",
     "certificates.action": "What was asked for cannot be done with certificates.",
     "certificates.already_otherwise": "It was done before, in another way, and for good.",
