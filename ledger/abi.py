@@ -9,6 +9,7 @@ from typing import Any
 from eth_abi import abi as eth_abi
 from eth_abi.codec import ABICodec
 from eth_abi.decoding import StringDecoder
+from eth_abi.exceptions import DecodingError
 from eth_abi.registry import registry
 from eth_hash.auto import keccak
 
@@ -182,7 +183,11 @@ def decode(types: Sequence[str], data: bytes) -> tuple[Any, ...]:
     Raises:
         DecodingError: the data (of `eth_abi`) are not that.
     """
-    return _CODEC.decode(types, data)
+    try:
+        return _CODEC.decode(types, data)
+    except OverflowError as error:  # eth_abi reads as many bytes as the data say there are
+        message = "a length is larger than any memory"
+        raise DecodingError(message) from error
 
 
 def _encode(fields: Sequence[dict[str, Any]], arguments: Sequence[object]) -> bytes:

@@ -31,7 +31,6 @@ def log_to(stream: TextIO, form: LogFormat = LogFormat.JSON) -> None:
         processors=[*shared, *_rendered(form)],
         logger_factory=structlog.PrintLoggerFactory(stream),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(

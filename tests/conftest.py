@@ -1,9 +1,11 @@
 """Worlds that tests share: building one takes longer than most tests, giving it back as it was takes nothing."""
 
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from tests.anvil import MISSING, installed
 
@@ -26,6 +28,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_report_header() -> str:
     return "anvil: will be used" if installed() else f"{MISSING}; contracts are tested on the embedded chain only"
+
+
+@pytest.fixture(autouse=True)
+def logs_go_on() -> Iterator[None]:
+    """Commands that tests run in this process log to a stream that is closed when they end; the rest does not."""
+    yield
+    structlog.reset_defaults()
+    for handler in logging.root.handlers[:]:
+        if type(handler) is logging.StreamHandler:
+            logging.root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from eth_abi.abi import encode
+from eth_abi.exceptions import DecodingError
 from eth_utils.abi import event_abi_to_log_topic, function_abi_to_4byte_selector
 from web3 import Web3
 
@@ -161,3 +162,10 @@ def test_a_contract_is_an_address_on_a_chain(world: World) -> None:
 def test_text_that_is_not_utf8_does_not_keep_anybody_from_reading() -> None:
     credit = interface("credit")
     assert credit.decode_result("name", encode(["bytes"], [b"caf\xc3\xa9 \xff\xfe"])) == "caf\xe9 \\xff\\xfe"
+
+
+@pytest.mark.parametrize("length", [2**31, 2**64, 2**256 - 1])
+def test_a_length_beyond_all_data_is_no_encoding(length: int) -> None:
+    data = b"".join(word.to_bytes(32, "big") for word in (32, length, 0))
+    with pytest.raises(DecodingError):
+        abi.decode(["bytes"], data)

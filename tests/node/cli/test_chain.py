@@ -92,12 +92,12 @@ def test_the_chain_is_written_to_a_file_once_there_is_one(tmp_path: Path) -> Non
     assert ended.exit_code == 0
     assert ended.stdout == f"Wrote 3 blocks, head {to_data(head.hash)}, to {state_file}\n"
     assert f"there is a chain in {state_dir} already" in refusal(state_dir, "--import", str(state_file))
-    assert "No such file or directory" in refusal(state_dir, "--export", str(tmp_path / "nowhere" / "state"))
+    assert "no such file or directory" in refusal(state_dir, "--export", str(tmp_path / "nowhere" / "state"))
 
 
 def test_a_file_that_holds_no_chain_is_refused_before_a_directory_is_made(tmp_path: Path) -> None:
     foreign, state_dir = tmp_path / "foreign", tmp_path / "chain"
     foreign.write_text("my favourite chain\n")
     assert "foreign or damaged" in refusal(state_dir, "--import", str(foreign))
-    assert "No such file" in refusal(state_dir, "--import", str(tmp_path / "nothing"))
+    assert "no such file" in refusal(state_dir, "--import", str(tmp_path / "nothing"))
     assert not state_dir.exists()
