@@ -38,15 +38,21 @@ def described(engine: Engine) -> dict[str, Any]:
     }
 
 
+def empty(engine: Engine) -> None:
+    """Drop all that a store is made of."""
+    with engine.begin() as connection:
+        for table in reversed(schema.metadata.sorted_tables):
+            table.drop(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
+
+
 def test_all_changes_together_make_what_a_new_store_is_made_of(
     engine: Engine, open_store: Callable[[], Store]
 ) -> None:
     open_store()
     made = described(engine)
+    empty(engine)
     with engine.begin() as connection:
-        for table in reversed(schema.metadata.sorted_tables):
-            table.drop(connection)
-        connection.execute(text("DROP TABLE alembic_version"))
         upgrade(connection)
     assert described(engine) == made
 
@@ -56,10 +62,7 @@ def test_an_older_store_is_changed_into_todays_with_all_that_is_in_it(
 ) -> None:
     open_store()
     made = described(engine)
-    with engine.begin() as connection:
-        for table in reversed(schema.metadata.sorted_tables):
-            table.drop(connection)
-        connection.execute(text("DROP TABLE alembic_version"))
+    empty(engine)
     make_baseline(engine)
     with engine.begin() as connection:
         connection.execute(schema.members.insert().values(account=ALICE.address, name="Alice"))
