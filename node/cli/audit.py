@@ -12,7 +12,7 @@ from ledger.hexcodec import from_data, to_data
 from ledger.jsonrpc import JsonRpcChain
 from matching.errors import WattbookError
 from node.cli import units
-from node.cli.common import AsJson, in_words, print_json
+from node.cli.common import AsJson, in_words, print_json, store_option
 from node.cli.keys import ReadKey
 
 if TYPE_CHECKING:
@@ -44,12 +44,7 @@ def audit(
     ] = None,
     store: Annotated[
         str | None,
-        typer.Option(
-            envvar="WATTBOOK_STORE",
-            metavar="URL",
-            help="The PostgreSQL database of a node's store, to hold it against the chain too.",
-            show_default=False,
-        ),
+        store_option("The PostgreSQL database of a node's store, to hold it against the chain too."),
     ] = None,
     evidence: Annotated[
         Path | None,

@@ -35,6 +35,13 @@ Account = Annotated[
     str | None, typer.Option("--account", help="An account's address; yours if you give a key and not this.")
 ]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="Show at most so many, the latest first.")]
+
+
+def store_option(explained: str) -> Any:
+    """The option that names a store in PostgreSQL, whatever a command does with it."""
+    return typer.Option("--store", envvar="WATTBOOK_STORE", metavar="URL", help=explained, show_default=False)
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print integers in JSON, for programs.")]
 
 

@@ -10,7 +10,7 @@ import typer
 from ledger.jsonrpc import JsonRpcChain
 from matching.errors import WattbookError
 from node.cli.audit import FINDINGS, NOT_AUDITED
-from node.cli.common import AsJson, fail, in_words, print_json
+from node.cli.common import AsJson, fail, in_words, print_json, store_option
 
 
 def archive(
@@ -19,12 +19,7 @@ def archive(
     data: Annotated[Path, typer.Option(help="The node's data folder; it may be running.")] = Path("var/node"),
     store: Annotated[
         str | None,
-        typer.Option(
-            envvar="WATTBOOK_STORE",
-            metavar="URL",
-            help="The PostgreSQL database of the node's store; else the file in --data.",
-            show_default=False,
-        ),
+        store_option("The PostgreSQL database of the node's store; else the file in --data."),
     ] = None,
 ) -> None:
     """Write signed orders and readings, names, devices and keys: all that a store has and the chain has not."""
@@ -48,12 +43,7 @@ def rebuild(
     ] = "http://127.0.0.1:8545",
     store: Annotated[
         str | None,
-        typer.Option(
-            envvar="WATTBOOK_STORE",
-            metavar="URL",
-            help="An empty PostgreSQL database to make the store in; else a file in --data.",
-            show_default=False,
-        ),
+        store_option("An empty PostgreSQL database to make the store in; else a file in --data."),
     ] = None,
     json: AsJson = False,
 ) -> None:

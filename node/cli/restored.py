@@ -5,19 +5,14 @@ from typing import Annotated
 import typer
 
 from matching.errors import WattbookError
-from node.cli.common import fail
+from node.cli.common import fail, store_option
 
 
 def restored(
     *,
     store: Annotated[
         str,
-        typer.Option(
-            envvar="WATTBOOK_STORE",
-            metavar="URL",
-            help="The PostgreSQL database that was put back.",
-            show_default=False,
-        ),
+        store_option("The PostgreSQL database that was put back."),
     ],
 ) -> None:
     """Let who follows events read anew, after a store in PostgreSQL was put back and before its nodes start.

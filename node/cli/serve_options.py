@@ -8,6 +8,7 @@ import typer
 
 from ledger.steps import MAX_CONFIRMATIONS
 from matching.orders import MARKET_BYTES
+from node.cli.common import store_option
 from node.cli.keystore import given_password, opened_keystore
 
 if TYPE_CHECKING:
@@ -98,13 +99,9 @@ ClosedReads = Annotated[
 ]
 StoreUrl = Annotated[
     str | None,
-    typer.Option(
-        "--store",
-        envvar="WATTBOOK_STORE",
-        metavar="URL",
-        help="PostgreSQL database to keep the store in, which several nodes may share; else a file in --data. "
-        "Passwords on a command line are seen by others: use the variable.",
-        show_default=False,
+    store_option(
+        "PostgreSQL database to keep the store in, which several nodes may share; else a file in --data. "
+        "Passwords on a command line are seen by others: use the variable."
     ),
 ]
 Confirmations = Annotated[
